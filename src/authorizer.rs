@@ -1,0 +1,298 @@
+//! The decision: an event in, an answer out, and one log event about it.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use lambda_runtime::Diagnostic;
+
+use crate::algorithm::{Algorithm, Algorithms};
+use crate::claims::{Rules, Subject};
+use crate::clock::Now;
+use crate::config::{Config, Issuer, KeySource, OnRefusal};
+use crate::event::{Credentials, Event, Kind, Request};
+use crate::http::Fetcher;
+use crate::keys::Keys;
+use crate::policy::{self, Answer, Context, ContextClaim, Form, Permit};
+use crate::provider::Provider;
+use crate::refusal::{Denial, Fault, Obstacle, Reason, Refusal};
+use crate::rights::{Grant, Rights};
+use crate::token::{ClaimPath, Claims, Token};
+
+/// How much of what a token says of itself is logged.
+const MAX_LOGGED: usize = 128;
+
+/// Decides about requests, for as long as the process lives.
+pub struct Authorizer {
+    issuers: HashMap<String, Trust>,
+    /// What the header of a token may say whose issuer is not trusted, before it is refused for that.
+    anyone: Acceptance,
+    rights: Rights,
+    credentials: Credentials,
+    context: Vec<ContextClaim>,
+    usage_key: Option<ClaimPath>,
+    on_refusal: OnRefusal,
+    expiry_guard: bool,
+    simple_response: bool,
+}
+
+/// All that one issuer is trusted with: its own keys, and its own rules.
+struct Trust {
+    acceptance: Acceptance,
+    keys: Arc<Keys>,
+    rules: Rules,
+    scope_claims: Vec<ClaimPath>,
+}
+
+/// Which headers are accepted.
+#[derive(Clone, Default)]
+struct Acceptance {
+    types: Vec<String>,
+    algorithms: Algorithms,
+}
+
+/// Why the invocation fails instead of being answered with a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// A refused token, with `REFUSAL=unauthorized`: API Gateway answers 401 to exactly this error message.
+    Unauthorized,
+    /// No verdict: API Gateway answers 500, and caches nothing.
+    NoVerdict(Fault),
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Unauthorized => {
+                Self { error_type: "Unauthorized".to_owned(), error_message: "Unauthorized".to_owned() }
+            }
+            Failure::NoVerdict(fault) => {
+                Self { error_type: fault.obstacle.code().to_owned(), error_message: fault.to_string() }
+            }
+        }
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::NoVerdict(fault)
+    }
+}
+
+/// The invocation that a decision is logged under.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Invocation<'a> {
+    /// Lambda's request id.
+    pub request_id: &'a str,
+    /// X-Ray's trace id.
+    pub trace_id: Option<&'a str>,
+}
+
+/// A refusal, and the caller's name where the token was good.
+struct Refused {
+    refusal: Refusal,
+    principal: Option<String>,
+}
+
+impl<R: Into<Refusal>> From<R> for Refused {
+    fn from(refusal: R) -> Self {
+        Self { refusal: refusal.into(), principal: None }
+    }
+}
+
+/// What is known about a request, for the log.
+#[derive(Default)]
+struct Trail {
+    issuer: Option<String>,
+    kid: Option<String>,
+    algorithm: Option<String>,
+    denial: Option<Denial>,
+    left_out: String,
+}
+
+impl Authorizer {
+    /// An authorizer without keys yet, except for configured ones.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let names: Vec<_> = config.issuers.iter().map(|issuer| issuer.name.as_str()).collect();
+        tracing::info!(issuers = names.join(" "), version = env!("CARGO_PKG_VERSION"), "configured");
+        config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let fetcher = Arc::new(Fetcher::new(config.fetch_timeout, config.authorities));
+        let mut anyone = Acceptance::default();
+        let mut issuers = HashMap::with_capacity(config.issuers.len());
+        for Issuer { name, algorithms, types, rules, scope_claims, keys } in config.issuers {
+            anyone.algorithms = anyone.algorithms | algorithms;
+            anyone.types.extend(types.iter().cloned());
+            let keys = match keys {
+                KeySource::Fixed(keys) => Keys::fixed(keys, config.lifetimes),
+                KeySource::Provider { keys_at, seed } => {
+                    let symmetric = seed.iter().filter(|key| key.is_symmetric()).cloned().collect();
+                    let provider = Provider::new(name.clone(), keys_at, algorithms, symmetric, Arc::clone(&fetcher));
+                    Keys::of(provider, seed, config.lifetimes)
+                }
+            };
+            let acceptance = Acceptance { types, algorithms };
+            issuers.insert(name, Trust { acceptance, keys, rules, scope_claims });
+        }
+        Self {
+            issuers,
+            anyone,
+            rights: config.rights,
+            credentials: config.credentials,
+            context: config.context,
+            usage_key: config.usage_key,
+            on_refusal: config.on_refusal,
+            expiry_guard: config.expiry_guard,
+            simple_response: config.simple_response,
+        }
+    }
+
+    /// Fetches the first keys of all issuers at once. What cannot be fetched is logged, and tried again when needed.
+    pub async fn prefetch(&self) {
+        join_all(self.issuers.values().map(|trust| trust.keys.prefetch())).await;
+    }
+
+    /// Answers an event of API Gateway, given as JSON text.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::NoVerdict`] if nothing can be decided, also because of a panic; [`Failure::Unauthorized`] for a
+    /// refused token where the configuration wants that.
+    pub async fn authorize(&self, event: &str, invocation: Invocation<'_>) -> Result<Answer, Failure> {
+        let begun = Now::read();
+        let mut trail = Trail::default();
+        let answer = shielded(self.answer(event, &begun, &mut trail)).await;
+        trail.log(&answer, Now::read().since(&begun), invocation);
+        answer
+    }
+
+    async fn answer(&self, event: &str, now: &Now, trail: &mut Trail) -> Result<Answer, Failure> {
+        let event = Event::parse(event)?;
+        let request = event.request()?;
+        match self.decide(&request, now, trail).await {
+            Ok(answer) => Ok(answer),
+            Err(Refused { refusal: Refusal::Undecided(fault), .. }) => Err(fault.into()),
+            Err(Refused { refusal: Refusal::Denied(denial), principal }) => {
+                let reason = denial.reason;
+                trail.denial = Some(denial);
+                // A 401 would have the client fetch a new token, which would have no more rights.
+                if self.on_refusal == OnRefusal::Unauthorized && reason != Reason::InsufficientScope {
+                    return Err(Failure::Unauthorized);
+                }
+                Ok(policy::deny(&request.stage, self.form(&request), reason, principal.as_deref()))
+            }
+        }
+    }
+
+    async fn decide(&self, request: &Request<'_>, now: &Now, trail: &mut Trail) -> Result<Answer, Refused> {
+        let credential = self.credentials.token(request)?;
+        let token = Token::parse(&credential)?;
+        trail.note(&token);
+        let (trust, algorithm) = self.trust(&token)?;
+        let claims = trust.keys.verify(token, algorithm).await?;
+        let subject = trust.rules.check(&claims, now)?;
+        let grant = self.rights.grant(&trust.scope_claims, &claims, self.only(request));
+        let grant = grant.map_err(|denial| subject.refused(denial))?;
+        self.permit(request, &claims, &subject, grant, trail)
+    }
+
+    /// The issuer that is to vouch for the token, if its header is one that the issuer writes.
+    fn trust(&self, token: &Token<'_>) -> Result<(&Trust, Algorithm), Denial> {
+        let trust = token.unverified_issuer().and_then(|issuer| self.issuers.get(issuer));
+        let acceptance = trust.map_or(&self.anyone, |trust| &trust.acceptance);
+        let algorithm = token.acceptable(&acceptance.types, acceptance.algorithms)?;
+        Ok((trust.ok_or(Reason::IssuerUntrusted)?, algorithm))
+    }
+
+    fn permit(
+        &self,
+        request: &Request<'_>,
+        claims: &Claims,
+        subject: &Subject<'_>,
+        grant: Grant<'_>,
+        trail: &mut Trail,
+    ) -> Result<Answer, Refused> {
+        let context = Context::copy(&self.context, claims);
+        trail.left_out = context.left_out.join(" ");
+        let permit = Permit {
+            principal: subject.principal,
+            grant,
+            ends: self.expiry_guard.then_some(subject.ends),
+            context,
+            usage_key: self.usage_key.as_ref().and_then(|path| claims.get(path)?.as_str()),
+        };
+        let answer = permit.answer(&request.stage, self.form(request));
+        answer.map_err(|_| Obstacle::EventUnsupported.because("the stage's name is too long for ROUTES").into())
+    }
+
+    fn form(&self, request: &Request<'_>) -> Form {
+        if self.simple_response && request.kind == Kind::Http2 { Form::Simple } else { Form::Policy }
+    }
+
+    /// The request that the answer is for, where it can be for one only.
+    fn only<'r>(&self, request: &Request<'r>) -> Option<&'r str> {
+        let is_one = request.kind == Kind::WebSocket || self.form(request) == Form::Simple;
+        is_one.then_some(request.route)
+    }
+}
+
+impl Subject<'_> {
+    /// A refusal of a caller whose token is good.
+    fn refused(&self, denial: Denial) -> Refused {
+        Refused { refusal: denial.into(), principal: Some(self.principal.to_owned()) }
+    }
+}
+
+/// What comes of a decision, a panic included: that is no verdict, and the next invocation finds all in order.
+async fn shielded(decision: impl Future<Output = Result<Answer, Failure>>) -> Result<Answer, Failure> {
+    let outcome = AssertUnwindSafe(decision).catch_unwind().await;
+    outcome.unwrap_or_else(|_| Err(Obstacle::InternalError.because("a fault of this program").into()))
+}
+
+impl Trail {
+    /// What a token says of itself. True only if the decision is `allow`.
+    fn note(&mut self, token: &Token<'_>) {
+        let excerpt = |text: &str| text.chars().take(MAX_LOGGED).collect();
+        self.issuer = token.unverified_issuer().map(excerpt);
+        self.kid = token.unverified_kid().map(excerpt);
+        self.algorithm = Some(excerpt(token.unverified_algorithm()));
+    }
+
+    fn log(&self, answer: &Result<Answer, Failure>, took: std::time::Duration, invocation: Invocation<'_>) {
+        let (issuer, kid, alg) = (self.issuer.as_deref(), self.kid.as_deref(), self.algorithm.as_deref());
+        let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let Invocation { request_id, trace_id } = invocation;
+        if let Err(Failure::NoVerdict(fault)) = answer {
+            let (reason, detail) = (fault.obstacle.code(), &*fault.detail);
+            tracing::error!(decision = "none", reason, detail, issuer, kid, alg, duration_us, request_id, trace_id);
+        } else if let Some(denial) = &self.denial {
+            let (reason, detail) = (denial.reason.code(), some(&denial.detail));
+            tracing::info!(decision = "deny", reason, detail, issuer, kid, alg, duration_us, request_id, trace_id);
+        } else {
+            let context_left_out = some(&self.left_out);
+            tracing::info!(decision = "allow", issuer, kid, alg, duration_us, request_id, trace_id, context_left_out);
+        }
+    }
+}
+
+fn some(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_no_verdict_and_harms_nothing_after_it() {
+        std::panic::set_hook(Box::new(|_| {}));
+        let outcome = shielded(async { panic!("a secret") }).await;
+        let Err(Failure::NoVerdict(fault)) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(fault.obstacle, Obstacle::InternalError);
+        assert!(!fault.to_string().contains("secret"));
+        let fine = shielded(async { Err(Failure::Unauthorized) }).await;
+        assert_eq!(fine.unwrap_err(), Failure::Unauthorized);
+    }
+}

@@ -1,0 +1,77 @@
+//! The one place where the clocks are read. Everywhere else time is an argument.
+//!
+//! Lambda freezes the process between events. Whether the monotonic clock runs meanwhile is not documented, and
+//! the wall clock may be set back. So two readings are kept, and an age is what the clock that saw more time
+//! pass says: keys may look older than they are, never younger.
+
+use std::time::{Duration, Instant, SystemTime};
+
+/// One reading of both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    wall: SystemTime,
+    running: Instant,
+}
+
+impl Now {
+    /// Reads the clocks.
+    #[allow(clippy::disallowed_methods, reason = "this is where time enters")]
+    pub(crate) fn read() -> Self {
+        Self { wall: SystemTime::now(), running: Instant::now() }
+    }
+
+    /// Seconds since the Unix epoch, as RFC 7519 section 2 defines `NumericDate`, fraction included.
+    pub(crate) fn unix(&self) -> f64 {
+        self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+    }
+
+    /// Time since `earlier`, frozen or not.
+    pub(crate) fn since(&self, earlier: &Self) -> Duration {
+        let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
+        wall.max(self.running.saturating_duration_since(earlier.running))
+    }
+}
+
+#[cfg(test)]
+impl Now {
+    /// A reading at this Unix time.
+    pub(crate) fn at(unix: f64) -> Self {
+        Self { wall: SystemTime::UNIX_EPOCH + Duration::from_secs_f64(unix), ..Self::read() }
+    }
+
+    /// Both clocks later by this much.
+    pub(crate) fn later(self, by: Duration) -> Self {
+        Self { wall: self.wall + by, running: self.running + by }
+    }
+
+    /// The process was frozen for this long, and the monotonic clock with it.
+    pub(crate) fn frozen(self, by: Duration) -> Self {
+        Self { wall: self.wall + by, ..self }
+    }
+
+    /// The wall clock was set back by this much.
+    pub(crate) fn set_back(self, by: Duration) -> Self {
+        Self { wall: self.wall - by, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn an_age_counts_the_time_frozen() {
+        let then = Now::at(1e9);
+        assert_eq!(then.later(SECOND).frozen(HOUR).since(&then), HOUR + SECOND);
+    }
+
+    #[test]
+    fn an_age_survives_a_wall_clock_set_back() {
+        let then = Now::at(1e9);
+        assert_eq!(then.later(SECOND).set_back(HOUR).since(&then), SECOND);
+        assert_eq!(then.set_back(HOUR).since(&then), Duration::ZERO);
+    }
+}

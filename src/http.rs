@@ -1,0 +1,264 @@
+//! One bounded GET: over https, or http to this machine; no longer than its time, no larger than its limit, no
+//! redirect to another origin.
+
+use std::error::Error as _;
+use std::fmt;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderMap, IF_NONE_MATCH};
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Client, StatusCode, Url};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+/// The longest document that is read. API Gateway's own JWT authorizer takes 150,000 bytes.
+const MAX_BYTES: usize = 1024 * 1024;
+
+const MAX_REDIRECTS: usize = 3;
+
+/// An address that may be fetched: `https`, or `http` on a loopback address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint(Url);
+
+impl Endpoint {
+    /// The error says what would be right.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        let url = Url::parse(text).map_err(|_| "want an absolute URL, as https://login.example.com/keys")?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("must not hold a user name or password");
+        }
+        if url.fragment().is_some() {
+            return Err("must not have a fragment (`#...`)");
+        }
+        match url.scheme() {
+            "https" => Ok(Self(url)),
+            "http" if is_loopback(&url) => Ok(Self(url)),
+            "http" => Err("must be https: http is for loopback addresses only"),
+            _ => Err("must be https"),
+        }
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    pub(crate) fn has_query(&self) -> bool {
+        self.0.query().is_some()
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    // `Url` has normalized the host: 0x7f.1 is 127.0.0.1 by now.
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    address.map_or(host == "localhost", |address| address.is_loopback())
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where a fetch broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Name,
+    Connect,
+    Tls,
+    Redirect,
+    Status(u16),
+    Timeout,
+    Transfer,
+    Size,
+    Parse,
+}
+
+impl Stage {
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Name => "name_resolution",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Redirect => "redirect",
+            Self::Status(_) => "status",
+            Self::Timeout => "timeout",
+            Self::Transfer => "transfer",
+            Self::Size => "size",
+            Self::Parse => "parse",
+        }
+    }
+}
+
+/// A fetch that failed: where, and what the failing part said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) stage: Stage,
+    pub(crate) detail: String,
+}
+
+impl Failure {
+    pub(crate) fn new(stage: Stage, detail: impl fmt::Display) -> Self {
+        Self { stage, detail: detail.to_string() }
+    }
+
+    /// reqwest tells the stages of a connection apart only by the chain of causes.
+    fn from_reqwest(error: &reqwest::Error) -> Self {
+        let causes: Vec<_> = std::iter::successors(error.source(), |cause| (*cause).source()).collect();
+        let is_tls = |cause: &&(dyn std::error::Error + 'static)| {
+            let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+        };
+        let stage = if error.is_timeout() {
+            Stage::Timeout
+        } else if error.is_redirect() {
+            Stage::Redirect
+        } else if causes.iter().any(is_tls) {
+            Stage::Tls
+        } else if causes.iter().any(|cause| cause.to_string().starts_with("dns error")) {
+            Stage::Name
+        } else if error.is_connect() {
+            Stage::Connect
+        } else {
+            Stage::Transfer
+        };
+        let root = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
+        Self::new(stage, root)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.stage.code(), self.detail)
+    }
+}
+
+/// A document, or word that the one at hand is still right.
+#[derive(Debug)]
+pub(crate) struct Response {
+    /// `None`: not modified.
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) etag: Option<String>,
+    pub(crate) max_age: Option<Duration>,
+}
+
+/// Certificate authorities to trust beside the public ones that are compiled in.
+pub(crate) type Authorities = Vec<CertificateDer<'static>>;
+
+/// The authorities in a PEM file. The error says what is wrong with it.
+pub(crate) fn read_authorities(path: &Path) -> Result<Authorities, String> {
+    let pem = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Authorities, _>>();
+    let found = found.map_err(|error| format!("{}: not a PEM file of certificates: {error}", path.display()))?;
+    if found.is_empty() { Err(format!("{}: holds no certificate", path.display())) } else { Ok(found) }
+}
+
+/// Fetches documents.
+pub(crate) struct Fetcher {
+    timeout: Duration,
+    authorities: Authorities,
+    /// Made when first needed: a process that fetches nothing, or nothing over TLS, does not pay for it.
+    https: OnceLock<Client>,
+    http: OnceLock<Client>,
+}
+
+impl Fetcher {
+    /// `timeout` bounds one whole fetch, from name resolution to the last byte.
+    pub(crate) fn new(timeout: Duration, authorities: Authorities) -> Self {
+        Self { timeout, authorities, https: OnceLock::new(), http: OnceLock::new() }
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Gets a document; with the `etag` of the one at hand only if it has changed since (RFC 9110 section 13.1.2).
+    pub(crate) async fn get(&self, endpoint: &Endpoint, etag: Option<&str>) -> Result<Response, Failure> {
+        let fetched = tokio::time::timeout(self.timeout, self.get_unbounded(endpoint, etag)).await;
+        let late = |_| Failure::new(Stage::Timeout, format!("no whole answer within {} ms", self.timeout.as_millis()));
+        fetched.map_err(late)?
+    }
+
+    async fn get_unbounded(&self, endpoint: &Endpoint, etag: Option<&str>) -> Result<Response, Failure> {
+        let client = if endpoint.is_https() { &self.https } else { &self.http };
+        let client = client.get_or_init(|| self.client(endpoint.is_https()));
+        let mut request = client.get(endpoint.0.clone()).header(ACCEPT, "application/json, application/jwk-set+json");
+        if let Some(etag) = etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        let mut response = request.send().await.map_err(|error| Failure::from_reqwest(&error))?;
+        let headers = response.headers();
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (new_etag, max_age) = (text(ETAG), max_age(headers));
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_MODIFIED if etag.is_some() => {
+                return Ok(Response { body: None, etag: new_etag, max_age });
+            }
+            status => return Err(Failure::new(Stage::Status(status.as_u16()), status)),
+        }
+        // Nothing compressed was asked for, and a bomb is best not unpacked.
+        if let Some(encoding) = text(CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+            return Err(Failure::new(Stage::Parse, format!("content encoding {encoding:?} was not asked for")));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| Failure::from_reqwest(&error))? {
+            if body.len() + chunk.len() > MAX_BYTES {
+                return Err(Failure::new(Stage::Size, format!("more than {MAX_BYTES} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Response { body: Some(body), etag: new_etag, max_age })
+    }
+
+    #[allow(clippy::expect_used, reason = "cannot fail: the TLS configuration is ours, and no file is read")]
+    fn client(&self, tls: bool) -> Client {
+        // Plain http must not leave this machine, so not for a proxy either.
+        let (authorities, no_proxy) = if tls { (&*self.authorities, false) } else { (&[][..], true) };
+        let builder = Client::builder()
+            .user_agent(concat!("token-authorizer/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::custom(same_origin))
+            // A connection kept for the next renewal would be dead after a freeze, and cost that one a failure.
+            .pool_max_idle_per_host(0)
+            .tls_backend_preconfigured(tls_config(authorities));
+        let builder = if no_proxy { builder.no_proxy() } else { builder };
+        builder.build().expect("a client")
+    }
+}
+
+#[allow(clippy::expect_used, reason = "aws-lc supports the default protocol versions")]
+fn tls_config(authorities: &[CertificateDer<'static>]) -> ClientConfig {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    // What rustls cannot use is no authority; the public bundles that SSL_CERT_FILE names have some of those.
+    roots.add_parsable_certificates(authorities.iter().cloned());
+    ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .expect("protocol versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+fn same_origin(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let origin = attempt.previous().first().map(Url::origin);
+    if origin != Some(attempt.url().origin()) {
+        attempt.error("redirected to another origin")
+    } else if attempt.previous().len() > MAX_REDIRECTS {
+        attempt.error("too many redirects")
+    } else {
+        attempt.follow()
+    }
+}
+
+/// The `max-age` of `Cache-Control` (RFC 9111 section 5.2.2.1).
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    let values = headers.get_all(CACHE_CONTROL).into_iter().filter_map(|value| value.to_str().ok());
+    let directives = values.flat_map(|value| value.split(',')).filter_map(|directive| directive.trim().split_once('='));
+    let mut ages = directives.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
+    // RFC 9111 section 1.2.2: a number too large counts as a very large one; one that is none, as not sent.
+    let seconds = ages.next()?.1.trim_matches('"');
+    let is_number = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| Duration::from_secs(seconds.parse().unwrap_or(u32::MAX.into())))
+}

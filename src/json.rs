@@ -1,0 +1,131 @@
+//! JSON objects read strictly: an object at the top, every member name once at every level, bounded nesting.
+//!
+//! RFC 7515 section 4 and RFC 7519 section 4 ask for unique names; readers that let the first or the last of two
+//! win can be made to disagree about what a token says.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// The value that these bytes spell. The error is `serde_json`'s: it tells the place, and quotes nothing.
+pub(crate) fn value(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    serde_json::from_slice(bytes).map(|Unique(value)| value)
+}
+
+/// The object that these bytes spell.
+pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
+    match value(bytes)? {
+        Value::Object(members) => Ok(members),
+        _ => Err(serde_json::Error::custom("not an object")),
+    }
+}
+
+/// A value without a member name that stands twice in one object.
+struct Unique(Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor).map(Self)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(Unique(element)) = elements.next_element()? {
+            array.push(element);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            let Unique(value) = members.next_value()?;
+            if object.insert(name, value).is_some() {
+                return Err(A::Error::custom("a member name stands twice"));
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn reads_what_serde_json_reads() {
+        let text = r#"{"a":[1,-2,2.5,"x\u00e9",true,null,{"b":{}}],"$serde_json::private::RawValue":"[1]"}"#;
+        let expected: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(object(text.as_bytes()).map(Value::Object).unwrap(), expected);
+        assert_eq!(object(b" {} \n").unwrap(), Map::new());
+    }
+
+    #[test]
+    fn refuses_the_rest() {
+        let deep = [r#"{"a":"#.repeat(200).as_bytes(), b"1", "}".repeat(200).as_bytes()].concat();
+        let very_deep = [br#"{"a":"#.as_slice(), "[".repeat(10_000).as_bytes()].concat();
+        let bad: &[(&str, &[u8])] = &[
+            ("empty", b""),
+            ("array", b"[]"),
+            ("string", b"\"{}\""),
+            ("null", b"null"),
+            ("two values", b"{}{}"),
+            ("byte order mark", b"\xef\xbb\xbf{}"),
+            ("duplicate", br#"{"a":1,"a":1}"#),
+            ("duplicate by escape", br#"{"a":1,"\u0061":2}"#),
+            ("duplicate below", br#"{"a":[{"b":1,"b":2}]}"#),
+            ("not UTF-8", b"{\"a\":\"\xff\"}"),
+            ("lone surrogate", br#"{"a":"\ud800"}"#),
+            ("NaN", br#"{"a":NaN}"#),
+            ("out of range", br#"{"a":1e400}"#),
+            ("NUL", b"{\"a\":\"\0\"}"),
+            ("trailing comma", br#"{"a":1,}"#),
+            ("deep", &deep),
+            ("very deep", &very_deep),
+        ];
+        for (name, bytes) in bad {
+            assert!(object(bytes).is_err(), "{name}");
+        }
+        assert_eq!(object(br#"{"a":1}"#).map(Value::Object).unwrap(), json!({"a": 1}));
+    }
+}

@@ -1,0 +1,228 @@
+//! The keys of one issuer, kept in process: looked up without waiting, renewed by one task at a time.
+//!
+//! [`Cache`] decides; here its advice is carried out. A renewal is a task of its own, so it goes on beside the
+//! answers. Lambda may freeze it half-way with the process: what fails after that says nothing about the provider.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::algorithm::Algorithm;
+use crate::cache::{Advice, Cache, Fit, Lifetimes};
+use crate::clock::Now;
+use crate::jwks::{Key, KeySet};
+use crate::provider::{Fetched, Provider};
+use crate::refusal::{Obstacle, Reason, Refusal};
+use crate::token::{Claims, Token};
+
+/// How often one token waits. Once is enough, unless a freeze broke the renewal that it waited for.
+const MAX_WAITS: usize = 3;
+
+/// A fetch that took longer than it may was not slow: the process was frozen meanwhile.
+const FREEZE_MARGIN: Duration = Duration::from_secs(1);
+
+/// The keys of one issuer.
+pub(crate) struct Keys {
+    state: Mutex<State>,
+    /// None: the keys are configured and never renewed.
+    provider: Option<Provider>,
+}
+
+struct State {
+    cache: Cache,
+    /// Closed when the renewal has ended, in whatever way.
+    renewal: Option<watch::Receiver<()>>,
+    /// Good answers so far.
+    successes: u64,
+}
+
+/// Where a look-up led.
+enum Found {
+    Keys(Arc<KeySet>),
+    Wait(watch::Receiver<()>),
+}
+
+impl Keys {
+    /// Configured keys, and no network.
+    pub(crate) fn fixed(keys: Vec<Key>, lifetimes: Lifetimes) -> Arc<Self> {
+        Self::with(Cache::fixed(KeySet::new(keys), lifetimes, Now::read()), None)
+    }
+
+    /// Keys of a provider, with configured ones to start from, if there are any.
+    pub(crate) fn of(provider: Provider, seed: Vec<Key>, lifetimes: Lifetimes) -> Arc<Self> {
+        let cache = if seed.is_empty() {
+            Cache::empty(lifetimes, Now::read())
+        } else {
+            Cache::seeded(KeySet::new(seed), lifetimes, Now::read())
+        };
+        Self::with(cache, Some(provider))
+    }
+
+    fn with(cache: Cache, provider: Option<Provider>) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(State { cache, renewal: None, successes: 0 }), provider })
+    }
+
+    /// Fetches the first keys, unless there are some to answer from.
+    pub(crate) async fn prefetch(self: &Arc<Self>) {
+        let renewal = {
+            let mut state = self.state();
+            if state.cache.keys().is_some() {
+                return;
+            }
+            self.renewal(&mut state)
+        };
+        ended(renewal).await;
+    }
+
+    /// The claims of a token, if it is signed by a key of this issuer.
+    pub(crate) async fn verify(
+        self: &Arc<Self>,
+        mut token: Token<'_>,
+        algorithm: Algorithm,
+    ) -> Result<Claims, Refusal> {
+        let successes = self.state().successes;
+        let (mut waits, mut failed) = (0, None);
+        loop {
+            match self.find(token.unverified_kid(), algorithm, failed.as_ref(), successes)? {
+                Found::Keys(keys) => match token.verify(&keys, algorithm) {
+                    Ok(claims) => return Ok(claims),
+                    Err(unverified) => (token, failed) = (unverified, Some(keys)),
+                },
+                Found::Wait(renewal) if waits < MAX_WAITS => {
+                    ended(renewal).await;
+                    waits += 1;
+                }
+                Found::Wait(_) => return Err(unavailable()),
+            }
+        }
+    }
+
+    /// The keys to try, or the renewal to wait for. `failed`: the set under which the signature did not verify.
+    fn find(
+        self: &Arc<Self>,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        failed: Option<&Arc<KeySet>>,
+        successes: u64,
+    ) -> Result<Found, Refusal> {
+        let mut state = self.state();
+        let now = Now::read();
+        let keys = state.cache.keys().filter(|keys| keys.knows(kid, algorithm)).cloned();
+        let fit = match &keys {
+            None => Fit::Unknown,
+            Some(keys) if failed.is_some_and(|failed| Arc::ptr_eq(failed, keys)) => Fit::Mismatch,
+            Some(_) => Fit::Known,
+        };
+        let renewed = state.successes != successes;
+        let advice = state.cache.advise(fit, state.is_renewing(), renewed, &now);
+        match advice {
+            Advice::Answer | Advice::AnswerAndRenew => {
+                if advice == Advice::AnswerAndRenew {
+                    self.renewal(&mut state);
+                }
+                match (fit, keys) {
+                    (Fit::Known, Some(keys)) => Ok(Found::Keys(keys)),
+                    (Fit::Mismatch, _) => Err(Reason::SignatureInvalid.into()),
+                    (Fit::Known | Fit::Unknown, _) => Err(Reason::KeyUnknown.into()),
+                }
+            }
+            Advice::RenewAndWait => {
+                if fit != Fit::Known && state.cache.keys().is_some() {
+                    state.cache.doubted(now);
+                }
+                Ok(Found::Wait(self.renewal(&mut state)))
+            }
+            Advice::Wait => Ok(Found::Wait(self.renewal(&mut state))),
+            Advice::Unavailable => Err(unavailable()),
+        }
+    }
+
+    /// The renewal that is under way; one is started if there is none.
+    fn renewal(self: &Arc<Self>, state: &mut State) -> watch::Receiver<()> {
+        if let Some(renewal) = state.renewal.as_ref().filter(|_| state.is_renewing()) {
+            return renewal.clone();
+        }
+        let (end, renewal) = watch::channel(());
+        let keys = Arc::clone(self);
+        tokio::spawn(async move {
+            keys.renew().await;
+            // Dropped on a panic too, so nobody waits for ever.
+            drop(end);
+        });
+        state.renewal = Some(renewal.clone());
+        renewal
+    }
+
+    async fn renew(&self) {
+        let Some(provider) = &self.provider else { return };
+        let issuer = provider.issuer();
+        let begun = Now::read();
+        let fetched = provider.fetch().await;
+        let now = Now::read();
+        let took = now.since(&begun);
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let mut state = self.state();
+        match fetched {
+            Ok(Fetched { renewed, max_age, skipped }) => {
+                state.cache.succeeded(renewed, max_age, now);
+                state.successes += 1;
+                let keys = state.cache.keys().map_or(0, |keys| keys.len());
+                drop(state);
+                tracing::info!(issuer, keys, skipped, milliseconds, "keys renewed");
+            }
+            Err(failure) if took > provider.patience() + FREEZE_MARGIN => {
+                drop(state);
+                tracing::info!(
+                    issuer,
+                    stage = failure.stage.code(),
+                    milliseconds,
+                    "key renewal interrupted by a freeze"
+                );
+            }
+            Err(failure) => {
+                let pause = state.cache.failed(jitter(), now);
+                let held = state.cache.keys().is_some();
+                let age_seconds = state.cache.age(&now).as_secs();
+                drop(state);
+                let (stage, error) = (failure.stage.code(), failure.detail);
+                let pause_milliseconds = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                tracing::warn!(
+                    issuer,
+                    stage,
+                    error,
+                    milliseconds,
+                    pause_milliseconds,
+                    held,
+                    age_seconds,
+                    "key renewal failed"
+                );
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_renewing(&self) -> bool {
+        self.renewal.as_ref().is_some_and(|renewal| renewal.has_changed().is_ok())
+    }
+}
+
+async fn ended(mut renewal: watch::Receiver<()>) {
+    // Nothing is ever sent: this ends when the sender is dropped.
+    while renewal.changed().await.is_ok() {}
+}
+
+fn unavailable() -> Refusal {
+    Obstacle::KeysUnavailable.because("the keys of the token's issuer cannot be had now").into()
+}
+
+/// From 0 to 1, from the randomness with which the standard library seeds its hash tables.
+fn jitter() -> f64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(()) as f64 / u64::MAX as f64
+}

@@ -1,0 +1,82 @@
+//! The Lambda function: settings, keys, then one decision an invocation.
+
+use std::env;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
+use serde_json::value::RawValue;
+use token_authorizer::{Authorizer, Config, Invocation, Problems};
+
+/// Lambda ends the init phase after 10 s, and starts it once more under the time limit of the function.
+const INIT_PATIENCE: Duration = Duration::from_secs(8);
+
+/// The process is ending: Lambda takes the report at once, or there is no Lambda.
+const REPORT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// `EX_CONFIG` of BSD's sysexits.
+const BAD_CONFIGURATION: u8 = 78;
+
+// One thread: a decision never blocks, and more threads would cost each invocation several times its own work.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    #[allow(clippy::disallowed_methods, reason = "the one place where the environment is read")]
+    let variable = |name: &str| env::var(name).ok();
+    token_authorizer::start_log(
+        variable("AWS_LAMBDA_LOG_LEVEL").as_deref(),
+        variable("AWS_LAMBDA_LOG_FORMAT").as_deref(),
+    );
+    let authorizer = match Config::read(variable) {
+        Ok(config) => Arc::new(Authorizer::new(config)),
+        Err(problems) => return refuse(&problems).await,
+    };
+    // What is not there by then goes on beside the first invocations.
+    let _ = tokio::time::timeout(INIT_PATIENCE, authorizer.prefetch()).await;
+    match serve(authorizer).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the Lambda runtime ended");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Answers invocations: one at a time, or as many as `AWS_LAMBDA_MAX_CONCURRENCY` says.
+async fn serve(authorizer: Arc<Authorizer>) -> Result<(), lambda_runtime::Error> {
+    // The event is taken as it stands: an error of serde's about it could quote the token.
+    let handler = service_fn(move |LambdaEvent { payload, context }: LambdaEvent<Box<RawValue>>| {
+        let authorizer = Arc::clone(&authorizer);
+        async move {
+            let trace_id = context.xray_trace_id.as_deref();
+            authorizer.authorize(payload.get(), Invocation { request_id: &context.request_id, trace_id }).await
+        }
+    });
+    Runtime::new(handler).run_concurrent().await
+}
+
+/// Says what is wrong to the log and to Lambda, which shows it where the deployment fails.
+async fn refuse(problems: &Problems) -> ExitCode {
+    #[allow(clippy::print_stderr, reason = "Lambda collects it, and a terminal shows it")]
+    {
+        eprintln!("{problems}");
+    }
+    if let Ok(Err(error)) | Err(error) =
+        tokio::time::timeout(REPORT_PATIENCE, report(problems)).await.map_err(Into::into)
+    {
+        tracing::error!(%error, "the Lambda runtime could not be told");
+    }
+    ExitCode::from(BAD_CONFIGURATION)
+}
+
+/// The initialization error of Lambda's Runtime API.
+async fn report(problems: &Problems) -> Result<(), lambda_runtime::Error> {
+    let diagnostic = Diagnostic { error_type: "BadConfiguration".to_owned(), error_message: problems.to_string() };
+    let request = lambda_runtime_api_client::build_request()
+        .method("POST")
+        .uri("/2018-06-01/runtime/init/error")
+        .header("lambda-runtime-function-error-type", "Runtime.BadConfiguration")
+        .body(serde_json::to_vec(&diagnostic)?.into())?;
+    lambda_runtime_api_client::PooledClient::builder().build().call(request).await?;
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! What an identity provider publishes: its discovery document (OpenID Connect Discovery 1.0) and its key set.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::algorithm::Algorithms;
+use crate::cache::Renewed;
+use crate::http::{Endpoint, Failure, Fetcher, Response, Stage};
+use crate::json;
+use crate::jwks::{self, Key, KeySet, Origin};
+
+/// Where the keys of one issuer are fetched.
+pub(crate) struct Provider {
+    issuer: String,
+    /// Where the discovery document is, unless the address of the keys is configured.
+    discovery: Option<Endpoint>,
+    allowed: Algorithms,
+    /// Configured symmetric keys: they come from no provider, and stay beside whatever it publishes.
+    symmetric: Vec<Key>,
+    fetcher: Arc<Fetcher>,
+    known: Mutex<Known>,
+}
+
+/// What is known from one fetch to the next.
+#[derive(Clone, Default)]
+struct Known {
+    keys_at: Option<Endpoint>,
+    etag: Option<String>,
+}
+
+/// A fetch that went well.
+pub(crate) struct Fetched {
+    pub(crate) renewed: Renewed,
+    pub(crate) max_age: Option<Duration>,
+    /// Members of the key set that cannot be used.
+    pub(crate) skipped: usize,
+}
+
+impl Provider {
+    /// A provider whose keys are at `keys_at`, or else where its discovery document says.
+    pub(crate) fn new(
+        issuer: String,
+        keys_at: Option<Endpoint>,
+        allowed: Algorithms,
+        symmetric: Vec<Key>,
+        fetcher: Arc<Fetcher>,
+    ) -> Self {
+        let discovery = if keys_at.is_none() { discovery_endpoint(&issuer) } else { None };
+        let known = Mutex::new(Known { keys_at, etag: None });
+        Self { issuer, discovery, allowed, symmetric, fetcher, known }
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The longest that [`Provider::fetch`] takes while the process runs.
+    pub(crate) fn patience(&self) -> Duration {
+        self.fetcher.timeout() * if self.discovery.is_some() { 2 } else { 1 }
+    }
+
+    /// Fetches the key set, and before it, if need be, the document that says where it is.
+    pub(crate) async fn fetch(&self) -> Result<Fetched, Failure> {
+        let known = self.known().clone();
+        let (keys_at, etag) = match known.keys_at {
+            Some(endpoint) => (endpoint, known.etag),
+            None => (self.discover().await?, None),
+        };
+        let fetched = match self.fetcher.get(&keys_at, etag.as_deref()).await {
+            Ok(response) => self.read(response, keys_at),
+            Err(failure) => Err(failure),
+        };
+        if fetched.is_err() && self.discovery.is_some() {
+            // The keys may have moved: look again next time.
+            *self.known() = Known::default();
+        }
+        fetched
+    }
+
+    fn read(&self, response: Response, keys_at: Endpoint) -> Result<Fetched, Failure> {
+        let Response { body, etag, max_age } = response;
+        let Some(body) = body else {
+            return Ok(Fetched { renewed: Renewed::Unchanged, max_age, skipped: 0 });
+        };
+        let parsed = jwks::parse(&body, self.allowed, Origin::Network);
+        let parsed = parsed.map_err(|unusable| Failure::new(Stage::Parse, unusable))?;
+        *self.known() = Known { keys_at: Some(keys_at), etag };
+        let keys = parsed.keys.into_iter().chain(self.symmetric.iter().cloned());
+        Ok(Fetched { renewed: Renewed::Keys(Arc::new(KeySet::new(keys))), max_age, skipped: parsed.skipped })
+    }
+
+    async fn discover(&self) -> Result<Endpoint, Failure> {
+        let unreadable = |detail: String| Failure::new(Stage::Parse, format!("discovery document: {detail}"));
+        let endpoint = self.discovery.as_ref().ok_or_else(|| unreadable("no address".to_owned()))?;
+        let response = self.fetcher.get(endpoint, None).await;
+        let response = response
+            .map_err(|failure| Failure::new(failure.stage, format!("discovery document: {}", failure.detail)))?;
+        let document = json::object(&response.body.unwrap_or_default());
+        let document = document.map_err(|_| unreadable("not a JSON object".to_owned()))?;
+        // OpenID Connect Discovery 1.0 section 4.3: exactly the issuer that was asked.
+        let issuer = document.get("issuer").and_then(Value::as_str).unwrap_or_default();
+        if issuer != self.issuer {
+            let issuer: String = issuer.chars().take(128).collect();
+            return Err(unreadable(format!("`issuer` is {issuer:?}, not {:?}", self.issuer)));
+        }
+        let keys_at = document.get("jwks_uri").and_then(Value::as_str);
+        let keys_at = keys_at.ok_or_else(|| unreadable("no `jwks_uri`".to_owned()))?;
+        Endpoint::parse(keys_at).map_err(|problem| unreadable(format!("`jwks_uri` {problem}")))
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// OpenID Connect Discovery 1.0 section 4.1: one slash at the end of the issuer is removed first.
+fn discovery_endpoint(issuer: &str) -> Option<Endpoint> {
+    let base = issuer.strip_suffix('/').unwrap_or(issuer);
+    Endpoint::parse(&format!("{base}/.well-known/openid-configuration")).ok()
+}
