@@ -233,8 +233,8 @@ impl Reader<'_> {
         let mut warnings = Vec::new();
         if simple_response && rights.routes.is_some() {
             warnings.push(
-                "SIMPLE_RESPONSE with ROUTES is decided for one route: the authorizer's identity sources must \
-                 include $context.routeKey, or its cache must be off",
+                "SIMPLE_RESPONSE with ROUTES is decided for one request: the authorizer's identity sources must \
+                 include $context.routeKey, and its cache must be off where one route stands for many paths",
             );
         }
         let fetches_tls = issuers.iter().any(|issuer| match &issuer.keys {

@@ -108,15 +108,11 @@ impl Failure {
     /// reqwest tells the stages of a connection apart only by the chain of causes.
     fn from_reqwest(error: &reqwest::Error) -> Self {
         let causes: Vec<_> = std::iter::successors(error.source(), |cause| (*cause).source()).collect();
-        let is_tls = |cause: &&(dyn std::error::Error + 'static)| {
-            let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-            cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
-        };
         let stage = if error.is_timeout() {
             Stage::Timeout
         } else if error.is_redirect() {
             Stage::Redirect
-        } else if causes.iter().any(is_tls) {
+        } else if causes.iter().any(|cause| is_tls(*cause)) {
             Stage::Tls
         } else if causes.iter().any(|cause| cause.to_string().starts_with("dns error")) {
             Stage::Name
@@ -128,6 +124,14 @@ impl Failure {
         let root = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
         Self::new(stage, root)
     }
+}
+
+/// rustls comes wrapped in errors of the standard library, whose source is not what they wrap.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    // tokio-rustls has no type for a peer that hangs up.
+    let is_eof = error.is::<std::io::Error>() && error.to_string() == "tls handshake eof";
+    is_eof || error.is::<rustls::Error>() || wrapped.is_some_and(|wrapped| is_tls(wrapped))
 }
 
 impl fmt::Display for Failure {

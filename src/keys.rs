@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::algorithm::Algorithm;
-use crate::cache::{Advice, Cache, Fit, Lifetimes};
+use crate::cache::{Advice, Cache, Fit, Lifetimes, Renewed};
 use crate::clock::Now;
 use crate::jwks::{Key, KeySet};
 use crate::provider::{Fetched, Provider};
@@ -165,11 +165,12 @@ impl Keys {
         let mut state = self.state();
         match fetched {
             Ok(Fetched { renewed, max_age, skipped }) => {
+                let unchanged = matches!(renewed, Renewed::Unchanged);
                 state.cache.succeeded(renewed, max_age, now);
                 state.successes += 1;
                 let keys = state.cache.keys().map_or(0, |keys| keys.len());
                 drop(state);
-                tracing::info!(issuer, keys, skipped, milliseconds, "keys renewed");
+                tracing::info!(issuer, keys, skipped, unchanged, milliseconds, "keys renewed");
             }
             Err(failure) if took > provider.patience() + FREEZE_MARGIN => {
                 drop(state);

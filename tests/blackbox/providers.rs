@@ -1,0 +1,438 @@
+//! Providers that are down, slow, lying or rotating: known keys serve on, what cannot be known is no verdict, and
+//! a Deny is never answered because of an outage.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::support::idp::{Behaviour, Idp};
+use super::support::process::Lambda;
+use super::support::tokens::SigningKey;
+use super::{AUDIENCE, assert_no_verdict, bearer, claims, program, provider, said, start};
+
+const SHORT: (&str, &str) = ("JWKS_TIMEOUT_MS", "300");
+
+/// Keys that are due for renewal a second after they were fetched.
+const SOON_AGING: (&str, &str) = ("JWKS_FRESH_SECONDS", "1");
+
+fn good(idp: &Idp, key: &SigningKey) -> String {
+    bearer(&key.token(&claims(idp, json!({}))))
+}
+
+/// Lets the keys of a function with [`SOON_AGING`] age.
+fn let_age() {
+    thread::sleep(Duration::from_millis(1100));
+}
+
+/// Asks until the answer is this one, as clients do. No other answer may come than `meanwhile`.
+#[track_caller]
+fn ask_until(lambda: &Lambda, event: &str, wanted: &str, meanwhile: &str) {
+    let since = Instant::now();
+    loop {
+        let answer = said(&lambda.invoke(event));
+        if answer == wanted {
+            return;
+        }
+        assert!(answer.starts_with(meanwhile), "{answer}\n{}", lambda.output());
+        assert!(since.elapsed() < Duration::from_secs(10), "still {answer}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The log event of the renewal that failed.
+fn failure(lambda: &Lambda) -> Value {
+    lambda.wait_for_log(|line| line["message"] == "key renewal failed")
+}
+
+/// Everything that can be wrong with a provider's answer, and the stage it is reported by.
+fn faults() -> Vec<(&'static str, Behaviour, &'static str)> {
+    let redirect = |to: &str| Behaviour::Redirect(to.to_owned());
+    vec![
+        ("hangs", Behaviour::Hang, "timeout"),
+        ("drips", Behaviour::Drip { byte_every: Duration::from_millis(20) }, "timeout"),
+        ("hangs up", Behaviour::Reset, "transfer"),
+        ("is broken", Behaviour::Status(500), "status"),
+        ("forgot its keys", Behaviour::Status(404), "status"),
+        ("says not modified", Behaviour::Status(304), "status"),
+        ("redirects to another port", redirect("http://127.0.0.1:9/jwks2"), "redirect"),
+        ("redirects to another host", redirect("http://localhost:9/jwks2"), "redirect"),
+        ("redirects in a circle", redirect("/jwks"), "redirect"),
+        ("sends 200 MiB", Behaviour::Huge { bytes: 200 << 20 }, "size"),
+        ("sends a gzip bomb", Behaviour::Gzip(vec![0x1f; 4096]), "parse"),
+    ]
+}
+
+#[test]
+fn without_keys_there_is_no_verdict_and_the_stage_is_told() {
+    for (name, fault, stage) in faults() {
+        let key = SigningKey::rsa("k1");
+        let idp = provider(&key);
+        idp.behave(fault);
+        let lambda = start(&idp, &[SHORT]);
+        assert_no_verdict(&lambda.invoke(&good(&idp, &key)), "keys_unavailable");
+        assert_eq!(failure(&lambda)["stage"], stage, "{name}: {}", lambda.output());
+        assert!(lambda.peak_kib() < 24 * 1024, "{name}: {} KiB", lambda.peak_kib());
+    }
+}
+
+#[test]
+fn documents_that_are_no_key_set_are_rubbish() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let jwk = key.jwk();
+    let weak = json!({"kty": "RSA", "kid": "k1", "n": "AQAB", "e": "AQAB"});
+    for document in [
+        json!("text"),
+        json!([]),
+        json!([[jwk]]),
+        json!({}),
+        json!({"keys": jwk}),
+        json!({"keys": []}),
+        json!({"keys": [null, 1, "k", [], weak, SigningKey::es256("k1").jwk()]}),
+        json!({"keys": [SigningKey::hmac("k1", &[7; 64]).jwk()]}),
+        json!({"keys": vec![jwk.clone(); 1001]}),
+    ] {
+        idp.serve_json(document.clone());
+        let lambda = start(&idp, &[]);
+        assert_no_verdict(&lambda.invoke(&good(&idp, &key)), "keys_unavailable");
+        assert_eq!(failure(&lambda)["stage"], "parse", "{document}");
+    }
+    idp.serve_bytes(b"<html>".to_vec());
+    let lambda = start(&idp, &[]);
+    assert_no_verdict(&lambda.invoke(&good(&idp, &key)), "keys_unavailable");
+}
+
+#[test]
+fn an_odd_key_costs_only_itself() {
+    let key = SigningKey::rsa("k1");
+    let idp = Idp::start();
+    let mut encrypts = SigningKey::rsa("k2").jwk();
+    encrypts["use"] = json!("enc");
+    idp.serve_json(json!({"keys": [
+        null, 7, "key", {}, {"kty": "AKP", "alg": "ML-DSA-65"}, {"kty": 1}, {"kid": ["k1"], "kty": "RSA"}, encrypts,
+        SigningKey::es256("k1").jwk(), key.jwk(),
+    ]}));
+    let lambda = start(&idp, &[]);
+    assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow");
+    assert_eq!(said(&lambda.invoke(&good(&idp, &SigningKey::rsa("k2")))), "Deny key_unknown");
+    let renewed = lambda.wait_for_log(|line| line["message"] == "keys renewed");
+    assert_eq!((&renewed["keys"], &renewed["skipped"]), (&json!(1), &json!(9)));
+}
+
+#[test]
+fn connections_that_fail_are_told_apart() {
+    let key = SigningKey::rsa("k1");
+    let idp = Idp::start_tls();
+    idp.serve(&[&key]);
+    let event = good(&idp, &key);
+    let plain = Idp::start();
+    let plain_port = plain.port();
+    let (untrusted, not_tls) = (idp.jwks_uri(), format!("https://127.0.0.1:{plain_port}/jwks"));
+    for (jwks_uri, stage) in [
+        ("https://provider.invalid/jwks", "name_resolution"),
+        ("https://127.0.0.1:1/jwks", "connect"),
+        (&untrusted, "tls"),
+        (&not_tls, "tls"),
+    ] {
+        let lambda = start(&idp, &[("JWKS_URI", jwks_uri)]);
+        assert_no_verdict(&lambda.invoke(&event), "keys_unavailable");
+        assert_eq!(failure(&lambda)["stage"], stage, "{jwks_uri}: {}", lambda.output());
+    }
+}
+
+#[test]
+fn a_provider_that_is_down_at_start_is_found_when_it_returns() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    idp.down();
+    let lambda = start(&idp, &[]);
+    let event = good(&idp, &key);
+    for _ in 0..20 {
+        assert_no_verdict(&lambda.invoke(&event), "keys_unavailable");
+    }
+    idp.up();
+    ask_until(&lambda, &event, "Allow", "keys_unavailable");
+}
+
+#[test]
+fn an_outage_is_invisible_while_keys_are_held() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let lambda = start(&idp, &[SOON_AGING, SHORT]);
+    let event = good(&idp, &key);
+    let forged = bearer(&SigningKey::rsa_other("k1", 1).token(&claims(&idp, json!({}))));
+    let unknown = good(&idp, &SigningKey::rsa("k2"));
+    idp.down();
+    let_age();
+    assert_eq!(said(&lambda.invoke(&event)), "Allow");
+    assert_eq!(failure(&lambda)["stage"], "connect");
+    assert_eq!(said(&lambda.invoke(&event)), "Allow");
+    assert_eq!(said(&lambda.invoke(&forged)), "Deny signature_invalid");
+    assert_no_verdict(&lambda.invoke(&unknown), "keys_unavailable");
+    for (name, fault, _) in faults().into_iter().take(4) {
+        idp.up();
+        idp.behave(fault);
+        let_age();
+        for _ in 0..3 {
+            assert_eq!(said(&lambda.invoke(&event)), "Allow", "{name}");
+        }
+        idp.down();
+    }
+}
+
+#[test]
+fn an_answer_without_usable_keys_replaces_nothing() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let lambda = start(&idp, &[]);
+    let event = good(&idp, &key);
+    idp.serve_json(json!({"keys": []}));
+    assert_no_verdict(&lambda.invoke(&good(&idp, &SigningKey::rsa("k2"))), "keys_unavailable");
+    assert_eq!(failure(&lambda)["stage"], "parse");
+    assert_eq!(said(&lambda.invoke(&event)), "Allow");
+}
+
+#[test]
+fn keys_too_old_are_not_used() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let lambda = start(&idp, &[SOON_AGING, ("JWKS_STALE_SECONDS", "1"), SHORT]);
+    let event = good(&idp, &key);
+    assert_eq!(said(&lambda.invoke(&event)), "Allow");
+    idp.behave(Behaviour::Hang);
+    let_age();
+    let waited = lambda.invoke(&event);
+    assert_no_verdict(&waited, "keys_unavailable");
+    assert!(waited.elapsed >= Duration::from_millis(300), "the renewal is waited for: {:?}", waited.elapsed);
+    idp.behave(Behaviour::Healthy);
+    ask_until(&lambda, &event, "Allow", "keys_unavailable");
+}
+
+#[test]
+fn renewal_goes_on_beside_the_answers() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let lambda = start(&idp, &[SOON_AGING, ("JWKS_TIMEOUT_MS", "10000")]);
+    idp.behave(Behaviour::Hang);
+    let_age();
+    let event = good(&idp, &key);
+    for _ in 0..100 {
+        assert_eq!(said(&lambda.invoke(&event)), "Allow");
+    }
+    // A hundred answers while the one renewal still hangs: none of them waited for it.
+    let ended = lambda.log_lines().iter().filter(|line| line["message"] == "key renewal failed").count();
+    assert_eq!((idp.fetches(), ended), (2, 0));
+}
+
+#[test]
+fn a_rotated_key_is_found_and_a_withdrawn_one_forgotten() {
+    let (old, new) = (SigningKey::rsa("k1"), SigningKey::rsa("k2"));
+    let idp = provider(&old);
+    let lambda = start(&idp, &[]);
+    assert_eq!(said(&lambda.invoke(&good(&idp, &old))), "Allow");
+    idp.serve(&[&new]);
+    assert_eq!(said(&lambda.invoke(&good(&idp, &new))), "Allow", "found by its id at once");
+    assert_eq!(said(&lambda.invoke(&good(&idp, &old))), "Deny key_unknown");
+    assert_eq!(idp.fetches(), 2);
+}
+
+#[test]
+fn a_key_replaced_under_its_id_is_found() {
+    let (old, new) = (SigningKey::rsa("k1"), SigningKey::rsa_other("k1", 1));
+    for named in [true, false] {
+        let idp = provider(&old);
+        let lambda = start(&idp, &[]);
+        let token = |key: &SigningKey| {
+            let header = if named { json!({"alg": "RS256", "kid": "k1"}) } else { json!({"alg": "RS256"}) };
+            bearer(&key.token_with(&header, &claims(&idp, json!({}))))
+        };
+        assert_eq!(said(&lambda.invoke(&token(&old))), "Allow");
+        idp.serve(&[&new]);
+        assert_eq!(said(&lambda.invoke(&token(&new))), "Allow");
+        assert_eq!(said(&lambda.invoke(&token(&old))), "Deny signature_invalid");
+        assert_eq!(idp.fetches(), 2);
+    }
+}
+
+#[test]
+fn made_up_tokens_cost_the_provider_one_fetch_in_half_a_minute() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let lambda = start(&idp, &[]);
+    let event = good(&idp, &key);
+    let claims = claims(&idp, json!({}));
+    for n in 0..200 {
+        let invented = key.token_with(&json!({"alg": "RS256", "kid": format!("invented-{n}")}), &claims);
+        assert_eq!(said(&lambda.invoke(&bearer(&invented))), "Deny key_unknown");
+        let forged = SigningKey::rsa_other("k1", 1).token(&claims);
+        assert_eq!(said(&lambda.invoke(&bearer(&forged))), "Deny signature_invalid");
+        assert_eq!(said(&lambda.invoke(&event)), "Allow");
+    }
+    assert_eq!(idp.fetches(), 2);
+}
+
+#[test]
+fn an_unchanged_set_is_confirmed_by_its_etag() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    idp.etag(Some("\"v1\""));
+    let lambda = start(&idp, &[SOON_AGING]);
+    let event = good(&idp, &key);
+    let_age();
+    assert_eq!(said(&lambda.invoke(&event)), "Allow");
+    lambda.wait_for_log(|line| line["message"] == "keys renewed" && line["unchanged"] == true);
+    assert_eq!((idp.fetches(), idp.not_modified()), (2, 1));
+    for _ in 0..10 {
+        assert_eq!(said(&lambda.invoke(&event)), "Allow", "fresh again");
+    }
+    assert_eq!(idp.fetches(), 2);
+}
+
+#[test]
+fn a_redirect_within_the_origin_is_followed() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    idp.behave(Behaviour::Redirect("/jwks2".to_owned()));
+    let lambda = start(&idp, &[]);
+    assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow");
+}
+
+#[test]
+fn a_discovery_document_that_cannot_be_trusted_gives_no_keys() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let (issuer, jwks_uri) = (idp.issuer(), idp.jwks_uri());
+    for document in [
+        json!({"issuer": format!("{issuer}/"), "jwks_uri": jwks_uri}),
+        json!({"issuer": issuer.to_uppercase(), "jwks_uri": jwks_uri}),
+        json!({"issuer": [issuer], "jwks_uri": jwks_uri}),
+        json!({"jwks_uri": jwks_uri}),
+        json!({"issuer": issuer}),
+        json!({"issuer": issuer, "jwks_uri": "http://login.example.com/jwks"}),
+        json!({"issuer": issuer, "jwks_uri": "file:///etc/passwd"}),
+        json!([]),
+    ] {
+        idp.set_discovery(document.clone());
+        let lambda = Lambda::spawn(program(), &[("ISSUER", &issuer), ("AUDIENCE", AUDIENCE)]);
+        assert_no_verdict(&lambda.invoke(&good(&idp, &key)), "keys_unavailable");
+        let failure = failure(&lambda);
+        assert_eq!(failure["stage"], "parse", "{document}");
+        assert!(failure["error"].as_str().unwrap().starts_with("discovery document: "), "{failure}");
+    }
+    assert_eq!(idp.fetches(), 0);
+}
+
+#[test]
+fn keys_that_moved_are_discovered_again() {
+    let key = SigningKey::rsa("k1");
+    let (idp, elsewhere) = (provider(&key), provider(&SigningKey::rsa("k2")));
+    let lambda = Lambda::spawn(program(), &[("ISSUER", &*idp.issuer()), ("AUDIENCE", AUDIENCE), SOON_AGING]);
+    assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow");
+    idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": elsewhere.jwks_uri()}));
+    idp.behave(Behaviour::Status(404));
+    let_age();
+    assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow");
+    failure(&lambda);
+    let_age();
+    assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow", "renewed beside the answer");
+    lambda.wait_for_log(|line| line["message"] == "keys renewed" && line["keys"] == 1 && idp.discoveries() == 2);
+    ask_until(&lambda, &good(&idp, &SigningKey::rsa("k2")), "Allow", "Deny key_unknown");
+}
+
+#[test]
+fn configured_keys_serve_until_the_provider_answers() {
+    let (built_in, symmetric, published) =
+        (SigningKey::rsa("k0"), SigningKey::hmac("h1", &[7; 32]), SigningKey::rsa("k1"));
+    let idp = provider(&published);
+    idp.down();
+    let keys = super::support::tokens::jwks(&[&built_in, &symmetric]).to_string();
+    let lambda = start(&idp, &[("JWKS", &keys), ("ALGORITHMS", "RS256 HS256")]);
+    assert_eq!(idp.connections(), 0, "no fetch at start");
+    assert_eq!(said(&lambda.invoke(&good(&idp, &built_in))), "Allow");
+    assert_eq!(said(&lambda.invoke(&good(&idp, &symmetric))), "Allow");
+    idp.up();
+    ask_until(&lambda, &good(&idp, &published), "Allow", "keys_unavailable");
+    assert_eq!(said(&lambda.invoke(&good(&idp, &built_in))), "Deny key_unknown", "replaced by what is published");
+    assert_eq!(said(&lambda.invoke(&good(&idp, &symmetric))), "Allow", "a secret comes from no provider");
+}
+
+#[test]
+fn a_freeze_amid_a_renewal_is_not_an_outage() {
+    let (old, new) = (SigningKey::rsa("k1"), SigningKey::rsa("k2"));
+    let idp = provider(&old);
+    let lambda = start(&idp, &[SOON_AGING, SHORT]);
+    let event = good(&idp, &old);
+    idp.behave(Behaviour::Hang);
+    let_age();
+    assert_eq!(said(&lambda.invoke(&event)), "Allow");
+    // The renewal hangs beside the answer; Lambda freezes the process for longer than any fetch may take.
+    while idp.fetches() < 2 {
+        thread::yield_now();
+    }
+    lambda.freeze();
+    idp.behave(Behaviour::Healthy);
+    idp.down();
+    idp.up();
+    idp.serve(&[&old, &new]);
+    thread::sleep(Duration::from_millis(1500));
+    lambda.thaw();
+    assert_eq!(said(&lambda.invoke(&good(&idp, &new))), "Allow", "{}", lambda.output());
+    let failures = lambda.log_lines().iter().filter(|line| line["message"] == "key renewal failed").count();
+    assert_eq!(failures, 0, "{}", lambda.output());
+}
+
+/// A proxy that opens tunnels (RFC 9110 section 9.3.6), and counts them.
+fn proxy() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let tunnels = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&tunnels);
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            count.fetch_add(1, Ordering::SeqCst);
+            thread::spawn(move || tunnel(client));
+        }
+    });
+    (address, tunnels)
+}
+
+fn tunnel(mut client: TcpStream) {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        client.read_exact(&mut byte).unwrap();
+        request.push(byte[0]);
+    }
+    let request = String::from_utf8(request).unwrap();
+    let target = request.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()).unwrap();
+    let server = TcpStream::connect(target).unwrap();
+    client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+    let (mut up, mut down) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+    thread::spawn(move || std::io::copy(&mut client, &mut up));
+    let mut server = server;
+    let _ = std::io::copy(&mut server, &mut down);
+}
+
+#[test]
+fn proxy_variables_are_honoured_for_https_and_plain_http_stays_on_the_machine() {
+    let key = SigningKey::rsa("k1");
+    let (address, tunnels) = proxy();
+    let tls = Idp::start_tls();
+    tls.serve(&[&key]);
+    let ca_file = tls.ca_file().to_str().unwrap();
+    let lambda = start(&tls, &[("JWKS_CA_FILE", ca_file), ("HTTPS_PROXY", &address)]);
+    assert_eq!(said(&lambda.invoke(&good(&tls, &key))), "Allow");
+    assert_eq!(tunnels.load(Ordering::SeqCst), 1);
+    let lambda = start(&tls, &[("JWKS_CA_FILE", ca_file), ("HTTPS_PROXY", &address), ("NO_PROXY", "localhost")]);
+    assert_eq!(said(&lambda.invoke(&good(&tls, &key))), "Allow");
+    assert_eq!(tunnels.load(Ordering::SeqCst), 1);
+
+    let plain = provider(&key);
+    let lambda = start(&plain, &[("HTTP_PROXY", "http://127.0.0.1:1"), ("ALL_PROXY", "http://127.0.0.1:1")]);
+    assert_eq!(said(&lambda.invoke(&good(&plain, &key))), "Allow");
+}
