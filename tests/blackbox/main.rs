@@ -1,7 +1,7 @@
 //! The shipped binary as Lambda, API Gateway and an identity provider see it: over sockets, and nothing else.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![allow(clippy::disallowed_methods, reason = "real time passes between processes")]
+
 mod decisions;
 mod providers;
 mod startup;
