@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![allow(clippy::disallowed_methods, reason = "real time passes between processes")]
 
+mod apis;
 mod decisions;
 mod providers;
 mod startup;
