@@ -267,7 +267,7 @@ impl Reader<'_> {
     fn lifetimes(&mut self) -> Lifetimes {
         let fresh = self.number("JWKS_FRESH_SECONDS", 1..=86_400);
         let stale = self.number("JWKS_STALE_SECONDS", 1..=604_800);
-        if stale < fresh {
+        if stale < fresh && !self.reported("JWKS_STALE_SECONDS") {
             self.problem("JWKS_STALE_SECONDS", format!("must be at least JWKS_FRESH_SECONDS, which is {fresh}"));
         }
         Lifetimes { fresh: Duration::from_secs(fresh), stale: Duration::from_secs(stale) }
@@ -276,6 +276,9 @@ impl Reader<'_> {
     /// The issuers as they are named: one by variables, or several by `ISSUERS`.
     fn fields(&mut self) -> Vec<Fields> {
         let Some(text) = self.json("ISSUERS") else {
+            if self.reported("ISSUERS") {
+                return Vec::new();
+            }
             return vec![Fields {
                 entry: String::new(),
                 issuer: self.text("ISSUER"),
@@ -389,8 +392,9 @@ impl Reader<'_> {
 
     fn algorithms(&mut self, fields: &Fields) -> Option<Algorithms> {
         let place = fields.place("ALGORITHMS");
+        let has_no_keys = fields.jwks.is_none() && !self.reported(&fields.place("JWKS"));
         match Algorithms::parse(fields.algorithms.iter().map(String::as_str)) {
-            Ok(algorithms) if fields.jwks.is_none() && !(algorithms & Algorithms::HMAC).is_empty() => {
+            Ok(algorithms) if has_no_keys && !(algorithms & Algorithms::HMAC).is_empty() => {
                 let message = "HS256, HS384 and HS512 need their keys in JWKS: none is taken from the network";
                 self.problem(&place, message);
                 None

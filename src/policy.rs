@@ -197,7 +197,8 @@ impl<'a> Context<'a> {
     /// these are given as JSON text.
     pub(crate) fn copy(wanted: &'a [ContextClaim], claims: &Claims) -> Self {
         let mut context = Self::default();
-        let mut size = "{}".len();
+        // One member has no comma; the closing brace is counted in its place.
+        let mut size = "{".len();
         for ContextClaim { name, path } in wanted {
             let value = match claims.get(path) {
                 None => continue,
