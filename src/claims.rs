@@ -146,3 +146,314 @@ fn equal(a: &Value, b: &Value) -> bool {
 fn texts(paths: &[ClaimPath]) -> String {
     paths.iter().map(ClaimPath::text).collect::<Vec<_>>().join("` or `")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const NOW: f64 = 1000.0;
+
+    fn paths(names: &[&str]) -> Vec<ClaimPath> {
+        names.iter().map(|name| ClaimPath::parse(name).unwrap()).collect()
+    }
+
+    fn rules() -> Rules {
+        Rules {
+            audience_claims: paths(&["aud"]),
+            audiences: vec!["api".to_owned(), "api-2".to_owned()],
+            leeway: 0.0,
+            required: Vec::new(),
+            principal_claims: paths(&["sub"]),
+        }
+    }
+
+    fn requiring(claim: &str, accepted: Value) -> Rules {
+        let accepted = accepted.as_array().unwrap().clone();
+        Rules { required: vec![(ClaimPath::parse(claim).unwrap(), accepted)], ..rules() }
+    }
+
+    fn good() -> Value {
+        json!({"exp": 2000, "aud": "api", "sub": "alice"})
+    }
+
+    fn with(name: &str, value: Value) -> Value {
+        let mut claims = good();
+        claims[name] = value;
+        claims
+    }
+
+    fn without(name: &str) -> Value {
+        let mut claims = good();
+        claims.as_object_mut().unwrap().remove(name);
+        claims
+    }
+
+    fn principal(rules: &Rules, claims: &Value, now: f64) -> Result<String, Reason> {
+        let checked = Claims::verified(claims.clone());
+        let subject = rules.check(&checked, &Now::at(now)).map_err(|denial| denial.reason)?;
+        Ok(subject.principal.to_owned())
+    }
+
+    fn outcome(rules: &Rules, claims: &Value) -> Result<(), Reason> {
+        principal(rules, claims, NOW).map(|_| ())
+    }
+
+    #[test]
+    fn times_hold_to_the_second_and_below() {
+        use Reason::{TokenExpired, TokenNotYetValid};
+        let cases = [
+            ("exp", json!(1000), 0.0, 999.5, Ok(())),
+            ("exp", json!(1000), 0.0, 999.999_999, Ok(())),
+            ("exp", json!(1000), 0.0, 1000.0, Err(TokenExpired)),
+            ("exp", json!(1000), 0.0, 1000.5, Err(TokenExpired)),
+            ("exp", json!(1000.25), 0.0, 1000.0, Ok(())),
+            ("exp", json!(1000.25), 0.0, 1000.25, Err(TokenExpired)),
+            ("exp", json!(1000), 30.0, 1029.5, Ok(())),
+            ("exp", json!(1000), 30.0, 1030.0, Err(TokenExpired)),
+            ("exp", json!(1000.25), 30.0, 1030.0, Ok(())),
+            ("exp", json!(1000.25), 30.0, 1030.25, Err(TokenExpired)),
+            ("nbf", json!(1000), 0.0, 999.5, Err(TokenNotYetValid)),
+            ("nbf", json!(1000), 0.0, 1000.0, Ok(())),
+            ("nbf", json!(1000.25), 0.0, 1000.0, Err(TokenNotYetValid)),
+            ("nbf", json!(1000.25), 0.0, 1000.25, Ok(())),
+            ("nbf", json!(1000), 30.0, 969.5, Err(TokenNotYetValid)),
+            ("nbf", json!(1000), 30.0, 970.0, Ok(())),
+        ];
+        for (name, value, leeway, now, expected) in cases {
+            let rules = Rules { leeway, ..rules() };
+            let outcome = principal(&rules, &with(name, value.clone()), now).map(|_| ());
+            assert_eq!(outcome, expected, "{name} {value}, leeway {leeway}, at {now}");
+        }
+    }
+
+    #[test]
+    fn a_token_ends_when_its_leeway_does() {
+        for (exp, leeway, ends) in
+            [(json!(2000), 0.0, 2000.0), (json!(2000.5), 30.0, 2030.5), (json!(1e308), 1.0, 1e308)]
+        {
+            let claims = Claims::verified(with("exp", exp));
+            let subject = Rules { leeway, ..rules() }.check(&claims, &Now::at(NOW)).unwrap().ends;
+            assert_eq!(subject, ends);
+        }
+    }
+
+    #[test]
+    fn times_are_numbers_of_any_size() {
+        use Reason::*;
+        let cases = [
+            ("exp", json!(u64::MAX), Ok(())),
+            ("exp", json!(1e308), Ok(())),
+            ("exp", json!(0), Err(TokenExpired)),
+            ("exp", json!(-1), Err(TokenExpired)),
+            ("exp", json!(i64::MIN), Err(TokenExpired)),
+            ("exp", json!(-1e308), Err(TokenExpired)),
+            ("nbf", json!(u64::MAX), Err(TokenNotYetValid)),
+            ("nbf", json!(1e308), Err(TokenNotYetValid)),
+            ("nbf", json!(-1), Ok(())),
+            ("nbf", json!(-1e308), Ok(())),
+            ("iat", json!(1e308), Ok(())),
+            ("iat", json!(-1.5), Ok(())),
+            ("iat", json!(NOW + 60.0), Ok(())),
+            ("exp", json!(null), Err(ClaimMissing)),
+            ("nbf", json!(null), Err(ClaimInvalid)),
+            ("iat", json!(null), Err(ClaimInvalid)),
+        ];
+        for (name, value, expected) in cases {
+            for leeway in [0.0, 300.0] {
+                assert_eq!(
+                    outcome(&Rules { leeway, ..rules() }, &with(name, value.clone())),
+                    expected,
+                    "{name} {value}"
+                );
+            }
+        }
+        assert_eq!(outcome(&rules(), &without("exp")), Err(ClaimMissing));
+        for name in ["exp", "nbf", "iat"] {
+            for value in [json!("2000"), json!(""), json!([2000]), json!([]), json!({}), json!(true)] {
+                assert_eq!(outcome(&rules(), &with(name, value.clone())), Err(ClaimInvalid), "{name} {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_audience_is_a_string_or_an_array_of_strings() {
+        use Reason::*;
+        let cases = [
+            (json!("api"), Ok(())),
+            (json!("api-2"), Ok(())),
+            (json!(["api"]), Ok(())),
+            (json!(["other", "api-2"]), Ok(())),
+            (json!("API"), Err(AudienceMismatch)),
+            (json!("api "), Err(AudienceMismatch)),
+            (json!("api api-2"), Err(AudienceMismatch)),
+            (json!(""), Err(AudienceMismatch)),
+            (json!([]), Err(AudienceMismatch)),
+            (json!(["other"]), Err(AudienceMismatch)),
+            (json!(["api", 5]), Err(ClaimInvalid)),
+            (json!([null, "api"]), Err(ClaimInvalid)),
+            (json!([["api"]]), Err(ClaimInvalid)),
+            (json!({"api": "api"}), Err(ClaimInvalid)),
+            (json!(5), Err(ClaimInvalid)),
+            (json!(true), Err(ClaimInvalid)),
+            (json!(null), Err(ClaimMissing)),
+        ];
+        for (aud, expected) in cases {
+            assert_eq!(outcome(&rules(), &with("aud", aud.clone())), expected, "{aud}");
+        }
+        assert_eq!(outcome(&rules(), &without("aud")), Err(ClaimMissing));
+    }
+
+    #[test]
+    fn the_first_audience_claim_that_is_present_counts() {
+        use Reason::*;
+        let rules = Rules { audience_claims: paths(&["aud", "client_id", "/azp/0"]), ..rules() };
+        let cases = [
+            (json!({"aud": "api", "client_id": "other"}), Ok(())),
+            (json!({"aud": "other", "client_id": "api"}), Err(AudienceMismatch)),
+            (json!({"aud": [], "client_id": "api"}), Err(AudienceMismatch)),
+            (json!({"aud": 5, "client_id": "api"}), Err(ClaimInvalid)),
+            (json!({"aud": null, "client_id": "api"}), Ok(())),
+            (json!({"client_id": "api"}), Ok(())),
+            (json!({"client_id": "other"}), Err(AudienceMismatch)),
+            (json!({"azp": ["api"]}), Ok(())),
+            (json!({"azp": "api"}), Err(ClaimMissing)),
+        ];
+        for (mut claims, expected) in cases {
+            claims["exp"] = json!(2000);
+            claims["sub"] = json!("alice");
+            assert_eq!(outcome(&rules, &claims), expected, "{claims}");
+        }
+    }
+
+    #[test]
+    fn the_principal_is_the_first_non_empty_string() {
+        use Reason::*;
+        let rules = Rules { principal_claims: paths(&["sub", "client_id", "/act/sub"]), ..rules() };
+        let cases = [
+            (json!({"sub": "alice", "client_id": "c"}), Ok("alice")),
+            (json!({"sub": " alice smith "}), Ok(" alice smith ")),
+            (json!({"sub": "", "client_id": "c"}), Ok("c")),
+            (json!({"sub": null, "client_id": "c"}), Ok("c")),
+            (json!({"sub": 5, "client_id": "c"}), Ok("c")),
+            (json!({"sub": ["alice"], "client_id": {}, "act": {"sub": "bob"}}), Ok("bob")),
+            (json!({"sub": "日本"}), Ok("日本")),
+            (json!({}), Err(ClaimMissing)),
+            (json!({"sub": null, "act": {"sub": null}}), Err(ClaimMissing)),
+            (json!({"sub": ""}), Err(ClaimInvalid)),
+            (json!({"sub": 5}), Err(ClaimInvalid)),
+            (json!({"sub": ["alice"]}), Err(ClaimInvalid)),
+            (json!({"sub": "  ", "client_id": "c"}), Err(ClaimInvalid)),
+            (json!({"sub": "\u{a0}\u{2003}"}), Err(ClaimInvalid)),
+            (json!({"sub": "a\nb"}), Err(ClaimInvalid)),
+            (json!({"sub": "a\0"}), Err(ClaimInvalid)),
+            (json!({"sub": "a\t"}), Err(ClaimInvalid)),
+            (json!({"sub": "\u{1b}[31m"}), Err(ClaimInvalid)),
+            (json!({"sub": "a\u{7f}"}), Err(ClaimInvalid)),
+            (json!({"sub": "a\u{85}"}), Err(ClaimInvalid)),
+        ];
+        for (mut claims, expected) in cases {
+            claims["exp"] = json!(2000);
+            claims["aud"] = json!("api");
+            assert_eq!(principal(&rules, &claims, NOW), expected.map(str::to_owned), "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_required_claim_equals_or_contains_one_of_the_values() {
+        use Reason::*;
+        let cases = [
+            (json!(["a", "b"]), json!("b"), Ok(())),
+            (json!(["a", "b"]), json!("c"), Err(ClaimInvalid)),
+            (json!(["a"]), json!("A"), Err(ClaimInvalid)),
+            (json!(["a"]), json!("a b"), Err(ClaimInvalid)),
+            (json!(["a"]), json!(["x", "a"]), Ok(())),
+            (json!(["a"]), json!([]), Err(ClaimInvalid)),
+            (json!(["a"]), json!([["a"]]), Err(ClaimInvalid)),
+            (json!(["a"]), json!({"a": "a"}), Err(ClaimInvalid)),
+            (json!(["a"]), json!(null), Err(ClaimMissing)),
+            (json!(["a"]), json!([null, "a"]), Ok(())),
+            (json!([2]), json!(2.0), Ok(())),
+            (json!([2.0]), json!(2), Ok(())),
+            (json!([2]), json!(2.5), Err(ClaimInvalid)),
+            (json!([2]), json!("2"), Err(ClaimInvalid)),
+            (json!(["2"]), json!(2), Err(ClaimInvalid)),
+            (json!([0]), json!(-0.0), Ok(())),
+            (json!([-1]), json!(-1.0), Ok(())),
+            (json!([9_007_199_254_740_993_u64]), json!(9_007_199_254_740_992_u64), Err(ClaimInvalid)),
+            (json!([u64::MAX]), json!(-1), Err(ClaimInvalid)),
+            (json!([true]), json!(true), Ok(())),
+            (json!([true]), json!(false), Err(ClaimInvalid)),
+            (json!([true]), json!("true"), Err(ClaimInvalid)),
+            (json!([true]), json!(1), Err(ClaimInvalid)),
+            (json!([false]), json!(null), Err(ClaimMissing)),
+        ];
+        for (accepted, value, expected) in cases {
+            let rules = requiring("tenant", accepted.clone());
+            assert_eq!(outcome(&rules, &with("tenant", value.clone())), expected, "{accepted} {value}");
+        }
+        assert_eq!(outcome(&requiring("tenant", json!(["a"])), &good()), Err(ClaimMissing));
+    }
+
+    #[test]
+    fn required_claims_are_all_required_and_may_lie_deep() {
+        let both = Rules {
+            required: vec![
+                (ClaimPath::parse("/realm/roles").unwrap(), vec![json!("admin")]),
+                (ClaimPath::parse("/realm/levels/1").unwrap(), vec![json!(3)]),
+            ],
+            ..rules()
+        };
+        let cases = [
+            (json!({"roles": ["user", "admin"], "levels": [1, 3]}), Ok(())),
+            (json!({"roles": "admin", "levels": [1, 3.0, 5]}), Ok(())),
+            (json!({"roles": ["user"], "levels": [1, 3]}), Err(Reason::ClaimInvalid)),
+            (json!({"roles": "admin", "levels": [3, 1]}), Err(Reason::ClaimInvalid)),
+            (json!({"roles": "admin", "levels": [3]}), Err(Reason::ClaimMissing)),
+            (json!({"roles": ["user"], "levels": null}), Err(Reason::ClaimMissing)),
+            (json!("admin"), Err(Reason::ClaimMissing)),
+        ];
+        for (realm, expected) in cases {
+            assert_eq!(outcome(&both, &with("realm", realm.clone())), expected, "{realm}");
+        }
+    }
+
+    #[test]
+    fn the_first_rule_that_is_broken_gives_the_reason() {
+        use Reason::*;
+        let rules = requiring("tenant", json!(["a"]));
+        let cases = [
+            (json!({"exp": 1, "nbf": 2000, "aud": "x"}), TokenExpired),
+            (json!({"exp": 1, "nbf": "x", "iat": "x", "aud": 5, "sub": ""}), TokenExpired),
+            (json!({"nbf": 2000, "aud": "x"}), TokenNotYetValid),
+            (json!({"exp": "x", "nbf": 2000}), TokenNotYetValid),
+            (json!({"aud": "x", "iat": "x"}), AudienceMismatch),
+            (json!({"exp": "x", "nbf": "x", "aud": ["x"], "sub": "a", "tenant": "b"}), AudienceMismatch),
+            (json!({"nbf": "x", "iat": "x", "aud": 5, "sub": "", "tenant": "b"}), ClaimMissing),
+            (json!({"exp": "x", "sub": "", "tenant": "b"}), ClaimMissing),
+            (json!({"exp": "x", "aud": 5, "tenant": "b"}), ClaimMissing),
+            (json!({"exp": "x", "aud": 5, "sub": ""}), ClaimMissing),
+            (json!({"exp": "x", "aud": 5, "sub": "", "tenant": "b"}), ClaimInvalid),
+        ];
+        for (claims, expected) in cases {
+            assert_eq!(outcome(&rules, &claims), Err(expected), "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_claim_and_quotes_no_value() {
+        let rules = requiring("tenant", json!(["wanted"]));
+        for (claims, detail) in [
+            (json!({"exp": 940, "aud": "api"}), "60 s ago"),
+            (json!({"exp": 2000, "nbf": 1060, "aud": "api"}), "in 60 s"),
+            (json!({"exp": 2000, "aud": "secret"}), "claim `aud`"),
+            (json!({"exp": 2000, "aud": "api"}), "claim `sub`"),
+            (json!({"exp": 2000, "aud": "api", "sub": "secret"}), "claim `tenant`"),
+            (json!({"exp": 2000, "aud": "api", "sub": "secret\n", "tenant": "secret"}), "claim `sub`"),
+            (json!({"exp": 2000, "aud": "api", "sub": "a", "tenant": "secret"}), "claim `tenant`"),
+        ] {
+            let claims = Claims::verified(claims);
+            assert_eq!(rules.check(&claims, &Now::at(NOW)).unwrap_err().detail, detail);
+        }
+    }
+}

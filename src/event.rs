@@ -317,3 +317,296 @@ fn distinct(mut values: Vec<String>) -> Vec<String> {
 fn unquote(value: &str) -> &str {
     value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const PREFIX: &str = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod";
+
+    fn method(route: &str) -> Value {
+        json!({"type": "REQUEST", "methodArn": format!("{PREFIX}/{route}")})
+    }
+
+    fn with(mut event: Value, name: &str, value: Value) -> Value {
+        event[name] = value;
+        event
+    }
+
+    /// Kind, ARN up to the stage, and what comes after it.
+    fn request(event: &str) -> Result<(Kind, String, String), Obstacle> {
+        let event = Event::parse(event).map_err(|fault| fault.obstacle)?;
+        let request = event.request().map_err(|fault| fault.obstacle)?;
+        Ok((request.kind, request.stage.arn().to_owned(), request.route.to_owned()))
+    }
+
+    fn token_of(event: &Value, sources: &[&str], bearer_required: bool) -> Result<String, Reason> {
+        let sources = sources.iter().map(|source| Source::parse(source).unwrap()).collect();
+        let event = event.to_string();
+        let event = Event::parse(&event).unwrap();
+        let token = Credentials { sources, bearer_required }.token(&event.request().unwrap()).map(Cow::into_owned);
+        token.map_err(|denial| denial.reason)
+    }
+
+    fn bearer(header: &str) -> Value {
+        json!({"type": "TOKEN", "methodArn": format!("{PREFIX}/GET/"), "authorizationToken": header})
+    }
+
+    #[test]
+    fn every_kind_of_event_is_recognised() {
+        let context = |event_type: Value| json!({"eventType": event_type, "stage": "prod", "identity": {}});
+        let http2 = |version: &str| {
+            let arn = format!("{PREFIX}/GET/pets");
+            json!({"version": version, "type": "REQUEST", "routeArn": arn, "routeKey": "GET /pets", "cookies": []})
+        };
+        let cases = [
+            (bearer("Bearer t"), Kind::Token, "GET/"),
+            (with(bearer("Bearer t"), "version", json!("2.0")), Kind::Token, "GET/"),
+            (method("GET/pets/1"), Kind::Rest, "GET/pets/1"),
+            (with(method("GET/pets"), "version", json!("$LATEST")), Kind::Rest, "GET/pets"),
+            (with(method("GET/pets"), "version", json!("1")), Kind::Rest, "GET/pets"),
+            (with(method("GET/pets"), "version", json!(null)), Kind::Rest, "GET/pets"),
+            (with(method("GET/pets"), "requestContext", json!(null)), Kind::Rest, "GET/pets"),
+            (with(method("GET/pets"), "requestContext", context(json!("MESSAGE"))), Kind::Rest, "GET/pets"),
+            (method("GET/chat/$connect"), Kind::Rest, "GET/chat/$connect"),
+            (method("$connect"), Kind::WebSocket, "$connect"),
+            (with(method("$connect"), "version", json!("$LATEST")), Kind::WebSocket, "$connect"),
+            (with(method("$connect"), "requestContext", context(json!("CONNECT"))), Kind::WebSocket, "$connect"),
+            (with(method("$connect"), "requestContext", context(json!(null))), Kind::WebSocket, "$connect"),
+            (with(method("join"), "requestContext", context(json!("CONNECT"))), Kind::WebSocket, "join"),
+            (with(method("GET/pets"), "version", json!("1.0")), Kind::Http1, "GET/pets"),
+            (http2("2.0"), Kind::Http2, "GET/pets"),
+        ];
+        for (event, kind, route) in cases {
+            assert_eq!(request(&event.to_string()), Ok((kind, PREFIX.to_owned(), route.to_owned())), "{event}");
+        }
+    }
+
+    #[test]
+    fn other_events_are_unsupported() {
+        let good = method("GET/pets");
+        let cases = [
+            String::new(),
+            "null".into(),
+            "[]".into(),
+            json!(["REQUEST", null, good["methodArn"]]).to_string(),
+            "\"REQUEST\"".into(),
+            "{}".into(),
+            format!("{good}{good}"),
+            good.to_string().replacen('{', r#"{"type":"TOKEN","#, 1),
+            with(good.clone(), "type", json!(null)).to_string(),
+            with(good.clone(), "type", json!("request")).to_string(),
+            with(good.clone(), "type", json!("AUTHORIZER")).to_string(),
+            with(good.clone(), "type", json!(["REQUEST"])).to_string(),
+            with(good.clone(), "version", json!(2.0)).to_string(),
+            with(good.clone(), "version", json!("2.0")).to_string(),
+            with(good.clone(), "methodArn", json!(null)).to_string(),
+            with(good, "methodArn", json!([PREFIX])).to_string(),
+            with(bearer("Bearer t"), "authorizationToken", json!(5)).to_string(),
+            json!({"version": "2.0", "routeKey": "$default", "rawPath": "/", "requestContext": {"http": {}}})
+                .to_string(),
+            json!({"Records": [{"eventSource": "aws:sqs"}]}).to_string(),
+        ];
+        for event in cases {
+            assert_eq!(request(&event), Err(Obstacle::EventUnsupported), "{event}");
+        }
+    }
+
+    #[test]
+    fn the_stage_is_all_that_is_taken_from_an_arn() {
+        for (prefix, route) in [
+            ("arn:aws:execute-api:eu-west-1:123456789012:abc/prod", "GET/"),
+            ("arn:aws:execute-api:eu-west-1:123456789012:abc/prod", ""),
+            ("arn:aws-cn:execute-api:cn-north-1:123456789012:abc/v1_beta-2", "GET/a:b/c?d=*&e=${aws:username}\"\n"),
+            ("arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:abc/$default", "POST//x//"),
+            ("arn:aws:execute-api:us-east-1:123456789012:abc/ESTestInvoke-stage", "GET/x"),
+        ] {
+            let arn = format!("{prefix}/{route}");
+            let (stage, rest) = Stage::parse(&arn, Kind::Rest).unwrap();
+            assert_eq!((stage.arn(), rest), (prefix, route));
+            assert_eq!(stage.everything(), format!("{prefix}/*"));
+        }
+        let arn = format!("{PREFIX}/$connect");
+        let (stage, _) = Stage::parse(&arn, Kind::WebSocket).unwrap();
+        assert_eq!(stage.everything(), arn);
+    }
+
+    #[test]
+    fn a_hostile_arn_does_not_parse() {
+        let good = ["arn", "aws", "execute-api", "eu-west-1", "123456789012", "abc", "prod"];
+        let arn = |[a, partition, service, region, account, api, stage]: [&str; 7]| {
+            format!("{a}:{partition}:{service}:{region}:{account}:{api}/{stage}/GET/pets")
+        };
+        assert!(Stage::parse(&arn(good), Kind::Rest).is_some());
+        let long = "a".repeat(129);
+        let hostile = ["", "*", "a*", "?", "${aws:username}", "\"", "a\"", "a\n", "\n", "a b", "é", "\0", "a.b", &long];
+        for (index, part) in good.into_iter().enumerate() {
+            for value in hostile {
+                let mut parts = good;
+                parts[index] = value;
+                assert!(Stage::parse(&arn(parts), Kind::Rest).is_none(), "{value:?} for {part}");
+            }
+        }
+        let accounts = ["12345678901", "1234567890123", "12345678901a", "１２３４５６７８９０１２", "$default"];
+        for bad in accounts {
+            assert!(Stage::parse(&arn(["arn", "aws", "execute-api", "x", bad, "abc", "prod"]), Kind::Rest).is_none());
+        }
+        for rest in
+            "|abc|abc/|abc/prod|abc//GET/|/prod/GET/|abc:x/prod/GET/|abc/$connect/GET/|$default/prod/GET/".split('|')
+        {
+            let text = format!("arn:aws:execute-api:eu-west-1:123456789012:{rest}");
+            assert!(Stage::parse(&text, Kind::Rest).is_none(), "{text:?}");
+        }
+        for text in [
+            "",
+            ":::::/",
+            "arn:aws:execute-api:eu-west-1:123456789012",
+            "arn:aws:lambda:eu-west-1:123456789012:abc/prod/GET/",
+            "ARN:aws:execute-api:eu-west-1:123456789012:abc/prod/GET/",
+            " arn:aws:execute-api:eu-west-1:123456789012:abc/prod/GET/",
+        ] {
+            assert!(Stage::parse(text, Kind::Rest).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_says_bearer_and_one_token() {
+        use Reason::*;
+        let cases = [
+            ("Bearer t", Ok("t"), Ok("t")),
+            ("bearer t", Ok("t"), Ok("t")),
+            ("BEARER t", Ok("t"), Ok("t")),
+            ("Bearer    t", Ok("t"), Ok("t")),
+            ("t", Err(TokenMalformed), Ok("t")),
+            ("Bearer", Err(TokenMalformed), Ok("Bearer")),
+            ("Bearer ", Err(TokenMalformed), Err(TokenMalformed)),
+            ("Bearer t ", Err(TokenMalformed), Err(TokenMalformed)),
+            ("Bearer t u", Err(TokenMalformed), Err(TokenMalformed)),
+            ("Bearer t, Bearer u", Err(TokenMalformed), Err(TokenMalformed)),
+            ("Bearer \tt", Err(TokenMalformed), Err(TokenMalformed)),
+            ("Bearer\tt", Err(TokenMalformed), Err(TokenMalformed)),
+            ("Bearer t\n", Err(TokenMalformed), Err(TokenMalformed)),
+            ("Bearer t\u{a0}", Err(TokenMalformed), Err(TokenMalformed)),
+            (" Bearer t", Err(TokenMalformed), Err(TokenMalformed)),
+            ("Basic dDp0", Err(TokenMalformed), Err(TokenMalformed)),
+            ("DPoP t", Err(TokenMalformed), Err(TokenMalformed)),
+            ("Bearer: t", Err(TokenMalformed), Err(TokenMalformed)),
+            ("", Err(TokenMissing), Err(TokenMissing)),
+            (" \t\n", Err(TokenMissing), Err(TokenMissing)),
+        ];
+        for (header, required, optional) in cases {
+            assert_eq!(token_of(&bearer(header), &[], true), required.map(str::to_owned), "{header:?}, required");
+            assert_eq!(token_of(&bearer(header), &[], false), optional.map(str::to_owned), "{header:?}, optional");
+        }
+        for absent in [with(bearer(""), "authorizationToken", json!(null)), {
+            let mut event = bearer("");
+            event.as_object_mut().unwrap().remove("authorizationToken");
+            event
+        }] {
+            assert_eq!(token_of(&absent, &["header:Authorization"], true), Err(TokenMissing), "{absent}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_too_long_is_so_under_any_scheme() {
+        use Reason::*;
+        let (longest, too_long) = ("t".repeat(16_384), "t".repeat(16_385));
+        assert_eq!(token_of(&bearer(&format!("Bearer {longest}")), &[], true), Ok(longest.clone()));
+        assert_eq!(token_of(&bearer(&longest), &[], false), Ok(longest.clone()));
+        assert_eq!(token_of(&bearer(&longest), &[], true), Err(TokenMalformed));
+        for header in [format!("Bearer {too_long}"), too_long.clone(), format!("Basic {too_long}")] {
+            assert_eq!(token_of(&bearer(&header), &[], true), Err(TokenTooLong));
+            assert_eq!(token_of(&bearer(&header), &[], false), Err(TokenTooLong));
+        }
+        assert_eq!(token_of(&bearer(&format!("Bearer {longest} t")), &[], true), Err(TokenTooLong));
+    }
+
+    #[test]
+    fn a_request_is_searched_where_the_sources_say() {
+        use Reason::*;
+        let event = |parts: Value| {
+            let mut event = method("GET/pets");
+            event.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
+            event
+        };
+        let cases: Vec<(&[&str], Value, Result<&str, Reason>)> = vec![
+            (&["header:Authorization"], json!({"headers": {"Authorization": "Bearer t"}}), Ok("t")),
+            (&["header:Authorization"], json!({"headers": {"authorization": "Bearer t"}}), Ok("t")),
+            (&["header:authorization"], json!({"headers": {"AUTHORIZATION": "Bearer t"}}), Ok("t")),
+            (&["header:X-Token"], json!({"headers": {"x-token": "Bearer t", "Authorization": "Bearer u"}}), Ok("t")),
+            (&["header:X-Token"], json!({"headers": {"Authorization": "Bearer u"}}), Err(TokenMissing)),
+            (&["header:Authorization"], json!({"multiValueHeaders": {"authorization": ["Bearer t"]}}), Ok("t")),
+            (&["header:A"], json!({"headers": {"A": "Bearer t"}, "multiValueHeaders": {"A": ["Bearer t"]}}), Ok("t")),
+            (&["header:A"], json!({"multiValueHeaders": {"A": ["Bearer t", "Bearer t"]}}), Ok("t")),
+            (&["header:A"], json!({"headers": {"A": "Bearer t", "a": "Bearer t"}}), Ok("t")),
+            (&["header:A"], json!({"multiValueHeaders": {"A": ["Bearer t", "Bearer u"]}}), Err(TokenMalformed)),
+            (&["header:A"], json!({"headers": {"A": "Bearer t", "a": "Bearer u"}}), Err(TokenMalformed)),
+            (
+                &["header:A"],
+                json!({"headers": {"A": "Bearer u"}, "multiValueHeaders": {"A": ["Bearer t", "Bearer u"]}}),
+                Err(TokenMalformed),
+            ),
+            (&["header:A"], json!({"multiValueHeaders": {"A": ["", "Bearer t", " "]}}), Ok("t")),
+            (&["header:A"], json!({"headers": {"A": "t"}}), Err(TokenMalformed)),
+            (&["header:A"], json!({"headers": {"A": null}}), Err(TokenMissing)),
+            (&["header:A"], json!({"headers": {"A": 5}}), Err(TokenMissing)),
+            (&["header:A"], json!({"headers": null, "multiValueHeaders": null}), Err(TokenMissing)),
+            (&["header:A"], json!({"headers": ["A", "Bearer t"]}), Err(TokenMissing)),
+            (&["header:A"], json!({}), Err(TokenMissing)),
+            (&["query:token"], json!({"queryStringParameters": {"token": "t"}}), Ok("t")),
+            (&["query:token"], json!({"queryStringParameters": {"Token": "t"}}), Err(TokenMissing)),
+            (&["query:token"], json!({"queryStringParameters": {"token": ""}}), Err(TokenMissing)),
+            (&["query:token"], json!({"queryStringParameters": null}), Err(TokenMissing)),
+            (&["query:token"], json!({"multiValueQueryStringParameters": {"token": ["t", "t"]}}), Ok("t")),
+            (&["query:token"], json!({"multiValueQueryStringParameters": {"token": ["t", "u"]}}), Err(TokenMalformed)),
+            (&["cookie:id"], json!({"headers": {"Cookie": "a=b; id=t; c=d"}}), Ok("t")),
+            (&["cookie:id"], json!({"headers": {"cookie": "id=t"}}), Ok("t")),
+            (&["cookie:id"], json!({"headers": {"cookie": "id=\"t\""}}), Ok("t")),
+            (&["cookie:id"], json!({"headers": {"cookie": "id=\"t"}}), Ok("\"t")),
+            (&["cookie:id"], json!({"headers": {"cookie": "id=\""}}), Ok("\"")),
+            (&["cookie:id"], json!({"headers": {"cookie": "id=t=u=="}}), Ok("t=u==")),
+            (&["cookie:id"], json!({"headers": {"cookie": "ID=t; xid=t; id"}}), Err(TokenMissing)),
+            (&["cookie:id"], json!({"headers": {"cookie": "id=; a=b"}}), Err(TokenMissing)),
+            (&["cookie:id"], json!({"headers": {"cookie": "id=t;id=\"t\""}}), Ok("t")),
+            (&["cookie:id"], json!({"headers": {"cookie": "id=t; id=u"}}), Err(TokenMalformed)),
+            (&["cookie:id"], json!({"cookies": ["a=b", "id=t"]}), Ok("t")),
+            (&["cookie:id"], json!({"cookies": ["id=t"], "headers": {"cookie": "id=u"}}), Err(TokenMalformed)),
+            (&["cookie:id"], json!({"cookies": null, "headers": {"cookie": "id=t"}}), Ok("t")),
+            (&["cookie:id"], json!({"multiValueHeaders": {"Cookie": ["a=b", "id=t"]}}), Ok("t")),
+        ];
+        for (sources, parts, expected) in cases {
+            assert_eq!(token_of(&event(parts.clone()), sources, true), expected.map(str::to_owned), "{parts}");
+        }
+    }
+
+    #[test]
+    fn the_first_source_that_is_present_counts() {
+        let sources = ["header:A", "query:q", "cookie:c"];
+        let event = |header: &str, query: &str| {
+            let event = with(method("GET/pets"), "headers", json!({"A": header, "Cookie": "c=cookie"}));
+            with(event, "queryStringParameters", json!({"q": query}))
+        };
+        for (header, query, expected) in [
+            ("Bearer header", "query", Ok("header")),
+            ("", "query", Ok("query")),
+            (" ", " ", Ok("cookie")),
+            ("Basic x", "query", Err(Reason::TokenMalformed)),
+        ] {
+            let token = token_of(&event(header, query), &sources, true);
+            assert_eq!(token, expected.map(str::to_owned), "{header:?} {query:?}");
+        }
+        let event = with(bearer("Bearer t"), "queryStringParameters", json!({"q": "query"}));
+        assert_eq!(token_of(&event, &["query:q"], true), Ok("t".to_owned()), "a TOKEN event has one place");
+    }
+
+    #[test]
+    fn a_source_is_a_place_and_a_name() {
+        assert_eq!(Source::parse("header:X-A"), Ok(Source::Header("X-A".to_owned())));
+        assert_eq!(Source::parse("query:a:b"), Ok(Source::Query("a:b".to_owned())));
+        assert_eq!(Source::parse("cookie:__Host-id"), Ok(Source::Cookie("__Host-id".to_owned())));
+        for bad in ["", "Authorization", "header:", "Header:A", "body:token", ":A", "header"] {
+            assert!(Source::parse(bad).unwrap_err().contains("header:NAME"), "{bad}");
+        }
+    }
+}

@@ -266,3 +266,119 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let is_number = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| Duration::from_secs(seconds.parse().unwrap_or(u32::MAX.into())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+
+    #[test]
+    fn an_endpoint_is_https_or_on_this_machine() {
+        for (text, is_https) in [
+            ("https://login.example.com", true),
+            ("https://login.example.com/keys?a=b", true),
+            ("https://login.example.com:8443/keys", true),
+            ("HTTPS://LOGIN.EXAMPLE.COM/", true),
+            ("https://10.0.0.1/keys", true),
+            ("https://[2001:db8::1]/keys", true),
+            ("http://127.0.0.1:8080/keys", false),
+            ("http://127.9.9.9/", false),
+            ("http://[::1]:8080/", false),
+            ("http://localhost:8080/", false),
+            ("http://LOCALHOST/", false),
+        ] {
+            assert_eq!(Endpoint::parse(text).map(|endpoint| endpoint.is_https()), Ok(is_https), "{text}");
+        }
+        for (text, problem) in [
+            ("", "absolute URL"),
+            ("login.example.com", "absolute URL"),
+            ("/keys", "absolute URL"),
+            ("https://", "absolute URL"),
+            ("https://login example.com/", "absolute URL"),
+            ("ftp://login.example.com/", "must be https"),
+            ("file:///keys", "must be https"),
+            ("localhost:8080", "must be https"),
+            ("http://login.example.com/", "loopback"),
+            ("http://10.0.0.1/", "loopback"),
+            ("http://0.0.0.0/", "loopback"),
+            ("http://169.254.169.254/", "loopback"),
+            ("http://128.0.0.1/", "loopback"),
+            ("http://[2001:db8::1]/", "loopback"),
+            ("http://localhost.example.com/", "loopback"),
+            ("http://127.0.0.1.example.com/", "loopback"),
+            ("http://127.0.0.1@login.example.com/", "user name"),
+            ("https://user@login.example.com/", "user name"),
+            ("https://user:password@login.example.com/", "user name"),
+            ("https://:password@login.example.com/", "user name"),
+            ("https://login.example.com/#keys", "fragment"),
+            ("https://login.example.com/#", "fragment"),
+        ] {
+            let found = Endpoint::parse(text).unwrap_err();
+            assert!(found.contains(problem), "{text}: {found}");
+        }
+        assert!(Endpoint::parse("https://login.example.com/?").unwrap().has_query());
+        assert!(!Endpoint::parse("https://login.example.com/").unwrap().has_query());
+    }
+
+    #[test]
+    fn the_age_is_read_from_cache_control() {
+        let cases: [(&[&str], Option<u64>); 19] = [
+            (&[], None),
+            (&[""], None),
+            (&["max-age=300"], Some(300)),
+            (&["max-age=0"], Some(0)),
+            (&["public, max-age=300, must-revalidate"], Some(300)),
+            (&["public,max-age=300"], Some(300)),
+            (&["Max-Age=300"], Some(300)),
+            (&["max-age=\"300\""], Some(300)),
+            (&["no-cache", "max-age=300"], Some(300)),
+            (&["max-age=300, max-age=60"], Some(300)),
+            (&["s-maxage=300"], None),
+            (&["x-max-age=300"], None),
+            (&["max-age"], None),
+            (&["max-age="], None),
+            (&["max-age=-1"], None),
+            (&["max-age=+1"], None),
+            (&["max-age=1.5"], None),
+            (&["max-age=five"], None),
+            (&["max-age=99999999999999999999999"], Some(u32::MAX as u64)),
+        ];
+        for (values, expected) in cases {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(CACHE_CONTROL, HeaderValue::from_str(value).unwrap());
+            }
+            assert_eq!(max_age(&headers), expected.map(Duration::from_secs), "{values:?}");
+        }
+        let opaque = HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_bytes(b"max-age=\xff").unwrap())]);
+        assert_eq!(max_age(&opaque), None);
+    }
+
+    #[test]
+    fn authorities_are_read_from_a_pem_file() {
+        let certificate = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (one, two) = (certificate().cert.pem(), certificate().cert.pem());
+        let key = certificate().signing_key.serialize_pem();
+        let path = std::env::temp_dir().join(format!("token-authorizer-authorities-{}.pem", std::process::id()));
+        let read = |pem: &[u8]| {
+            std::fs::write(&path, pem).unwrap();
+            let found = read_authorities(&path);
+            std::fs::remove_file(&path).unwrap();
+            found.map(|found| found.len())
+        };
+        assert_eq!(read(one.as_bytes()), Ok(1));
+        assert_eq!(read(format!("# comment\n{one}\n{key}{two}").as_bytes()), Ok(2));
+        for (pem, problem) in [
+            (String::new(), "holds no certificate"),
+            (key, "holds no certificate"),
+            ("certificate".to_owned(), "holds no certificate"),
+            (one.replace("-----END CERTIFICATE-----", ""), "not a PEM file"),
+            (one.replacen("MII", "M~I", 1), "not a PEM file"),
+        ] {
+            let found = read(pem.as_bytes()).unwrap_err();
+            assert!(found.contains(problem) && found.contains("authorities"), "{found}");
+        }
+        assert!(read_authorities(&path).unwrap_err().starts_with(&path.display().to_string()));
+        assert!(read_authorities(&std::env::temp_dir()).is_err());
+    }
+}

@@ -251,3 +251,333 @@ impl KeySet {
         self.candidates(id, algorithm).any(|key| key.verifies(signature, message, algorithm))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::tokens::{self, SigningKey, b64};
+    use serde_json::json;
+
+    /// An RSA key of this many bits, all of them ones. Nothing has its private half.
+    fn rsa_of(bits: usize, exponent: &[u8]) -> Value {
+        let mut modulus = vec![0xff; bits.div_ceil(8)];
+        modulus[0] >>= modulus.len() * 8 - bits;
+        json!({"kty": "RSA", "n": b64(modulus), "e": b64(exponent)})
+    }
+
+    fn with(mut jwk: Value, name: &str, value: Value) -> Value {
+        jwk[name] = value;
+        jwk
+    }
+
+    fn without(mut jwk: Value, name: &str) -> Value {
+        jwk.as_object_mut().unwrap().remove(name);
+        jwk
+    }
+
+    /// What a lone member of a key set may be used for.
+    fn fits(jwk: &Value, origin: Origin) -> Algorithms {
+        let document = json!({"keys": [jwk]}).to_string();
+        match parse(document.as_bytes(), Algorithms::ALL, origin) {
+            Ok(Parsed { keys, .. }) => keys[0].fits,
+            Err(unusable) => {
+                assert_eq!(unusable, Unusable::NoUsableKey);
+                Algorithms::default()
+            }
+        }
+    }
+
+    fn set(keys: &[&SigningKey]) -> KeySet {
+        let document = tokens::jwks(keys).to_string();
+        KeySet::new(parse(document.as_bytes(), Algorithms::ALL, Origin::Network).unwrap().keys)
+    }
+
+    fn verifies(set: &KeySet, id: Option<&str>, algorithm: Algorithm, signer: &SigningKey) -> bool {
+        set.verifies(id, algorithm, &b64(signer.sign(b"message")), b"message")
+    }
+
+    #[test]
+    fn weak_and_monstrous_rsa_keys_are_not_usable() {
+        const F4: &[u8] = &[1, 0, 1];
+        let even = with(rsa_of(2048, F4), "n", json!(b64([&[0xff; 255][..], &[0xfe]].concat())));
+        let cases = [
+            ("1024 bits", rsa_of(1024, F4), false),
+            ("2047 bits", rsa_of(2047, F4), false),
+            ("2048 bits", rsa_of(2048, F4), true),
+            ("2049 bits", rsa_of(2049, F4), true),
+            ("8192 bits", rsa_of(8192, F4), true),
+            ("8193 bits", rsa_of(8193, F4), false),
+            ("8200 bits", rsa_of(8200, F4), false),
+            ("1024 bits and zeros", with(rsa_of(2048, F4), "n", json!(b64([[0; 128], [0xff; 128]].concat()))), false),
+            ("even", even, false),
+            ("all zeros", with(rsa_of(2048, F4), "n", json!(b64([0; 256]))), false),
+            ("e empty", rsa_of(2048, &[]), false),
+            ("e = 0", rsa_of(2048, &[0]), false),
+            ("e = 1", rsa_of(2048, &[1]), false),
+            ("e = 2", rsa_of(2048, &[2]), false),
+            ("e = 3", rsa_of(2048, &[3]), true),
+            ("e = 3 with zeros", rsa_of(2048, &[0, 0, 3]), true),
+            ("e = 4", rsa_of(2048, &[4]), false),
+            ("e = 65536", rsa_of(2048, &[1, 0, 0]), false),
+            ("e of 33 bits", rsa_of(2048, &[1, 0, 0, 0, 1]), true),
+            ("e of 34 bits", rsa_of(2048, &[2, 0, 0, 0, 1]), false),
+            ("e of 33 bytes", rsa_of(2048, &[1; 33]), false),
+            ("no n", without(rsa_of(2048, F4), "n"), false),
+            ("no e", without(rsa_of(2048, F4), "e"), false),
+            ("n a number", with(rsa_of(2048, F4), "n", json!(5)), false),
+            ("e a number", with(rsa_of(2048, F4), "e", json!(65537)), false),
+            ("e padded", with(rsa_of(2048, &[3]), "e", json!("Aw==")), false),
+            ("n in base64", with(rsa_of(2048, F4), "n", json!("/".repeat(342))), false),
+        ];
+        for (name, jwk, is_usable) in cases {
+            let expected = if is_usable { Algorithms::RSA } else { Algorithms::default() };
+            assert_eq!(fits(&jwk, Origin::Network), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_modulus_with_leading_zeros_verifies() {
+        let signer = SigningKey::rsa("zeros");
+        let jwk = with(signer.jwk(), "n", json!(b64([&[0, 0], &*signer.modulus()].concat())));
+        let document = json!({"keys": [jwk]}).to_string();
+        let keys = parse(document.as_bytes(), Algorithms::ALL, Origin::Network).unwrap().keys;
+        assert!(verifies(&KeySet::new(keys), Some("zeros"), Algorithm::RS256, &signer));
+    }
+
+    #[test]
+    fn curves_and_their_coordinates_are_exact() {
+        let (p256, p384) = (SigningKey::es256("k").jwk(), SigningKey::es384("k").jwk());
+        let ed = SigningKey::ed25519("k").jwk();
+        let (es256, es384) = (Algorithms::of(Algorithm::ES256), Algorithms::of(Algorithm::ES384));
+        let (eddsa, none) = (Algorithms::of(Algorithm::EdDSA), Algorithms::default());
+        let cases = [
+            (p256.clone(), es256),
+            (p384.clone(), es384),
+            (ed.clone(), eddsa),
+            (with(without(p256.clone(), "alg"), "crv", json!("P-384")), none),
+            (with(without(p256.clone(), "alg"), "crv", json!("P-521")), none),
+            (with(without(p256.clone(), "alg"), "crv", json!("secp256k1")), none),
+            (with(without(p256.clone(), "alg"), "crv", json!("p-256")), none),
+            (with(p256.clone(), "crv", json!(null)), none),
+            (with(p256.clone(), "x", json!(b64([1; 31]))), none),
+            (with(p256.clone(), "y", json!(b64([1; 33]))), none),
+            (with(p256.clone(), "y", json!("")), none),
+            (without(p256.clone(), "y"), none),
+            (with(p256.clone(), "kty", json!("OKP")), none),
+            (with(p256.clone(), "kty", json!("ec")), none),
+            (with(p256.clone(), "kty", json!(["EC"])), none),
+            (without(p256, "kty"), none),
+            (with(p384, "x", json!(b64([1; 32]))), none),
+            (with(ed.clone(), "crv", json!("Ed448")), none),
+            (with(ed.clone(), "crv", json!("X25519")), none),
+            (without(ed.clone(), "crv"), none),
+            (with(ed.clone(), "x", json!(b64([1; 31]))), none),
+            (with(ed.clone(), "x", json!(b64([1; 33]))), none),
+            (with(ed, "kty", json!("AKP")), none),
+        ];
+        for (jwk, expected) in cases {
+            assert_eq!(fits(&jwk, Origin::Network), expected, "{jwk}");
+        }
+    }
+
+    #[test]
+    fn a_key_does_what_its_use_its_operations_and_its_algorithm_allow() {
+        let rsa = || rsa_of(2048, &[1, 0, 1]);
+        let cases = [
+            ("use", json!("sig"), Algorithms::RSA),
+            ("use", json!("enc"), Algorithms::default()),
+            ("use", json!("SIG"), Algorithms::default()),
+            ("use", json!(""), Algorithms::default()),
+            ("use", json!(null), Algorithms::default()),
+            ("use", json!(["sig"]), Algorithms::default()),
+            ("key_ops", json!(["verify"]), Algorithms::RSA),
+            ("key_ops", json!(["sign", "verify"]), Algorithms::RSA),
+            ("key_ops", json!(["encrypt"]), Algorithms::default()),
+            ("key_ops", json!(["sign"]), Algorithms::default()),
+            ("key_ops", json!([]), Algorithms::default()),
+            ("key_ops", json!("verify"), Algorithms::default()),
+            ("key_ops", json!(null), Algorithms::default()),
+            ("alg", json!("RS256"), Algorithms::of(Algorithm::RS256)),
+            ("alg", json!("PS512"), Algorithms::of(Algorithm::PS512)),
+            ("alg", json!("RSA-OAEP"), Algorithms::default()),
+            ("alg", json!("ES256"), Algorithms::default()),
+            ("alg", json!("HS256"), Algorithms::default()),
+            ("alg", json!("none"), Algorithms::default()),
+            ("alg", json!("rs256"), Algorithms::default()),
+            ("alg", json!(null), Algorithms::default()),
+            ("alg", json!(5), Algorithms::default()),
+            ("kid", json!(""), Algorithms::RSA),
+            ("kid", json!(null), Algorithms::default()),
+            ("kid", json!(5), Algorithms::default()),
+            ("x5c", json!(5), Algorithms::RSA),
+            ("d", json!("AQ"), Algorithms::RSA),
+        ];
+        for (name, value, expected) in cases {
+            let jwk = with(rsa(), name, value);
+            assert_eq!(fits(&jwk, Origin::Network), expected, "{name} {}", jwk[name]);
+        }
+        let contradictory = with(with(rsa(), "use", json!("enc")), "key_ops", json!(["verify"]));
+        assert!(fits(&contradictory, Origin::Network).is_empty());
+        let ed25519 = with(SigningKey::ed25519("k").jwk(), "alg", json!("Ed25519"));
+        assert_eq!(fits(&ed25519, Origin::Network), Algorithms::of(Algorithm::EdDSA));
+    }
+
+    #[test]
+    fn a_key_is_usable_only_for_algorithms_that_are_allowed() {
+        let document = tokens::jwks(&[&SigningKey::rsa("k").with_alg("RS512")]).to_string();
+        for (allowed, is_usable) in [("RS512", true), ("RS256", false), ("ES256", false)] {
+            let parsed = parse(document.as_bytes(), Algorithms::parse([allowed]).unwrap(), Origin::Network);
+            assert_eq!(parsed.is_ok(), is_usable, "{allowed}");
+        }
+    }
+
+    #[test]
+    fn a_symmetric_key_is_configured_and_as_long_as_its_hash() {
+        let cases: [(usize, &[Algorithm]); 7] = [
+            (0, &[]),
+            (31, &[]),
+            (32, &[Algorithm::HS256]),
+            (47, &[Algorithm::HS256]),
+            (48, &[Algorithm::HS256, Algorithm::HS384]),
+            (63, &[Algorithm::HS256, Algorithm::HS384]),
+            (64, &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512]),
+        ];
+        for (length, expected) in cases {
+            let jwk = json!({"kty": "oct", "k": b64(vec![7; length])});
+            let found = fits(&jwk, Origin::Configuration);
+            assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{length} bytes");
+            assert!(fits(&jwk, Origin::Network).is_empty(), "{length} bytes from the network");
+        }
+        let short = json!({"kty": "oct", "alg": "HS512", "k": b64([7; 63])});
+        assert!(fits(&short, Origin::Configuration).is_empty());
+    }
+
+    #[test]
+    fn a_key_does_not_show_its_secret() {
+        let document = json!({"keys": [{"kty": "oct", "k": b64([7; 32])}]}).to_string();
+        let keys = parse(document.as_bytes(), Algorithms::ALL, Origin::Configuration).unwrap().keys;
+        assert!(keys[0].is_symmetric());
+        assert_eq!(format!("{:?}", keys[0]), "Key { id: None, fits: [HS256], .. }");
+    }
+
+    #[test]
+    fn odd_members_are_skipped_one_by_one() {
+        let good = SigningKey::ed25519("good").jwk().to_string();
+        let odd = [
+            "null",
+            "5",
+            "\"key\"",
+            "[]",
+            "{}",
+            r#"{"kty":"AKP","alg":"ML-DSA-44","pub":"AQ"}"#,
+            r#"{"kty":"OKP","kty":"OKP"}"#,
+            &good.replacen('{', r#"{"crv":"Ed25519","#, 1),
+            &good.replacen("\"good\"", "7", 1),
+            &good.replacen('{', r#"{"x5t":{"a":1,"a":2},"#, 1),
+        ];
+        for member in odd {
+            let document = format!(r#"{{"keys":[{member},{good},{member}],"other":1}}"#);
+            let parsed = parse(document.as_bytes(), Algorithms::ALL, Origin::Network).unwrap();
+            assert_eq!((parsed.keys.len(), parsed.skipped), (1, 2), "{member}");
+            assert_eq!(parsed.keys[0].id.as_deref(), Some("good"));
+        }
+    }
+
+    #[test]
+    fn a_document_is_an_object_with_an_array_of_keys() {
+        let good = SigningKey::ed25519("good").jwk();
+        let refused = |document: &[u8]| parse(document, Algorithms::ALL, Origin::Network).unwrap_err();
+        let keys = json!([good]);
+        let cases = [
+            String::new(),
+            "null".into(),
+            "[]".into(),
+            json!([keys]).to_string(),
+            keys.to_string(),
+            "{}".into(),
+            json!({"Keys": keys}).to_string(),
+            json!({"keys": null}).to_string(),
+            json!({"keys": good}).to_string(),
+            json!({"keys": {"0": good}}).to_string(),
+            json!({"keys": "[]"}).to_string(),
+            format!(r#"{{"keys":[],"keys":{keys}}}"#),
+            format!(r#"{{"keys":{keys}}}{{}}"#),
+            format!(r#"{{"keys":{keys}"#),
+            format!("\u{feff}{{\"keys\":{keys}}}"),
+        ];
+        for document in cases {
+            assert_eq!(refused(document.as_bytes()), Unusable::NotAKeySet, "{document}");
+        }
+        assert_eq!(refused(b"{\"keys\":[\"\xff\"]}"), Unusable::NotAKeySet);
+        assert_eq!(refused(b"{\"keys\":[]}"), Unusable::NoUsableKey);
+        let spaced = format!("\r\n {{ \"keys\" : {keys} }} \n");
+        assert!(parse(spaced.as_bytes(), Algorithms::ALL, Origin::Network).is_ok());
+    }
+
+    #[test]
+    fn a_set_has_at_most_a_thousand_members() {
+        let set_of = |members: usize| {
+            let mut keys = vec![json!({}); members - 1];
+            keys.push(SigningKey::ed25519("last").jwk());
+            json!({"keys": keys}).to_string()
+        };
+        let parsed = parse(set_of(1000).as_bytes(), Algorithms::ALL, Origin::Network).unwrap();
+        assert_eq!((parsed.keys.len(), parsed.skipped), (1, 999));
+        let parsed = parse(set_of(1001).as_bytes(), Algorithms::ALL, Origin::Network);
+        assert_eq!(parsed.unwrap_err(), Unusable::TooManyKeys);
+    }
+
+    #[test]
+    fn at_most_four_keys_of_one_id_are_tried() {
+        let same: [_; 5] = std::array::from_fn(|_| SigningKey::es256("k"));
+        let other = SigningKey::ed25519("k");
+        let mut keys: Vec<_> = same.iter().collect();
+        keys.push(&other);
+        let set = set(&keys);
+        assert_eq!(set.len(), 6);
+        for (index, signer) in same.iter().enumerate() {
+            assert_eq!(verifies(&set, Some("k"), Algorithm::ES256, signer), index < 4, "key {index}");
+        }
+        assert!(verifies(&set, Some("k"), Algorithm::EdDSA, &other), "only keys that fit are counted");
+    }
+
+    #[test]
+    fn a_key_is_chosen_by_id_and_algorithm() {
+        let (rsa, ec, ed) = (SigningKey::rsa("a"), SigningKey::es256("a"), SigningKey::ed25519("b"));
+        let set = set(&[&rsa, &ec, &ed]);
+        let cases = [
+            (Some("a"), Algorithm::RS256, &rsa, true),
+            (Some("a"), Algorithm::ES256, &ec, true),
+            (Some("b"), Algorithm::EdDSA, &ed, true),
+            (Some("a"), Algorithm::RS384, &rsa, false),
+            (Some("a"), Algorithm::EdDSA, &ed, false),
+            (Some("b"), Algorithm::ES256, &ec, false),
+            (Some("A"), Algorithm::RS256, &rsa, false),
+            (Some(""), Algorithm::RS256, &rsa, false),
+            (Some("unknown"), Algorithm::RS256, &rsa, false),
+        ];
+        for (id, algorithm, signer, is_known) in cases {
+            assert_eq!(set.knows(id, algorithm), is_known, "{id:?} {algorithm:?}");
+            assert_eq!(verifies(&set, id, algorithm, signer), is_known, "{id:?} {algorithm:?}");
+        }
+        assert!(!verifies(&set, Some("a"), Algorithm::ES256, &SigningKey::es256("a")));
+        assert!(!KeySet::default().knows(None, Algorithm::RS256));
+    }
+
+    #[test]
+    fn a_token_without_key_id_needs_exactly_one_key_that_fits() {
+        let (first, second, ed) = (SigningKey::es256("a"), SigningKey::es256("b"), SigningKey::ed25519("c"));
+        let one = set(&[&first, &ed]);
+        assert!(verifies(&one, None, Algorithm::ES256, &first));
+        assert!(verifies(&one, None, Algorithm::EdDSA, &ed));
+        assert!(!one.knows(None, Algorithm::RS256));
+        for two in [set(&[&first, &second]), set(&[&first, &first])] {
+            assert!(!two.knows(None, Algorithm::ES256));
+            assert!(!verifies(&two, None, Algorithm::ES256, &first));
+        }
+        let nameless = json!({"keys": [without(first.jwk(), "kid")]}).to_string();
+        let nameless = KeySet::new(parse(nameless.as_bytes(), Algorithms::ALL, Origin::Network).unwrap().keys);
+        assert!(verifies(&nameless, None, Algorithm::ES256, &first));
+        assert!(!nameless.knows(Some("a"), Algorithm::ES256));
+    }
+}

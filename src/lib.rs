@@ -53,3 +53,7 @@ pub use log::start as start_log;
 pub use policy::Answer;
 pub use refusal::{Fault, Obstacle, Reason};
 pub use token::MAX_BYTES;
+
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;

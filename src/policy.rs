@@ -232,3 +232,261 @@ fn length(value: impl Serialize) -> usize {
 fn json(answer: &impl Serialize) -> Answer {
     serde_json::value::to_raw_value(answer).expect("plain data")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::rights::Rights;
+    use serde_json::json;
+
+    const ARN: &str = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod";
+
+    /// The stage of an event that asks for `arn`, on a WebSocket API if that ends in `$connect`.
+    fn stage(arn: &str) -> Stage<'static> {
+        let event = json!({"type": "REQUEST", "methodArn": arn}).to_string();
+        let event: &'static Event<'static> = Box::leak(Box::new(Event::parse(event.leak()).unwrap()));
+        event.request().unwrap().stage
+    }
+
+    fn rest() -> Stage<'static> {
+        stage(&format!("{ARN}/DELETE/secret?q={{}}"))
+    }
+
+    fn routes(table: &Value) -> Routes {
+        Routes::parse(table.as_object().unwrap()).unwrap()
+    }
+
+    fn permit<'a>(grant: Grant<'a>, ends: Option<f64>) -> Permit<'a> {
+        Permit { principal: "alice", grant, ends, context: Context::default(), usage_key: None }
+    }
+
+    fn with_rights(table: &Value, scopes: &str, then: impl FnOnce(Grant<'_>)) {
+        let rights = Rights { required: Vec::new(), routes: Some(routes(table)) };
+        let claims = Claims::verified(json!({"scope": scopes}));
+        then(rights.grant(&[ClaimPath::parse("scope").unwrap()], &claims, None).unwrap());
+    }
+
+    fn claims_to(names: &[&str]) -> Vec<ContextClaim> {
+        let wanted = names.iter().map(|entry| {
+            let (name, path) = entry.split_once('=').unwrap_or((entry, entry));
+            ContextClaim { name: name.to_owned(), path: ClaimPath::parse(path).unwrap() }
+        });
+        wanted.collect()
+    }
+
+    #[test]
+    fn a_good_token_opens_the_stage_until_it_ends() {
+        let wanted = claims_to(&["sub", "exp"]);
+        let claims = Claims::verified(json!({"sub": "alice", "exp": 1_700_000_000}));
+        let permit = Permit {
+            context: Context::copy(&wanted, &claims),
+            usage_key: Some("key-1"),
+            ..permit(Grant::Stage, Some(1_700_000_030.9))
+        };
+        assert_eq!(
+            permit.answer(&rest(), Form::Policy).unwrap().get(),
+            concat!(
+                r#"{"principalId":"alice","policyDocument":{"Version":"2012-10-17","Statement":["#,
+                r#"{"Action":["execute-api:Invoke"],"Effect":"Allow","#,
+                r#""Resource":["arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/*"]},"#,
+                r#"{"Action":["execute-api:Invoke"],"Effect":"Deny","#,
+                r#""Resource":["arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/*"],"#,
+                r#""Condition":{"DateGreaterThanEquals":{"aws:CurrentTime":["2023-11-14T22:13:50Z"]}}}]},"#,
+                r#""context":{"sub":"alice","exp":1700000000},"usageIdentifierKey":"key-1"}"#,
+            )
+        );
+        assert_eq!(
+            permit.answer(&rest(), Form::Simple).unwrap().get(),
+            r#"{"isAuthorized":true,"context":{"sub":"alice","exp":1700000000}}"#
+        );
+    }
+
+    #[test]
+    fn a_permit_without_guard_has_no_condition() {
+        assert_eq!(
+            permit(Grant::Stage, None).answer(&rest(), Form::Policy).unwrap().get(),
+            concat!(
+                r#"{"principalId":"alice","policyDocument":{"Version":"2012-10-17","Statement":["#,
+                r#"{"Action":["execute-api:Invoke"],"Effect":"Allow","#,
+                r#""Resource":["arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/*"]}]},"context":{}}"#,
+            )
+        );
+    }
+
+    #[test]
+    fn a_table_opens_some_routes_and_closes_the_others() {
+        let table = json!({"ANY /*": [], "GET /pets/{id}": ["read"], "ANY /admin/*": ["admin"]});
+        let resources = |statement: &Value| -> Vec<String> {
+            let resources = statement["Resource"].as_array().unwrap().iter();
+            resources.map(|resource| resource.as_str().unwrap().strip_prefix(ARN).unwrap().to_owned()).collect()
+        };
+        with_rights(&table, "read", |grant| {
+            let answer = permit(grant, Some(0.0)).answer(&rest(), Form::Policy).unwrap();
+            let answer: Value = serde_json::from_str(answer.get()).unwrap();
+            let statements = answer["policyDocument"]["Statement"].as_array().unwrap();
+            let effects: Vec<_> = statements.iter().map(|statement| &statement["Effect"]).collect();
+            assert_eq!(effects, ["Allow", "Deny", "Deny"]);
+            let mut open = resources(&statements[0]);
+            open.sort_unstable();
+            assert_eq!(open, ["/*", "/GET/pets/*"]);
+            let verbs = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+            assert_eq!(resources(&statements[1]), verbs.map(|verb| format!("/{verb}/admin/*")));
+            assert_eq!(resources(&statements[2]), ["/*"]);
+        });
+        with_rights(&table, "read admin", |grant| {
+            let answer = permit(grant, None).answer(&rest(), Form::Policy).unwrap();
+            let answer: Value = serde_json::from_str(answer.get()).unwrap();
+            assert_eq!(answer["policyDocument"]["Statement"].as_array().unwrap().len(), 1);
+            assert_eq!(resources(&answer["policyDocument"]["Statement"][0]).len(), 9);
+        });
+    }
+
+    #[test]
+    fn a_websocket_connection_gets_its_own_resource() {
+        let connect = format!("{ARN}/$connect");
+        let answer = permit(Grant::Stage, Some(0.0)).answer(&stage(&connect), Form::Policy).unwrap();
+        let answer: Value = serde_json::from_str(answer.get()).unwrap();
+        for statement in answer["policyDocument"]["Statement"].as_array().unwrap() {
+            assert_eq!(statement["Resource"], json!([connect]));
+        }
+        assert!(deny(&stage(&connect), Form::Policy, Reason::TokenExpired, None).get().contains(&connect));
+    }
+
+    #[test]
+    fn a_refusal_closes_the_stage_and_says_why() {
+        let text = |principal: &str, reason: &str| {
+            let policy = concat!(
+                r#""policyDocument":{"Version":"2012-10-17","Statement":[{"Action":["execute-api:Invoke"],"#,
+                r#""Effect":"Deny","Resource":["arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/*"]}]}"#,
+            );
+            format!(r#"{{"principalId":"{principal}",{policy},"context":{{"reason":"{reason}"}}}}"#)
+        };
+        for reason in Reason::ALL {
+            let code = reason.code();
+            assert_eq!(deny(&rest(), Form::Policy, reason, None).get(), text("anonymous", code));
+            assert_eq!(deny(&rest(), Form::Policy, reason, Some("alice")).get(), text("alice", code));
+            let simple = format!(r#"{{"isAuthorized":false,"context":{{"reason":"{code}"}}}}"#);
+            assert_eq!(deny(&rest(), Form::Simple, reason, Some("alice")).get(), simple);
+        }
+    }
+
+    #[test]
+    fn context_holds_scalars_in_the_configured_order() {
+        let wanted = claims_to(&[
+            "z",
+            "text",
+            "number",
+            "float",
+            "big",
+            "flag",
+            "null",
+            "absent",
+            "list",
+            "object",
+            "empty",
+            "role=/deep/roles/0",
+            "a",
+        ]);
+        let claims = Claims::verified(json!({
+            "a": 1, "z": 2, "text": "\"\n<é>", "number": -5, "float": 1.5, "big": u64::MAX, "flag": false,
+            "null": null, "list": ["x", null, 1], "object": {"k": [true]}, "empty": "", "deep": {"roles": ["admin"]},
+        }));
+        let context = Context::copy(&wanted, &claims);
+        assert_eq!(
+            json(&context).get(),
+            concat!(
+                r#"{"z":2,"text":"\"\n<é>","number":-5,"float":1.5,"big":18446744073709551615,"flag":false,"#,
+                r#""list":"[\"x\",null,1]","object":"{\"k\":[true]}","empty":"","role":"admin","a":1}"#,
+            )
+        );
+        assert_eq!(context.left_out, [""; 0]);
+    }
+
+    #[test]
+    fn context_grows_to_4_kib_and_no_further() {
+        let wanted = claims_to(&["a", "b", "c"]);
+        // {"a":1,"b":"..."} around the text.
+        let room = 4096 - r#"{"a":1,"b":""}"#.len();
+        let cases = [
+            (json!("x".repeat(room)), 4096, vec!["c"]),
+            (json!("x".repeat(room + 1)), r#"{"a":1,"c":3}"#.len(), vec!["b"]),
+            (json!("x".repeat(room - r#","c":3"#.len())), 4096, vec![]),
+            (json!("x".repeat(room - r#","c":3"#.len() + 1)), 4091, vec!["c"]),
+            (json!("\n".repeat(room / 2)), 4096, vec!["c"]),
+            (json!("\n".repeat(room / 2 + 1)), r#"{"a":1,"c":3}"#.len(), vec!["b"]),
+            (json!(["x".repeat(room)]), r#"{"a":1,"c":3}"#.len(), vec!["b"]),
+        ];
+        for (value, length, left_out) in cases {
+            let claims = Claims::verified(json!({"a": 1, "b": value, "c": 3}));
+            let context = Context::copy(&wanted, &claims);
+            assert_eq!((json(&context).get().len(), &context.left_out), (length, &left_out));
+        }
+    }
+
+    #[test]
+    fn a_time_is_written_down_to_the_year_9999() {
+        for (unix, expected) in [
+            (0.0, Some("1970-01-01T00:00:00Z")),
+            (0.999, Some("1970-01-01T00:00:00Z")),
+            (951_782_400.0, Some("2000-02-29T00:00:00Z")),
+            (1_700_000_000.5, Some("2023-11-14T22:13:20Z")),
+            (253_402_300_799.0, Some("9999-12-31T23:59:59Z")),
+            (253_402_300_799.5, Some("9999-12-31T23:59:59Z")),
+            (253_402_300_800.0, None),
+            (u64::MAX as f64, None),
+            (1e308, None),
+            (f64::INFINITY, None),
+            (-1.0, None),
+        ] {
+            assert_eq!(date_time(unix).as_deref(), expected, "{unix}");
+        }
+        let answer = permit(Grant::Stage, Some(253_402_300_800.0)).answer(&rest(), Form::Policy).unwrap();
+        assert!(!answer.get().contains("Deny"), "no guard");
+    }
+
+    #[test]
+    fn a_resource_has_at_most_512_characters() {
+        let path = |length: usize| json!({format!("GET /{}", "a".repeat(length)): []});
+        let longest = 512 - 96 - "/GET/".len();
+        assert_eq!(fits(&routes(&path(longest))), Ok(()));
+        assert_eq!(fits(&routes(&path(longest + 1))).unwrap_err().resource, 513);
+    }
+
+    #[test]
+    fn a_document_has_at_most_8_kib_whatever_the_rights() {
+        let table = |last: usize| {
+            let mut table = json!({"GET /open": ["a"]});
+            for entry in 0..15 {
+                table[format!("POST /{entry:0>391}")] = json!(["b"]);
+            }
+            table[format!("PUT /{}", "a".repeat(last))] = json!(["b"]);
+            table
+        };
+        let measured = |last: usize| {
+            let routes = routes(&table(last));
+            let entries = routes.entries().iter().enumerate().map(|(index, entry)| (entry, index != 0)).collect();
+            length(document(&Stage::of_length(96), &Grant::Routes(entries), Some(0.0)))
+        };
+        let exact = 8192 - measured(0);
+        assert_eq!(fits(&routes(&table(exact))), Ok(()));
+        assert_eq!(fits(&routes(&table(exact + 1))), Err(TooLarge { document: 8193, resource: 493 }));
+
+        let long_stage = |length: usize| {
+            let arn = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/";
+            stage(&format!("{arn}{}/GET/open", "s".repeat(length - arn.len())))
+        };
+        for scopes in ["a", "b", "a b"] {
+            with_rights(&table(exact), scopes, |grant| {
+                let permit = permit(grant, Some(0.0));
+                let answer = permit.answer(&long_stage(96), Form::Policy).unwrap();
+                let answer: Value = serde_json::from_str(answer.get()).unwrap();
+                let document = length(&answer["policyDocument"]);
+                assert!((8000..=8192).contains(&document), "{document}");
+                assert!(permit.answer(&long_stage(128), Form::Policy).is_err());
+                assert!(permit.answer(&long_stage(128), Form::Simple).is_ok());
+            });
+        }
+        assert!(permit(Grant::Stage, None).answer(&long_stage(128), Form::Policy).is_ok());
+    }
+}
