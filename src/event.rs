@@ -120,9 +120,9 @@ impl<'a> Event<'a> {
 
         let context = self.request_context.and_then(|raw| serde_json::from_str::<RequestContext<'_>>(raw.get()).ok());
         context.is_some_and(|context| text(&context.event_type) == Some("CONNECT"))
+            // The whole of what comes after the stage: the path of a REST API's request may end like this too.
             || text(&self.method_arn)
                 .and_then(|arn| Stage::parse(arn, Kind::WebSocket))
-                // The whole of it: a REST API may be asked for a path that ends so.
                 .is_some_and(|(_, route)| route == CONNECT)
     }
 }

@@ -47,13 +47,13 @@ mod refusal;
 mod rights;
 mod token;
 
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
+
 pub use authorizer::{Authorizer, Failure, Invocation};
 pub use config::{Config, Problem, Problems, SETTINGS, Setting};
 pub use log::start as start_log;
 pub use policy::Answer;
 pub use refusal::{Fault, Obstacle, Reason};
 pub use token::MAX_BYTES;
-
-#[cfg(test)]
-#[path = "../tests/support/mod.rs"]
-mod support;

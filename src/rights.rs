@@ -162,6 +162,9 @@ fn patterns(route: &str) -> Result<Vec<String>, &'static str> {
     }
     let (verb, path) = route.split_once(' ').ok_or("want a verb, one space and a path, as `GET /pets`")?;
     let path = path.strip_prefix('/').ok_or("the path must begin with `/`")?;
+    if path.contains("${") {
+        return Err("`${` cannot stand in a route");
+    }
     let path = path_pattern(path)?;
     match verb {
         // Everything: shorter than seven patterns, and it cannot match into a path.
@@ -172,8 +175,8 @@ fn patterns(route: &str) -> Result<Vec<String>, &'static str> {
     }
 }
 
-/// A path as an IAM pattern: `{name}` and `{name+}` become `*`. `?` (IAM's any one character) and `${`
-/// (a policy variable) cannot stand in a route.
+/// A path as an IAM pattern: `{name}` and `{name+}` become `*`. `?`, IAM's any one character, cannot stand in a
+/// route, and no `{` is left that could make a policy variable.
 fn path_pattern(path: &str) -> Result<String, &'static str> {
     let mut pattern = String::with_capacity(path.len());
     let mut rest = path;
@@ -195,7 +198,7 @@ fn path_pattern(path: &str) -> Result<String, &'static str> {
             return Err("the path has a character that cannot stand in a route");
         }
     }
-    if pattern.contains("${") { Err("`${` cannot stand in a route") } else { Ok(pattern) }
+    Ok(pattern)
 }
 
 /// IAM's matching for the one wildcard that a pattern here can have: `*`, any characters, `/` included.
@@ -216,4 +219,253 @@ fn glob(pattern: &str, text: &str) -> bool {
         }
     }
     pattern[p..].iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parse(table: Value) -> Result<Routes, Vec<String>> {
+        Routes::parse(table.as_object().unwrap())
+    }
+
+    fn patterns_of(route: &str) -> Vec<String> {
+        parse(json!({ route: [] })).unwrap().entries[0].patterns.clone()
+    }
+
+    fn held(paths: &[&str], claims: Value) -> Vec<String> {
+        let paths: Vec<_> = paths.iter().map(|path| ClaimPath::parse(path).unwrap()).collect();
+        let claims = Claims::verified(claims);
+        let mut held: Vec<_> = scopes(&paths, &claims).into_iter().map(str::to_owned).collect();
+        held.sort_unstable();
+        held
+    }
+
+    /// What `scope` opens: the routes of the table in their order, or why nothing.
+    fn grant(rights: &Rights, scope: &str, only: Option<&str>) -> Result<Option<Vec<bool>>, Denial> {
+        let claims = Claims::verified(json!({ "scope": scope }));
+        match rights.grant(&[ClaimPath::Member("scope".to_owned())], &claims, only)? {
+            Grant::Stage => Ok(None),
+            Grant::Routes(entries) => Ok(Some(entries.into_iter().map(|(_, open)| open).collect())),
+        }
+    }
+
+    fn rights(required: &[&str], table: Value) -> Rights {
+        let required = required.iter().map(ToString::to_string).collect();
+        Rights { required, routes: table.is_object().then(|| parse(table).unwrap()) }
+    }
+
+    fn refused(because: &'static str) -> Result<Option<Vec<bool>>, Denial> {
+        Err(Reason::InsufficientScope.because(because))
+    }
+
+    #[test]
+    fn a_route_becomes_what_stands_in_an_arn() {
+        for (route, expected) in [
+            ("GET /", "GET/"),
+            ("GET /pets", "GET/pets"),
+            ("GET /pets/", "GET/pets/"),
+            ("POST /pets/{petId}/toys", "POST/pets/*/toys"),
+            ("PUT /{proxy+}", "PUT/*"),
+            ("PATCH /v1/*", "PATCH/v1/*"),
+            ("HEAD /a{b}c*d", "HEAD/a*c*d"),
+            ("DELETE /-._~!$&'()+,;=:@%20", "DELETE/-._~!$&'()+,;=:@%20"),
+            ("OPTIONS /a//b", "OPTIONS/a//b"),
+            ("ANY /*", "*"),
+            ("ANY /{proxy+}", "*"),
+            ("$connect", "$connect"),
+        ] {
+            assert_eq!(patterns_of(route), [expected], "{route}");
+        }
+        let any = patterns_of("ANY /pets/*");
+        assert_eq!(any, VERBS.map(|verb| format!("{verb}/pets/*")));
+        assert!(any.iter().all(|pattern| !pattern.starts_with('*')), "a `*` for a verb would match into paths");
+    }
+
+    #[test]
+    fn a_bad_route_is_named_with_what_is_wrong() {
+        const NO_PATH: &str = "want a verb, one space and a path, as `GET /pets`";
+        const VERB: &str = "the verb must be ANY, DELETE, GET, HEAD, OPTIONS, PATCH, POST or PUT";
+        const SLASH: &str = "the path must begin with `/`";
+        const CHARACTER: &str = "the path has a character that cannot stand in a route";
+        const VARIABLE: &str = "`{` must begin a path variable, as `{petId}` or `{proxy+}`";
+        for (route, expected) in [
+            ("", NO_PATH),
+            ("GET", NO_PATH),
+            ("/pets", NO_PATH),
+            ("GET/pets", NO_PATH),
+            ("$default", NO_PATH),
+            ("$disconnect", NO_PATH),
+            ("$connect ", SLASH),
+            ("GET pets", SLASH),
+            ("GET ", SLASH),
+            ("GET  /pets", SLASH),
+            (" GET /pets", SLASH),
+            ("GET https://example.com/pets", SLASH),
+            (" /pets", VERB),
+            ("get /pets", VERB),
+            ("Any /pets", VERB),
+            ("* /pets", VERB),
+            ("TRACE /pets", VERB),
+            ("CONNECT /pets", VERB),
+            ("GET, /pets", VERB),
+            ("GET /pets?all=1", CHARACTER),
+            ("GET /pets#all", CHARACTER),
+            ("GET /pets/a b", CHARACTER),
+            ("GET /pets ", CHARACTER),
+            ("GET /pets/}", CHARACTER),
+            ("GET /p\u{e4}ts", CHARACTER),
+            ("GET /pets\\", CHARACTER),
+            ("GET /\"pets\"", CHARACTER),
+            ("GET /<pets>", CHARACTER),
+            ("GET /pets\n", CHARACTER),
+            ("GET /[pets]", CHARACTER),
+            ("GET /a|b", CHARACTER),
+            ("GET /{pet", "`{` without `}`"),
+            ("GET /{}", VARIABLE),
+            ("GET /{+}", VARIABLE),
+            ("GET /{pet id}", VARIABLE),
+            ("GET /{a/b}", VARIABLE),
+            ("GET /{a{b}}", VARIABLE),
+            ("GET /{proxy++}", VARIABLE),
+            ("GET /{*}", VARIABLE),
+            ("GET /${aws:username}", "`${` cannot stand in a route"),
+            ("GET /a${b}", "`${` cannot stand in a route"),
+            ("GET /$${", "`${` cannot stand in a route"),
+        ] {
+            assert_eq!(parse(json!({ route: [] })).unwrap_err(), [format!("entry `{route}`: {expected}")]);
+        }
+    }
+
+    #[test]
+    fn scopes_of_an_entry_are_an_array_of_strings() {
+        for scopes in [
+            json!(null),
+            json!("pets:read"),
+            json!(true),
+            json!(1),
+            json!({}),
+            json!([1]),
+            json!(["pets:read", null]),
+            json!([["pets:read"]]),
+            json!([""]),
+        ] {
+            let problems = parse(json!({ "GET /pets": scopes })).unwrap_err();
+            let expected = r#"entry `GET /pets`: its scopes are not an array of strings, as ["pets:read"]"#;
+            assert_eq!(problems, [expected], "{scopes}");
+        }
+        for scopes in [json!([]), json!(["a"]), json!(["a", "a"]), json!(["two words"])] {
+            assert!(parse(json!({ "GET /pets": scopes })).is_ok(), "{scopes}");
+        }
+    }
+
+    #[test]
+    fn a_table_has_entries_and_each_once() {
+        let problems = parse(json!({})).unwrap_err();
+        assert_eq!(problems, [r#"is empty: name at least one route, as {"GET /pets": ["pets:read"]}"#]);
+        for (a, b) in [
+            ("GET /pets/{id}", "GET /pets/{petId}"),
+            ("GET /pets/*", "GET /pets/{id}"),
+            ("GET /{id}", "GET /{proxy+}"),
+            ("ANY /*", "ANY /{proxy+}"),
+            ("ANY /pets/{a}", "ANY /pets/{b}"),
+        ] {
+            let problems = parse(json!({ a: [], b: ["x"] })).unwrap_err();
+            assert_eq!(problems, [format!("entry `{b}`: another entry stands for the same requests")]);
+        }
+        for (a, b) in [("GET /pets", "PUT /pets"), ("GET /pets", "GET /pets/"), ("ANY /pets", "GET /pets")] {
+            assert!(parse(json!({ a: [], b: ["x"] })).is_ok(), "{a}, {b}");
+        }
+    }
+
+    #[test]
+    fn every_bad_entry_is_reported_at_once() {
+        let problems = parse(json!({ "GET": [], "GET /": 1, "GET /ok": [], "get /": [] })).unwrap_err();
+        let entries: Vec<_> = problems.iter().map(|problem| problem.split(':').next().unwrap()).collect();
+        assert_eq!(entries, ["entry `GET`", "entry `GET /`", "entry `get /`"]);
+    }
+
+    #[test]
+    fn scopes_come_from_strings_and_arrays() {
+        let none: [&str; 0] = [];
+        assert_eq!(held(&["scope"], json!({ "scope": "a b  c " })), ["a", "b", "c"]);
+        assert_eq!(held(&["scp"], json!({ "scp": ["a", "b c", "a"] })), ["a", "b c"]);
+        assert_eq!(held(&["scope", "scp"], json!({ "scope": "a b", "scp": ["b", "c"] })), ["a", "b", "c"]);
+        assert_eq!(held(&["/realm_access/roles"], json!({ "realm_access": { "roles": ["admin"] } })), ["admin"]);
+        assert_eq!(held(&["https://example.com/roles"], json!({ "https://example.com/roles": ["r"] })), ["r"]);
+        assert_eq!(held(&["scope"], json!({ "scope": ["a", 1, null, ["b"], { "c": 1 }] })), ["a"]);
+        assert_eq!(held(&["scope"], json!({ "scope": "a\tb,c" })), ["a\tb,c"]);
+        for value in [json!(null), json!(1), json!(true), json!({ "a": true }), json!(""), json!(" "), json!([])] {
+            assert_eq!(held(&["scope"], json!({ "scope": value })), none, "{value}");
+        }
+        assert_eq!(held(&["scope"], json!({ "Scope": "a", "scp": "b" })), none);
+    }
+
+    #[test]
+    fn without_rights_to_ask_for_the_stage_is_open() {
+        let rights = rights(&[], json!(null));
+        for only in [None, Some("GET/pets"), Some("$connect")] {
+            assert_eq!(grant(&rights, "", only), Ok(None));
+        }
+    }
+
+    #[test]
+    fn required_scopes_are_all_needed() {
+        let only_scopes = rights(&["a", "b"], json!(null));
+        assert_eq!(grant(&only_scopes, "b c a", None), Ok(None));
+        assert_eq!(grant(&only_scopes, "b", None), refused("scope `a`"));
+        assert_eq!(grant(&only_scopes, "a ab", None), refused("scope `b`"));
+        assert_eq!(grant(&only_scopes, "A B", None), refused("scope `a`"));
+        assert_eq!(grant(&only_scopes, "", Some("$connect")), refused("scope `a`"));
+
+        let both = rights(&["a"], json!({ "GET /": [], "GET /x": ["x"] }));
+        assert_eq!(grant(&both, "x", None), refused("scope `a`"));
+        assert_eq!(grant(&both, "x", Some("GET/x")), refused("scope `a`"));
+        assert_eq!(grant(&both, "a", None), Ok(Some(vec![true, false])));
+        assert_eq!(grant(&both, "a x", None), Ok(Some(vec![true, true])));
+    }
+
+    #[test]
+    fn a_table_opens_what_the_token_has_all_scopes_for() {
+        let rights = rights(&[], json!({ "GET /a": ["r"], "GET /b": ["r", "w"], "GET /c": ["w"] }));
+        assert_eq!(grant(&rights, "r", None), Ok(Some(vec![true, false, false])));
+        assert_eq!(grant(&rights, "w r", None), Ok(Some(vec![true, true, true])));
+        assert_eq!(grant(&rights, "x", None), refused("no route of the table is open to the token"));
+    }
+
+    #[test]
+    fn one_request_passes_if_an_entry_matches_and_all_that_match_are_satisfied() {
+        const CLOSED: &str = "the route is not open to the token";
+        let rights = rights(&[], json!({ "ANY /*": [], "ANY /admin/*": ["admin"], "DELETE /{proxy+}": ["w"] }));
+        for (scope, request, is_open) in [
+            ("", "GET/pets", true),
+            ("", "GET/", true),
+            ("", "GET/admin", true),
+            ("", "GET/admin/", false),
+            ("", "GET/admin/x", false),
+            ("admin", "GET/admin/x", true),
+            ("admin", "DELETE/admin/x", false),
+            ("admin w", "DELETE/admin/x", true),
+            ("w", "DELETE/admin/x", false),
+            ("w", "DELETE/", true),
+        ] {
+            let expected = if is_open { Ok(None) } else { refused(CLOSED) };
+            assert_eq!(grant(&rights, scope, Some(request)), expected, "{scope} {request}");
+        }
+    }
+
+    #[test]
+    fn only_its_own_entry_opens_a_connection() {
+        const CLOSED: &str = "the route is not open to the token";
+        let wide = rights(&[], json!({ "ANY /*": [], "GET /$connect": [] }));
+        assert_eq!(grant(&wide, "", Some("$connect")), refused(CLOSED));
+        assert_eq!(grant(&wide, "", Some("GET/$connect")), Ok(None));
+
+        let named = rights(&[], json!({ "ANY /*": ["x"], "$connect": ["chat"] }));
+        assert_eq!(grant(&named, "chat", Some("$connect")), Ok(None));
+        assert_eq!(grant(&named, "x", Some("$connect")), refused(CLOSED));
+        assert_eq!(grant(&named, "chat", Some("GET/$connect")), refused(CLOSED));
+    }
 }

@@ -15,6 +15,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub(crate) mod http;
+pub(crate) mod iam;
 pub(crate) mod idp;
 pub(crate) mod process;
 pub(crate) mod runtime_api;
