@@ -1,0 +1,805 @@
+//! The settings in `docs/providers.md`, on tokens shaped as each provider really issues them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a broken recipe ought to fail its test at once"
+)]
+
+mod direct;
+mod support;
+
+use std::collections::BTreeMap;
+
+use direct::{Outcome, ask, authorizer};
+use serde_json::{Map, Value, json};
+use support::iam::{Verdict, evaluate};
+use support::idp::Idp;
+use support::tokens::{SigningKey, jwks, now};
+use token_authorizer::{Authorizer, SETTINGS};
+
+const PAGE: &str = include_str!("../docs/providers.md");
+
+/// The settings of each provider on the page, in its order, by the heading they stand under.
+fn page() -> Vec<(&'static str, BTreeMap<&'static str, &'static str>)> {
+    let sections = PAGE.split("\n## ").skip(1);
+    let recipe = |section: &'static str| {
+        let mut parts = section.split("```");
+        let heading = parts.next().unwrap().trim();
+        let block = parts.next().unwrap().strip_prefix("text\n").unwrap();
+        assert_eq!(parts.count(), 1, "one block under {heading}");
+        (heading, block.lines().map(|line| line.split_once('=').unwrap()).collect())
+    };
+    sections.map(recipe).collect()
+}
+
+/// A URL in two parts: `https://example.com` and the rest.
+fn origin_and_path(url: &str) -> (&str, &str) {
+    let after_scheme = url.find("://").unwrap() + "://".len();
+    let end = url[after_scheme..].find('/').map_or(url.len(), |slash| after_scheme + slash);
+    url.split_at(end)
+}
+
+/// A token that a provider issues, and what is to come of it.
+struct Case {
+    what: &'static str,
+    header: Value,
+    claims: Value,
+    expected: Expected,
+}
+
+enum Expected {
+    /// With this principal and this context; `iss` and `exp` of the token are added to it.
+    Allowed {
+        principal: &'static str,
+        context: Value,
+    },
+    Refused(&'static str),
+}
+
+fn good(what: &'static str, header: &Value, claims: Value, principal: &'static str, context: Value) -> Case {
+    Case { what, header: header.clone(), claims, expected: Expected::Allowed { principal, context } }
+}
+
+fn bad(what: &'static str, header: &Value, claims: Value, reason: &'static str) -> Case {
+    Case { what, header: header.clone(), claims, expected: Expected::Refused(reason) }
+}
+
+/// A provider: its key set, the key that signs, and its tokens. The first is the one to be allowed.
+struct Shape {
+    heading: &'static str,
+    key_set: Value,
+    key: SigningKey,
+    cases: Vec<Case>,
+}
+
+/// `claims` with some of them replaced, or removed where null stands for them.
+fn with(claims: &Value, changes: Value) -> Value {
+    let mut claims = claims.as_object().unwrap().clone();
+    for (name, value) in changes.as_object().unwrap() {
+        if value.is_null() {
+            claims.remove(name)
+        } else {
+            claims.insert(name.clone(), value.clone())
+        };
+    }
+    Value::Object(claims)
+}
+
+/// The keys as JWKs with some members more or, by null, fewer; a key that signs nothing today is among them.
+fn published(key: &SigningKey, changes: Value) -> Value {
+    let next = with(&SigningKey::rsa("recipes-spare").jwk(), json!({ "kid": format!("{}-next", key.kid()) }));
+    let keys: Vec<_> = [next, key.jwk()].iter().map(|jwk| with(jwk, changes.clone())).collect();
+    json!({ "keys": keys })
+}
+
+fn cognito_access() -> Shape {
+    let key = SigningKey::rsa("cognito/access+1=");
+    let header = json!({ "kid": key.kid(), "alg": "RS256" });
+    let claims = json!({
+        "sub": "d2c5e4c4-90b1-70a5-9d5c-2d6d1f1b0e11",
+        "cognito:groups": ["admins", "eu-west-1_Example01_Google"],
+        "version": 2,
+        "client_id": "1h57kf5cpq17m0eml12example",
+        "origin_jti": "0f6b1d2e-0c6b-4a4c-9f6e-a1b2c3d4e5f6",
+        "event_id": "4a5b6c7d-1111-2222-3333-444455556666",
+        "token_use": "access",
+        "scope": "openid https://api.example.com/pets.read",
+        "auth_time": now() - 5,
+        "jti": "a1b2c3d4-0000-1111-2222-333344445555",
+        "username": "google_117",
+    });
+    let context = json!({
+        "sub": "d2c5e4c4-90b1-70a5-9d5c-2d6d1f1b0e11",
+        "client_id": "1h57kf5cpq17m0eml12example",
+        "username": "google_117",
+        "scope": "openid https://api.example.com/pets.read",
+        "jti": "a1b2c3d4-0000-1111-2222-333344445555",
+        "groups": r#"["admins","eu-west-1_Example01_Google"]"#,
+    });
+    let user = "d2c5e4c4-90b1-70a5-9d5c-2d6d1f1b0e11";
+    let cases = vec![
+        good("user", &header, claims.clone(), user, context.clone()),
+        good("with resource binding", &header, with(&claims, json!({ "aud": "https://x.example" })), user, context),
+        good(
+            "client credentials",
+            &header,
+            json!({
+                "sub": "1h57kf5cpq17m0eml12example",
+                "token_use": "access",
+                "scope": "https://api.example.com/pets.read",
+                "auth_time": now(),
+                "version": 2,
+                "jti": "b1",
+                "client_id": "1h57kf5cpq17m0eml12example",
+            }),
+            "1h57kf5cpq17m0eml12example",
+            json!({
+                "sub": "1h57kf5cpq17m0eml12example",
+                "client_id": "1h57kf5cpq17m0eml12example",
+                "scope": "https://api.example.com/pets.read",
+                "jti": "b1",
+            }),
+        ),
+        bad("another client", &header, with(&claims, json!({ "client_id": "other" })), "audience_mismatch"),
+        bad("ID token with a client_id", &header, with(&claims, json!({ "token_use": "id" })), "claim_invalid"),
+        bad("token_use missing", &header, with(&claims, json!({ "token_use": null })), "claim_missing"),
+    ];
+    Shape { heading: "Amazon Cognito, access tokens", key_set: cognito_keys(), key, cases }
+}
+
+fn cognito_id() -> Shape {
+    // The pool signs ID tokens with a key of their own.
+    let key = SigningKey::rsa("cognito/id+2=");
+    let header = json!({ "kid": key.kid(), "alg": "RS256" });
+    let claims = json!({
+        "at_hash": "aBcDeFgHiJkLmNoPqRsTuV",
+        "sub": "d2c5e4c4-90b1-70a5-9d5c-2d6d1f1b0e11",
+        "cognito:groups": ["admins"],
+        "email_verified": true,
+        "cognito:username": "jane",
+        "origin_jti": "0f6b1d2e-0c6b-4a4c-9f6e-a1b2c3d4e5f6",
+        "aud": "1h57kf5cpq17m0eml12example",
+        "event_id": "4a5b6c7d-1111-2222-3333-444455556666",
+        "token_use": "id",
+        "auth_time": now() - 5,
+        "jti": "c1",
+        "email": "jane@example.com",
+        "identities": [{ "userId": "117", "providerName": "Google", "primary": "true", "dateCreated": "1" }],
+    });
+    let context = json!({
+        "sub": "d2c5e4c4-90b1-70a5-9d5c-2d6d1f1b0e11",
+        "username": "jane",
+        "email": "jane@example.com",
+        "groups": r#"["admins"]"#,
+    });
+    let cases = vec![
+        good("user", &header, claims.clone(), "d2c5e4c4-90b1-70a5-9d5c-2d6d1f1b0e11", context),
+        bad("another client", &header, with(&claims, json!({ "aud": "other" })), "audience_mismatch"),
+        bad("access token with an aud", &header, with(&claims, json!({ "token_use": "access" })), "claim_invalid"),
+    ];
+    Shape { heading: "Amazon Cognito, ID tokens", key_set: cognito_keys(), key, cases }
+}
+
+fn cognito_keys() -> Value {
+    jwks(&[&SigningKey::rsa("cognito/id+2="), &SigningKey::rsa("cognito/access+1=")])
+}
+
+fn auth0() -> Shape {
+    let key = SigningKey::rsa("NjVBRjY5MDlCMUIwNzU4RTA2QzZFMDQ4");
+    let header = json!({ "alg": "RS256", "typ": "JWT", "kid": key.kid() });
+    let claims = json!({
+        "https://example.com/roles": ["editor", "admin"],
+        "sub": "auth0|5f7c8ec7c33c6c004bbafe82",
+        "aud": ["https://api.example.com", "https://example.eu.auth0.com/userinfo"],
+        "azp": "my_client_id",
+        "scope": "openid profile",
+        "permissions": ["read:pets"],
+    });
+    let context = json!({
+        "sub": "auth0|5f7c8ec7c33c6c004bbafe82",
+        "azp": "my_client_id",
+        "scope": "openid profile",
+        "permissions": r#"["read:pets"]"#,
+        "roles": r#"["editor","admin"]"#,
+    });
+    let user = "auth0|5f7c8ec7c33c6c004bbafe82";
+    let rfc9068 = json!({ "alg": "RS256", "typ": "at+jwt", "kid": key.kid() });
+    let cases = vec![
+        good("user", &header, claims.clone(), user, context.clone()),
+        good("RFC 9068 profile", &rfc9068, claims.clone(), user, context),
+        good(
+            "client credentials",
+            &header,
+            json!({
+                "sub": "my_client_id@clients",
+                "aud": "https://api.example.com",
+                "scope": "read:pets",
+                "gty": "client-credentials",
+                "azp": "my_client_id",
+            }),
+            "my_client_id@clients",
+            json!({ "sub": "my_client_id@clients", "azp": "my_client_id", "scope": "read:pets" }),
+        ),
+        bad(
+            "ID token",
+            &header,
+            json!({ "nickname": "jane", "aud": "my_client_id", "sub": user, "sid": "s", "nonce": "n" }),
+            "audience_mismatch",
+        ),
+        bad(
+            "another API",
+            &header,
+            with(&claims, json!({ "aud": ["https://other.example.com", "https://example.eu.auth0.com/userinfo"] })),
+            "audience_mismatch",
+        ),
+    ];
+    let key_set = published(&key, json!({ "x5t": "NjVBRjY5MDlCMUIwNzU4RTA2QzZFMDQ4", "x5c": ["MIIDBzCCAe8="] }));
+    Shape { heading: "Auth0", key_set, key, cases }
+}
+
+fn okta() -> Shape {
+    let key = SigningKey::rsa("1s3tvP0K5sT6yJq2xQ9hXkE0bq7m2sM8w1ZcYQkT3oA");
+    let header = json!({ "kid": key.kid(), "alg": "RS256" });
+    let claims = json!({
+        "ver": 1,
+        "jti": "AT.0mP4JKAZX1iACIT4vbEDF7LpvDVjxypPMf0D7uX39RE",
+        "aud": "api://default",
+        "cid": "0oabv6kx4qq6h1U5l0h7",
+        "uid": "00ub0oNGTSWTBKOLGLNR",
+        "scp": ["openid", "pets.read"],
+        "auth_time": now() - 5,
+        "sub": "jane@example.com",
+        "groups": ["Everyone", "Pet Keepers"],
+    });
+    let context = json!({
+        "sub": "jane@example.com",
+        "uid": "00ub0oNGTSWTBKOLGLNR",
+        "cid": "0oabv6kx4qq6h1U5l0h7",
+        "scp": r#"["openid","pets.read"]"#,
+        "groups": r#"["Everyone","Pet Keepers"]"#,
+        "jti": "AT.0mP4JKAZX1iACIT4vbEDF7LpvDVjxypPMf0D7uX39RE",
+    });
+    let cases = vec![
+        good("user", &header, claims, "00ub0oNGTSWTBKOLGLNR", context),
+        good(
+            "client credentials",
+            &header,
+            json!({
+                "ver": 1,
+                "jti": "AT.1",
+                "aud": "api://default",
+                "cid": "0oabv6kx4qq6h1U5l0h7",
+                "scp": ["pets.read"],
+                "sub": "0oabv6kx4qq6h1U5l0h7",
+            }),
+            "0oabv6kx4qq6h1U5l0h7",
+            json!({
+                "sub": "0oabv6kx4qq6h1U5l0h7",
+                "cid": "0oabv6kx4qq6h1U5l0h7",
+                "scp": r#"["pets.read"]"#,
+                "jti": "AT.1",
+            }),
+        ),
+        bad(
+            "ID token",
+            &header,
+            json!({
+                "sub": "00ub0oNGTSWTBKOLGLNR",
+                "ver": 1,
+                "aud": "0oabv6kx4qq6h1U5l0h7",
+                "jti": "ID.1",
+                "amr": ["pwd"],
+                "idp": "00o1",
+                "preferred_username": "jane@example.com",
+            }),
+            "audience_mismatch",
+        ),
+    ];
+    let key_set = published(&key, json!({}));
+    Shape { heading: "Okta", key_set, key, cases }
+}
+
+fn entra_v2() -> Shape {
+    let key = SigningKey::rsa("nOo3ZDrODXEK1jKWhXslHR_KXEg");
+    let header = json!({ "typ": "JWT", "alg": "RS256", "kid": key.kid() });
+    let claims = json!({
+        "aud": "6e74172b-be56-4843-9ff4-e66a39bb12e3",
+        "aio": "AXQAi/8IAAAAtAaZLo3ChMif6KOnttRB7eBq4/DccQzjcJGxPYy",
+        "azp": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+        "azpacr": "0",
+        "name": "Jane Doe",
+        "oid": "690222be-ff1a-4d56-abd1-7e4f7d38e474",
+        "preferred_username": "jane@example.com",
+        "rh": "I",
+        "scp": "access_as_user Pets.Read",
+        "sub": "HKZpfaHyWadeOouYlitjrI-KffTm222X5rrV3xDqfKQ",
+        "tid": "9122040d-6c67-4c5b-b112-36a304b66dad",
+        "uti": "fqiBqXLPj0eQa82S-IYFAA",
+        "ver": "2.0",
+    });
+    let context = json!({
+        "sub": "HKZpfaHyWadeOouYlitjrI-KffTm222X5rrV3xDqfKQ",
+        "oid": "690222be-ff1a-4d56-abd1-7e4f7d38e474",
+        "tid": "9122040d-6c67-4c5b-b112-36a304b66dad",
+        "azp": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+        "scp": "access_as_user Pets.Read",
+    });
+    let daemon = with(
+        &claims,
+        json!({
+            "azpacr": "1",
+            "name": null,
+            "preferred_username": null,
+            "scp": null,
+            "roles": ["Pets.Read.All"],
+            "oid": "e02f1d0e-8d3a-4a0b-8a7e-000000000001",
+            "sub": "e02f1d0e-8d3a-4a0b-8a7e-000000000001",
+        }),
+    );
+    let daemon_context = with(
+        &context,
+        json!({
+            "scp": null,
+            "roles": r#"["Pets.Read.All"]"#,
+            "oid": "e02f1d0e-8d3a-4a0b-8a7e-000000000001",
+            "sub": "e02f1d0e-8d3a-4a0b-8a7e-000000000001",
+        }),
+    );
+    let graph = json!({ "aud": "00000003-0000-0000-c000-000000000000" });
+    let cases = vec![
+        good("user", &header, claims.clone(), "690222be-ff1a-4d56-abd1-7e4f7d38e474", context),
+        good("daemon", &header, daemon, "e02f1d0e-8d3a-4a0b-8a7e-000000000001", daemon_context),
+        bad(
+            "ID token of the API's own client",
+            &header,
+            with(&claims, json!({ "azp": null, "azpacr": null, "scp": null, "nonce": "n" })),
+            "claim_missing",
+        ),
+        bad("token for Graph", &header, with(&claims, graph), "audience_mismatch"),
+    ];
+    let key_set = published(
+        &key,
+        json!({
+            "alg": null,
+            "x5t": "nOo3ZDrODXEK1jKWhXslHR_KXEg",
+            "x5c": ["MIIDBTCCAe2gAwIBAgIQ"],
+            "cloud_instance_name": "microsoftonline.com",
+            "issuer": "https://login.microsoftonline.com/9122040d-6c67-4c5b-b112-36a304b66dad/v2.0",
+        }),
+    );
+    Shape { heading: "Microsoft Entra ID, v2.0 tokens", key_set, key, cases }
+}
+
+fn entra_v1() -> Shape {
+    let key = SigningKey::rsa("i6lGk3FZzxRcUb2C3nEQ7syHJlY");
+    let header = json!({ "typ": "JWT", "alg": "RS256", "x5t": key.kid(), "kid": key.kid() });
+    let claims = json!({
+        "aud": "api://6e74172b-be56-4843-9ff4-e66a39bb12e3",
+        "acr": "1",
+        "aio": "AXQAi/8IAAAAtAaZLo3ChMif6KOnttRB7eBq4/DccQzjcJGxPYy",
+        "amr": ["pwd", "mfa"],
+        "appid": "75dbe77f-10a3-4e59-85fd-8c127544f17c",
+        "appidacr": "0",
+        "email": "jane@example.com",
+        "family_name": "Doe",
+        "given_name": "Jane",
+        "ipaddr": "192.0.2.1",
+        "name": "Jane Doe",
+        "oid": "690222be-ff1a-4d56-abd1-7e4f7d38e474",
+        "rh": "I",
+        "scp": "user_impersonation",
+        "sub": "bG_x5a0vrEUJP6mzZ2bXzmIKkRsX5wUhRQ7Zx2m8b0M",
+        "tid": "9122040d-6c67-4c5b-b112-36a304b66dad",
+        "unique_name": "jane@example.com",
+        "uti": "fqiBqXLPj0eQa82S-IYFAA",
+        "ver": "1.0",
+    });
+    let context = json!({
+        "sub": "bG_x5a0vrEUJP6mzZ2bXzmIKkRsX5wUhRQ7Zx2m8b0M",
+        "oid": "690222be-ff1a-4d56-abd1-7e4f7d38e474",
+        "tid": "9122040d-6c67-4c5b-b112-36a304b66dad",
+        "appid": "75dbe77f-10a3-4e59-85fd-8c127544f17c",
+        "scp": "user_impersonation",
+    });
+    let cases = vec![
+        good("user", &header, claims.clone(), "690222be-ff1a-4d56-abd1-7e4f7d38e474", context),
+        bad(
+            "ID token",
+            &header,
+            with(&claims, json!({ "appid": null, "appidacr": null, "scp": null })),
+            "claim_missing",
+        ),
+        bad(
+            "token for Graph",
+            &header,
+            with(&claims, json!({ "aud": "https://graph.microsoft.com" })),
+            "audience_mismatch",
+        ),
+    ];
+    let key_set = published(&key, json!({ "alg": null, "x5t": key.kid(), "x5c": ["MIIDBTCCAe2gAwIBAgIQ"] }));
+    Shape { heading: "Microsoft Entra ID, v1.0 tokens", key_set, key, cases }
+}
+
+fn google() -> Shape {
+    let key = SigningKey::rsa("d5cec5e8e1b1e3c4f5a6b7c8d9e0f1a2b3c4d5e6");
+    let header = json!({ "alg": "RS256", "kid": key.kid(), "typ": "JWT" });
+    let claims = json!({
+        "azp": "407408718192-example.apps.googleusercontent.com",
+        "aud": "407408718192-example.apps.googleusercontent.com",
+        "sub": "110169484474386276334",
+        "hd": "example.com",
+        "email": "jane@example.com",
+        "email_verified": true,
+        "at_hash": "HK6E_P6Dh8Y93mRNtsDB1Q",
+        "name": "Jane Doe",
+        "picture": "https://lh3.googleusercontent.com/a/x",
+        "given_name": "Jane",
+        "family_name": "Doe",
+    });
+    let context = json!({ "sub": "110169484474386276334", "email": "jane@example.com", "hd": "example.com" });
+    let bare = json!({ "iss": "accounts.google.com" });
+    let cases = vec![
+        good("user of the domain", &header, claims.clone(), "110169484474386276334", context),
+        bad("user without a domain", &header, with(&claims, json!({ "hd": null })), "claim_missing"),
+        bad("user of another domain", &header, with(&claims, json!({ "hd": "example.org" })), "claim_invalid"),
+        bad("address not verified", &header, with(&claims, json!({ "email_verified": false })), "claim_invalid"),
+        bad("another client", &header, with(&claims, json!({ "aud": "1-x.apps.example" })), "audience_mismatch"),
+        bad("the issuer's old name", &header, with(&claims, bare), "issuer_untrusted"),
+    ];
+    let key_set = published(&key, json!({}));
+    Shape { heading: "Google", key_set, key, cases }
+}
+
+fn keycloak() -> Shape {
+    let key = SigningKey::rsa("FJ86GcF3jTbNLOco4NvZkUCIUmfYCqoqtOQeMfbhNlE");
+    let header = json!({ "alg": "RS256", "typ": "JWT", "kid": key.kid() });
+    let claims = json!({
+        "jti": "onrtac:5f6c9c6e-6d6d-4f55-8a0b-6d3c0f1f0b11",
+        "aud": "account",
+        "sub": "f1c1b3f6-7a3f-4a53-9b0a-0c9c4a1b2c3d",
+        "typ": "Bearer",
+        "azp": "my-app",
+        "sid": "d4b6e8d0-1f7b-4b39-8a8c-1f0f5e2d3c4b",
+        "acr": "1",
+        "allowed-origins": ["https://app.example.com"],
+        "realm_access": { "roles": ["offline_access", "pets-reader"] },
+        "resource_access": { "account": { "roles": ["manage-account"] } },
+        "scope": "openid email profile",
+        "email_verified": true,
+        "preferred_username": "jane",
+    });
+    let context = json!({
+        "sub": "f1c1b3f6-7a3f-4a53-9b0a-0c9c4a1b2c3d",
+        "azp": "my-app",
+        "username": "jane",
+        "scope": "openid email profile",
+        "roles": r#"["offline_access","pets-reader"]"#,
+    });
+    let user = "f1c1b3f6-7a3f-4a53-9b0a-0c9c4a1b2c3d";
+    let id_token = json!({ "typ": "ID", "aud": "my-app", "realm_access": null, "scope": null });
+    let encrypting = json!({ "alg": "RS256", "typ": "JWT", "kid": "encryption" });
+    let no_kid = json!({ "alg": "RS256", "typ": "JWT" });
+    let refresh = json!({ "alg": "HS512", "typ": "JWT", "kid": "2d9c1f0e" });
+    let cases = vec![
+        good("user", &header, claims.clone(), user, context.clone()),
+        good("without an audience", &header, with(&claims, json!({ "aud": null })), user, context.clone()),
+        // Only one key of the set can sign.
+        good("without a kid", &no_kid, claims.clone(), user, context),
+        bad("ID token", &header, with(&claims, id_token), "claim_invalid"),
+        bad("another client", &header, with(&claims, json!({ "azp": "other-app" })), "audience_mismatch"),
+        bad("no client", &header, with(&claims, json!({ "azp": null })), "claim_missing"),
+        bad("refresh token", &refresh, with(&claims, json!({ "typ": "Refresh" })), "algorithm_not_allowed"),
+        // The very key, but published for encryption.
+        bad("under the encryption key", &encrypting, claims, "key_unknown"),
+    ];
+    let encryption = with(&key.jwk(), json!({ "kid": "encryption", "use": "enc", "alg": "RSA-OAEP" }));
+    let certificate = json!({ "x5c": ["MIICnTCCAYUCBg=="], "x5t": "t", "x5t#S256": "s" });
+    let keys = [with(&encryption, certificate.clone()), with(&key.jwk(), certificate)];
+    Shape { heading: "Keycloak", key_set: json!({ "keys": keys }), key, cases }
+}
+
+fn entrust() -> Shape {
+    let key = SigningKey::rsa("c4d0c2a8-6b0e-4b0e-9a51-7d1d2b7f3a10");
+    let header = json!({ "kid": key.kid(), "alg": "RS256" });
+    let claims = json!({
+        "app": "Sample Client Application",
+        "sub": "user1",
+        "given_name": "Jane",
+        "aud": "https://api.example.com",
+        "nbf": now() - 1,
+        "scope": "view:pets edit:pets",
+        "name": "Jane Doe",
+        "family_name": "Doe",
+        "jti": "5f474e42-92ef-4ae4-bab7-b5ab2c052161",
+        "cid": "acd612d3-79e6-4702-ba9d-90575125394f",
+    });
+    let context = json!({
+        "sub": "user1",
+        "cid": "acd612d3-79e6-4702-ba9d-90575125394f",
+        "app": "Sample Client Application",
+        "scope": "view:pets edit:pets",
+        "jti": "5f474e42-92ef-4ae4-bab7-b5ab2c052161",
+    });
+    let machine = with(&context, json!({ "sub": null }));
+    let client = "acd612d3-79e6-4702-ba9d-90575125394f";
+    let cases = vec![
+        good("user", &header, claims.clone(), "user1", context),
+        good("without a user", &header, with(&claims, json!({ "sub": null })), client, machine),
+        bad(
+            "ID token",
+            &header,
+            json!({
+                "sub": "user1",
+                "aud": "acd612d3-79e6-4702-ba9d-90575125394f",
+                "acr": "urn:oasis:names:tc:SAML:2.0:ac:classes:TimeSyncToken",
+                "nbf": now() - 1,
+                "nonce": "abcd",
+            }),
+            "audience_mismatch",
+        ),
+    ];
+    let key_set = published(&key, json!({}));
+    Shape { heading: "Entrust Identity as a Service", key_set, key, cases }
+}
+
+fn pingone() -> Shape {
+    let key = SigningKey::rsa("3a2b1c00-ping-key");
+    let header = json!({ "alg": "RS256", "kid": key.kid(), "x5t": "q1w2e3", "typ": "at+jwt" });
+    let claims = json!({
+        "client_id": "8d3f0d0e-2d53-4a68-b4a4-0d2c8d4a8f02",
+        "jti": "p1",
+        "aud": ["https://api.example.com"],
+        "scope": "openid pets:read",
+        "sub": "0f2d9a52-6b9c-4f6f-9d7d-0d8a2d1c3b4a",
+        "sid": "b5a5f5b0-8d3d-4bb5-8a7c-1d0c3b2a4f5e",
+        "auth_time": now() - 5,
+        "acr": "Single_Factor",
+        "org": "c1b2a3d4-0000-1111-2222-333344445555",
+        "env": "2b2f0a3c-7d2a-4a8e-9d0c-5a1f6e0c7b11",
+    });
+    let context = json!({
+        "sub": "0f2d9a52-6b9c-4f6f-9d7d-0d8a2d1c3b4a",
+        "client_id": "8d3f0d0e-2d53-4a68-b4a4-0d2c8d4a8f02",
+        "scope": "openid pets:read",
+    });
+    let user = "0f2d9a52-6b9c-4f6f-9d7d-0d8a2d1c3b4a";
+    let untyped = json!({ "alg": "RS256", "kid": key.kid() });
+    let long_type = json!({ "alg": "RS256", "kid": key.kid(), "typ": "application/AT+JWT" });
+    let machine = with(&claims, json!({ "sub": null, "sid": null, "acr": null, "auth_time": null }));
+    let cases = vec![
+        good("user", &header, claims.clone(), user, context.clone()),
+        good("user, before `at+jwt`", &untyped, claims.clone(), user, context.clone()),
+        good("with the type's long name", &long_type, claims.clone(), user, context.clone()),
+        good(
+            "client credentials",
+            &header,
+            machine,
+            "8d3f0d0e-2d53-4a68-b4a4-0d2c8d4a8f02",
+            with(&context, json!({ "sub": null })),
+        ),
+        bad(
+            "ID token",
+            &untyped,
+            with(&claims, json!({ "aud": "8d3f0d0e-2d53-4a68-b4a4-0d2c8d4a8f02", "client_id": null })),
+            "audience_mismatch",
+        ),
+        bad(
+            "logout token",
+            &json!({ "alg": "RS256", "kid": key.kid(), "typ": "logout+jwt" }),
+            claims,
+            "type_not_accepted",
+        ),
+    ];
+    let key_set = published(&key, json!({ "x5t": "q1w2e3", "x5c": ["MIIDBTCCAe2gAwIBAgIQ"] }));
+    Shape { heading: "PingOne", key_set, key, cases }
+}
+
+fn shapes() -> Vec<Shape> {
+    vec![
+        cognito_access(),
+        cognito_id(),
+        auth0(),
+        okta(),
+        entra_v2(),
+        entra_v1(),
+        google(),
+        keycloak(),
+        entrust(),
+        pingone(),
+    ]
+}
+
+/// A recipe at work: the settings of the page, with nothing changed but the origin of the issuer.
+struct Recipe {
+    shape: Shape,
+    issuer: String,
+    settings: BTreeMap<&'static str, String>,
+    authorizer: Authorizer,
+}
+
+impl Recipe {
+    fn token(&self, case: &Case) -> String {
+        let now = now();
+        let standard = json!({ "iss": self.issuer, "iat": now, "exp": now + 600 });
+        let claims = with(&standard, case.claims.clone());
+        if case.header["alg"] == "HS512" {
+            return SigningKey::hmac("", &[7; 64]).with_alg("HS512").token_with(&case.header, &claims);
+        }
+        self.shape.key.token_with(&case.header, &claims)
+    }
+}
+
+/// Every provider of the page, each at an origin of its own, and its recipe.
+async fn kitchen() -> (Vec<Idp>, Vec<Recipe>) {
+    let mut origins: BTreeMap<&str, String> = BTreeMap::new();
+    let (mut idps, mut recipes) = (Vec::new(), Vec::new());
+    for (shape, (heading, settings)) in shapes().into_iter().zip(page()) {
+        assert_eq!(shape.heading, heading);
+        let (origin, path) = origin_and_path(settings["ISSUER"]);
+        let local = origins.entry(origin).or_insert_with(|| {
+            let idp = Idp::start();
+            let origin = idp.issuer();
+            // Google's keys are at another origin than its discovery document.
+            let elsewhere = (heading == "Google").then(Idp::start);
+            let keys = elsewhere.as_ref().unwrap_or(&idp);
+            keys.serve_json(shape.key_set.clone());
+            idp.set_discovery(json!({ "issuer": format!("{origin}{path}"), "jwks_uri": keys.jwks_uri() }));
+            idps.extend(elsewhere);
+            idps.push(idp);
+            origin
+        });
+        let issuer = format!("{local}{path}");
+        let mut settings: BTreeMap<_, _> = settings.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+        settings.insert("ISSUER", issuer.clone());
+        let pairs: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let authorizer = authorizer(&pairs);
+        recipes.push(Recipe { shape, issuer, settings, authorizer });
+    }
+    for recipe in &recipes {
+        recipe.authorizer.prefetch().await;
+    }
+    (idps, recipes)
+}
+
+#[test]
+fn the_page_and_the_tests_have_the_same_providers_and_real_settings() {
+    let headings: Vec<_> = page().into_iter().map(|(heading, _)| heading).collect();
+    let tested: Vec<_> = shapes().into_iter().map(|shape| shape.heading).collect();
+    assert_eq!(headings, tested);
+    for (heading, settings) in page() {
+        assert!(settings["ISSUER"].starts_with("https://"), "{heading}");
+        for name in settings.keys() {
+            assert!(SETTINGS.iter().any(|setting| setting.name == *name), "{heading}: {name}");
+        }
+        let pairs: Vec<_> = settings.into_iter().collect();
+        direct::read(&pairs).unwrap_or_else(|problems| panic!("{heading}: {problems}"));
+    }
+}
+
+#[tokio::test]
+async fn each_recipe_takes_the_tokens_of_its_provider() {
+    let (_idps, recipes) = kitchen().await;
+    for recipe in &recipes {
+        for case in &recipe.shape.cases {
+            let place = format!("{}: {}", recipe.shape.heading, case.what);
+            let outcome = ask(&recipe.authorizer, &recipe.token(case)).await;
+            match &case.expected {
+                Expected::Refused(reason) => assert_eq!(outcome.code(), *reason, "{place}"),
+                Expected::Allowed { principal, context } => {
+                    let Outcome::Allowed { principal: is_principal, context: mut is_context, document } = outcome
+                    else {
+                        panic!("{place}: {outcome:?}");
+                    };
+                    assert_eq!(is_principal, *principal, "{place}");
+                    let members = is_context.as_object_mut().unwrap();
+                    assert_eq!(members.remove("iss"), Some(json!(recipe.issuer)), "{place}");
+                    let exp = members.remove("exp").unwrap().as_u64().unwrap();
+                    assert_eq!(is_context, *context, "{place}");
+                    let arn = format!("{}/DELETE/any/path", direct::STAGE);
+                    assert_eq!(evaluate(&document, &arn, exp - 1), Verdict::Allow, "{place}");
+                    assert_eq!(evaluate(&document, &arn, exp), Verdict::ExplicitDeny, "{place}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_one_provider_is_refused_under_the_settings_of_another() {
+    let (_idps, recipes) = kitchen().await;
+    for theirs in &recipes {
+        let token = theirs.token(&theirs.shape.cases[0]);
+        for ours in &recipes {
+            let expected = if theirs.shape.heading == ours.shape.heading {
+                ""
+            } else if theirs.issuer == ours.issuer {
+                // Cognito: an access token has no `aud`, an ID token no `client_id`.
+                "claim_missing"
+            } else {
+                "issuer_untrusted"
+            };
+            let outcome = ask(&ours.authorizer, &token).await;
+            assert_eq!(outcome.code(), expected, "{} under {}", theirs.shape.heading, ours.shape.heading);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_jwt_is_refused_by_every_recipe() {
+    let (_idps, recipes) = kitchen().await;
+    // Access tokens of Google, of Auth0 without an audience (encrypted), and of Entrust without a resource.
+    let opaque = ["ya29.a0AfH6SMBx", "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..aXY.Y3Q.dGFn", "U-720039ce-QJ1N4r3jEF"];
+    for recipe in &recipes {
+        for token in opaque {
+            assert_eq!(ask(&recipe.authorizer, token).await.code(), "token_malformed", "{}", recipe.shape.heading);
+        }
+    }
+}
+
+/// The table of routes asks for what each provider's claims give: scopes, permissions, groups or roles.
+#[tokio::test]
+async fn routes_read_the_claims_that_the_recipe_names() {
+    let (_idps, recipes) = kitchen().await;
+    for (heading, right) in [
+        ("Amazon Cognito, access tokens", "https://api.example.com/pets.read"),
+        ("Amazon Cognito, ID tokens", "admins"),
+        ("Auth0", "read:pets"),
+        ("Okta", "pets.read"),
+        ("Microsoft Entra ID, v2.0 tokens", "Pets.Read"),
+        ("Microsoft Entra ID, v1.0 tokens", "user_impersonation"),
+        ("Keycloak", "pets-reader"),
+        ("Entrust Identity as a Service", "view:pets"),
+        ("PingOne", "pets:read"),
+    ] {
+        let recipe = recipes.iter().find(|recipe| recipe.shape.heading == heading).unwrap();
+        let routes = json!({ "GET /pets": [right], "POST /pets": [format!("{right}!")] }).to_string();
+        let mut pairs: Vec<_> = recipe.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        pairs.push(("ROUTES", &routes));
+        let authorizer = authorizer(&pairs);
+        let document = ask(&authorizer, &recipe.token(&recipe.shape.cases[0])).await.document();
+        let verdict = |route: &str| evaluate(&document, &format!("{}/{route}", direct::STAGE), now());
+        assert_eq!(verdict("GET/pets"), Verdict::Allow, "{heading}");
+        assert_eq!(verdict("POST/pets"), Verdict::ExplicitDeny, "{heading}");
+        assert_eq!(verdict("GET/cats"), Verdict::ImplicitDeny, "{heading}");
+    }
+}
+
+/// All recipes at once, as `ISSUERS`: each token meets the rules of its own issuer.
+#[tokio::test]
+async fn recipes_stand_side_by_side_in_issuers() {
+    let (_idps, recipes) = kitchen().await;
+    let mut entries: Vec<Value> = Vec::new();
+    // One issuer can be named once: of Cognito's two recipes the first.
+    let distinct = || recipes.iter().filter(|recipe| recipe.shape.heading != "Amazon Cognito, ID tokens");
+    for recipe in distinct() {
+        let mut entry = Map::new();
+        for (name, value) in &recipe.settings {
+            let value = match *name {
+                "PRINCIPAL_CLAIM" | "CONTEXT_CLAIMS" => continue,
+                "REQUIRED_CLAIMS" => serde_json::from_str(value).unwrap(),
+                "SCOPE_CLAIMS" => value.split(", ").collect(),
+                _ => json!(value),
+            };
+            entry.insert(name.to_lowercase(), value);
+        }
+        entries.push(entry.into());
+    }
+    let issuers = Value::from(entries).to_string();
+    let all = authorizer(&[("ISSUERS", &issuers), ("PRINCIPAL_CLAIM", "oid uid sub client_id cid")]);
+    all.prefetch().await;
+    for recipe in distinct() {
+        for case in &recipe.shape.cases {
+            let outcome = ask(&all, &recipe.token(case)).await;
+            let expected = match &case.expected {
+                Expected::Allowed { principal, .. } => {
+                    let Outcome::Allowed { principal: is_principal, .. } = &outcome else { panic!("{outcome:?}") };
+                    assert_eq!(is_principal, principal, "{}: {}", recipe.shape.heading, case.what);
+                    continue;
+                }
+                Expected::Refused(reason) => *reason,
+            };
+            assert_eq!(outcome.code(), expected, "{}: {}", recipe.shape.heading, case.what);
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! What a token opens and what it cannot: rights by route, keys that are not the issuer's, issuers side by side.
+//! First of all, that the evaluator of policies which says so can be believed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "what cannot be asked ought to fail its test at once"
+)]
+
+mod direct;
+mod support;
+
+use std::panic::catch_unwind;
+use std::pin::pin;
+
+use direct::{Outcome, STAGE, ask, authorizer};
+use futures_util::future::{Either, select};
+use serde_json::{Value, json};
+use support::iam::{Verdict, evaluate};
+use support::idp::{Behaviour, Idp};
+use support::tokens::{SigningKey, b64, claims, jwks, now};
+
+const VERBS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+
+mod evaluator {
+    use super::*;
+
+    fn document(statements: Value) -> Value {
+        json!({ "Version": "2012-10-17", "Statement": statements })
+    }
+
+    fn allow(resource: Value) -> Value {
+        json!({ "Effect": "Allow", "Action": "execute-api:Invoke", "Resource": resource })
+    }
+
+    fn deny(resource: Value) -> Value {
+        json!({ "Effect": "Deny", "Action": "execute-api:Invoke", "Resource": resource })
+    }
+
+    fn verdict(statements: Value, arn: &str) -> Verdict {
+        evaluate(&document(statements), arn, 0)
+    }
+
+    #[test]
+    fn resources_match_with_wildcards() {
+        const API: &str = "arn:aws:execute-api:eu-west-1:1:api";
+        for (pattern, path, matches) in [
+            ("/s/GET/pets", "/s/GET/pets", true),
+            ("/s/GET/pets", "/s/GET/pets/", false),
+            ("/s/GET/pets", "/s/GET/Pets", false),
+            ("/s/GET/pets", "/s/GET/pet", false),
+            ("/s/GET/*", "/s/GET/", true),
+            ("/s/GET/*", "/s/GET", false),
+            ("/s/GET/*", "/s/GET/a/b:c/d", true),
+            ("/s/GET/*", "/s2/GET/a", false),
+            ("/s/*/pets", "/s/GET/a/pets", true),
+            ("/s/*/pets", "/s/GET/a/pets/", false),
+            ("/s/*/a/*/b", "/s/GET/a/b/a//b", true),
+            ("/s/*/a/*/b", "/s/GET/a/b", false),
+            ("/s/*", "/s/", true),
+            ("/s/**", "/s/x", true),
+            ("/s/G?T/", "/s/GET/", true),
+            ("/s/G?T/", "/s/GT/", false),
+            ("/s/G?T/", "/s/GEET/", false),
+            ("/s/GET/?*", "/s/GET/", false),
+            ("/s/GET/?*", "/s/GET/\u{e4}", true),
+            ("*", "/s/GET/", true),
+        ] {
+            let expected = if matches { Verdict::Allow } else { Verdict::ImplicitDeny };
+            let arn = format!("{API}{path}");
+            assert_eq!(verdict(json!([allow(json!(format!("{API}{pattern}")))]), &arn), expected, "{pattern} {path}");
+        }
+        let whole = json!([allow(json!("*"))]);
+        assert_eq!(verdict(whole, API), Verdict::Allow);
+        let wide = json!([allow(json!("arn:aws:execute-api:*:*:*"))]);
+        assert_eq!(verdict(wide.clone(), API), Verdict::Allow);
+        assert_eq!(verdict(wide, "arn:aws:lambda:eu-west-1:1:api"), Verdict::ImplicitDeny);
+    }
+
+    #[test]
+    fn strings_and_arrays_mean_the_same_and_any_of_an_array_will_do() {
+        let (arn, other) = ("arn:aws:execute-api:r:1:a/s/GET/x", "arn:aws:execute-api:r:1:a/s/GET/y");
+        for statements in [
+            allow(json!(arn)),
+            json!([allow(json!(arn))]),
+            json!([allow(json!([other, arn]))]),
+            json!([allow(json!(other)), allow(json!([arn]))]),
+        ] {
+            assert_eq!(verdict(statements, arn), Verdict::Allow);
+        }
+        for (action, expected) in [
+            (json!("execute-api:Invoke"), Verdict::Allow),
+            (json!("Execute-API:invoke"), Verdict::Allow),
+            (json!("execute-api:*"), Verdict::Allow),
+            (json!("*"), Verdict::Allow),
+            (json!(["s3:GetObject", "execute-api:Inv?ke"]), Verdict::Allow),
+            (json!("execute-api:ManageConnections"), Verdict::ImplicitDeny),
+            (json!(["execute-api:Invok"]), Verdict::ImplicitDeny),
+        ] {
+            let statement = json!({ "Sid": "x", "Effect": "Allow", "Action": action, "Resource": [arn] });
+            assert_eq!(verdict(json!([statement]), arn), expected, "{action}");
+        }
+    }
+
+    #[test]
+    fn a_deny_wins_wherever_it_stands() {
+        let arn = "arn:aws:execute-api:r:1:a/s/GET/x";
+        let (yes, no) = (allow(json!("*")), deny(json!("arn:aws:execute-api:r:1:a/s/*/x")));
+        assert_eq!(verdict(json!([yes, no]), arn), Verdict::ExplicitDeny);
+        assert_eq!(verdict(json!([no, yes]), arn), Verdict::ExplicitDeny);
+        assert_eq!(verdict(json!([no]), arn), Verdict::ExplicitDeny);
+        assert_eq!(verdict(json!([no, yes]), "arn:aws:execute-api:r:1:a/s/GET/y"), Verdict::Allow);
+        assert_eq!(verdict(json!([no]), "arn:aws:execute-api:r:1:a/s/GET/y"), Verdict::ImplicitDeny);
+    }
+
+    #[test]
+    fn dates_are_compared_to_the_second() {
+        for (date, unix) in [
+            ("1970-01-01T00:00:01Z", 1),
+            ("2000-02-29T12:34:56Z", 951_827_696),
+            ("2027-01-15T08:00:00Z", 1_800_000_000),
+            ("2100-03-01T00:00:00Z", 4_107_542_400),
+            ("9999-12-31T23:59:59Z", 253_402_300_799),
+        ] {
+            let statement = |operator: &str| {
+                let condition = json!({ operator: { "aws:CurrentTime": [date] } });
+                document(json!([
+                    { "Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition }
+                ]))
+            };
+            for (operator, at, expected) in [
+                ("DateGreaterThanEquals", unix - 1, Verdict::ImplicitDeny),
+                ("DateGreaterThanEquals", unix, Verdict::Allow),
+                ("DateLessThan", unix - 1, Verdict::Allow),
+                ("DateLessThan", unix, Verdict::ImplicitDeny),
+            ] {
+                assert_eq!(evaluate(&statement(operator), "arn", at), expected, "{operator} {date} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_operators_must_hold_and_one_value_will_do() {
+        let condition = json!({
+            "DateGreaterThanEquals": { "aws:CurrentTime": "1970-01-01T00:00:10Z" },
+            "DateLessThan": { "aws:CurrentTime": ["1970-01-01T00:00:05Z", "1970-01-01T00:00:20Z"] },
+        });
+        let statement = json!({ "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition });
+        let document = document(json!([allow(json!("*")), statement]));
+        for (at, expected) in
+            [(9, Verdict::Allow), (10, Verdict::ExplicitDeny), (19, Verdict::ExplicitDeny), (20, Verdict::Allow)]
+        {
+            assert_eq!(evaluate(&document, "arn", at), expected, "{at}");
+        }
+    }
+
+    #[test]
+    fn what_an_answer_must_not_hold_is_not_passed_over() {
+        let good = allow(json!("*"));
+        let changed = |name: &str, value: Value| {
+            let mut statement = good.clone();
+            statement[name] = value;
+            document(json!([good, statement]))
+        };
+        let condition =
+            |operator: &str, key: &str, value: Value| changed("Condition", json!({ operator: { key: value } }));
+        let date = |text: &str| condition("DateLessThan", "aws:CurrentTime", json!(text));
+        for (what, document) in [
+            ("no version", json!({ "Statement": [good] })),
+            ("the old version", json!({ "Version": "2008-10-17", "Statement": [good] })),
+            ("no statements", json!({ "Version": "2012-10-17" })),
+            ("empty statements", document(json!([]))),
+            ("another member", json!({ "Version": "2012-10-17", "Statement": [good], "X": 1 })),
+            ("a null id", json!({ "Version": "2012-10-17", "Statement": [good], "Id": null })),
+            ("a null condition", changed("Condition", json!(null))),
+            ("a null in a list", changed("Resource", json!(["*", null]))),
+            ("a principal", changed("Principal", json!("*"))),
+            ("not resources", changed("NotResource", json!("*"))),
+            ("a small effect", changed("Effect", json!("allow"))),
+            ("a variable", changed("Resource", json!("arn:aws:execute-api:r:1:a/${aws:username}"))),
+            ("an escaped star", changed("Resource", json!("arn:aws:execute-api:r:1:a/${*}"))),
+            ("part of an ARN", changed("Resource", json!("arn:aws:execute-api"))),
+            ("no ARN", changed("Resource", json!("s/GET/x"))),
+            ("no resource", changed("Resource", json!([]))),
+            ("no action", changed("Action", json!([]))),
+            ("a number", changed("Action", json!(1))),
+            ("another operator", condition("DateEquals", "aws:CurrentTime", json!("1970-01-01T00:00:00Z"))),
+            ("another key", condition("DateLessThan", "aws:EpochTime", json!("1970-01-01T00:00:00Z"))),
+            ("no value", condition("DateLessThan", "aws:CurrentTime", json!([]))),
+            ("a fraction", date("1970-01-01T00:00:00.5Z")),
+            ("a zone", date("1970-01-01T00:00:00+01:00")),
+            ("no zone", date("1970-01-01T00:00:00")),
+            ("no such day", date("2027-02-29T00:00:00Z")),
+            ("no such hour", date("2027-01-01T24:00:00Z")),
+        ] {
+            assert!(catch_unwind(|| evaluate(&document, "arn", 0)).is_err(), "{what}");
+        }
+        assert_eq!(evaluate(&document(json!([good])), "arn", 0), Verdict::Allow);
+    }
+}
+
+/// An identity provider, and the key that it publishes.
+fn provider(kid: &str) -> (Idp, SigningKey) {
+    let (idp, key) = (Idp::start(), SigningKey::rsa(kid));
+    idp.serve(&[&key]);
+    (idp, key)
+}
+
+#[tokio::test]
+async fn three_routes_and_a_token_that_may_use_two() {
+    let (idp, key) = provider("rights-1");
+    let routes = json!({
+        "GET /pets": ["pets:read"],
+        "POST /pets/{petId}": ["pets:write"],
+        "ANY /admin/{proxy+}": ["pets:admin"],
+    });
+    let authorizer = authorizer(&[("ISSUER", &idp.issuer()), ("AUDIENCE", "my-api"), ("ROUTES", &routes.to_string())]);
+    authorizer.prefetch().await;
+    let claims = claims(&idp.issuer(), "my-api");
+    // One answer, as it lies in the gateway's cache.
+    let document = ask(&authorizer, &key.token(&claims)).await.document();
+
+    let paths = [
+        "",
+        "pets",
+        "pets/",
+        "Pets",
+        "pet",
+        "petss",
+        "pets/1",
+        "pets/1/toys",
+        "pets/*",
+        "pets/?",
+        "pets/${aws:a}",
+        "*",
+        "admin",
+        "admin/",
+        "admin/users",
+        "admin/pets",
+        "xadmin/users",
+        "GET/pets",
+        "pets/1/GET/pets",
+        "$connect",
+    ];
+    let exp = claims["exp"].as_u64().unwrap();
+    let mut open = Vec::new();
+    for verb in VERBS.into_iter().chain(["TRACE", "get", "*"]) {
+        for path in paths {
+            let arn = format!("{STAGE}/{verb}/{path}");
+            let verdict = evaluate(&document, &arn, now());
+            assert_eq!(verdict, evaluate(&document, &arn, exp - 1));
+            assert_eq!(evaluate(&document, &arn, exp), Verdict::ExplicitDeny, "{arn} after the token's end");
+            let is_admin = VERBS.contains(&verb) && path.starts_with("admin/");
+            assert_eq!(verdict == Verdict::ExplicitDeny, is_admin, "{arn}");
+            if verdict == Verdict::Allow {
+                open.push(format!("{verb} /{path}"));
+            }
+        }
+    }
+    // What `{petId}` stands for has slashes in it too: a wildcard of IAM cannot be kept to one segment.
+    let below_pets = paths.iter().filter(|path| path.starts_with("pets/")).map(|path| format!("POST /{path}"));
+    let expected: Vec<_> = ["GET /pets".to_owned()].into_iter().chain(below_pets).collect();
+    assert_eq!(open, expected);
+}
+
+#[tokio::test]
+async fn a_token_without_rights_is_refused_by_name_for_the_whole_stage() {
+    let (idp, key) = provider("rights-1");
+    let routes = json!({ "GET /pets": ["x"], "PUT /pets": ["y"] }).to_string();
+    let base = [("ISSUER", idp.issuer()), ("AUDIENCE", "my-api".to_owned())];
+    for (name, value) in [("ROUTES", &*routes), ("REQUIRED_SCOPES", "pets:read pets:admin")] {
+        let mut settings: Vec<_> = base.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        settings.push((name, value));
+        let authorizer = authorizer(&settings);
+        authorizer.prefetch().await;
+        let outcome = ask(&authorizer, &key.token(&claims(&idp.issuer(), "my-api"))).await;
+        let expected = Outcome::Refused { principal: "user-1".to_owned(), reason: "insufficient_scope".to_owned() };
+        assert_eq!(outcome, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_symmetric_key_from_the_network_is_no_key() {
+    let (idp, rsa) = provider("rsa");
+    let (ours, theirs) = (SigningKey::hmac("ours", &[1; 32]), SigningKey::hmac("theirs", &[2; 32]));
+    let renamed = SigningKey::hmac("ours", &[2; 32]);
+    idp.serve(&[&rsa, &theirs, &renamed]);
+    let issuer = idp.issuer();
+    let good = claims(&issuer, "my-api");
+
+    let default = authorizer(&[("ISSUER", &issuer), ("AUDIENCE", "my-api")]);
+    default.prefetch().await;
+    assert_eq!(ask(&default, &rsa.token(&good)).await.code(), "");
+    assert_eq!(ask(&default, &theirs.token(&good)).await.code(), "algorithm_not_allowed");
+
+    let (uri, ours_as_json) = (idp.jwks_uri(), jwks(&[&ours]).to_string());
+    let both = authorizer(&[
+        ("ISSUER", &issuer),
+        ("AUDIENCE", "my-api"),
+        ("ALGORITHMS", "RS256 HS256"),
+        ("JWKS_URI", &uri),
+        ("JWKS", &ours_as_json),
+    ]);
+    // The RSA key is not in the configured set, so this token fetches what the provider publishes.
+    assert_eq!(ask(&both, &rsa.token(&good)).await.code(), "");
+    assert_eq!(idp.fetches(), 2);
+    assert_eq!(ask(&both, &ours.token(&good)).await.code(), "");
+    assert_eq!(ask(&both, &theirs.token(&good)).await.code(), "key_unknown");
+    assert_eq!(ask(&both, &renamed.token(&good)).await.code(), "signature_invalid");
+}
+
+#[tokio::test]
+async fn a_public_key_is_no_secret() {
+    let (idp, rsa) = provider("rsa");
+    let issuer = idp.issuer();
+    let good = claims(&issuer, "my-api");
+    let default = authorizer(&[("ISSUER", &issuer), ("AUDIENCE", "my-api")]);
+    default.prefetch().await;
+    let (uri, secret) = (idp.jwks_uri(), jwks(&[&SigningKey::hmac("secret", &[1; 64])]).to_string());
+    let mixed = authorizer(&[
+        ("ISSUER", &issuer),
+        ("AUDIENCE", "my-api"),
+        ("ALGORITHMS", "RS256 HS256 HS384 HS512"),
+        ("JWKS_URI", &uri),
+        ("JWKS", &secret),
+    ]);
+    assert_eq!(ask(&mixed, &rsa.token(&good)).await.code(), "");
+
+    let pem = rsa.spki_pem();
+    for (form, bytes) in [
+        ("PEM", pem.clone().into_bytes()),
+        ("PEM without its last line end", pem.trim_end().as_bytes().to_vec()),
+        ("SubjectPublicKeyInfo", rsa.spki_der()),
+        ("RSAPublicKey", rsa.pkcs1_der()),
+        ("modulus", rsa.modulus()),
+        ("modulus in base64url", b64(rsa.modulus()).into_bytes()),
+        ("JWK", rsa.jwk().to_string().into_bytes()),
+    ] {
+        for alg in ["HS256", "HS384", "HS512"] {
+            let forger = SigningKey::hmac("rsa", &bytes).with_alg(alg);
+            let (named, unnamed) = (forger.token(&good), forger.token_with(&json!({ "alg": alg }), &good));
+            for token in [&named, &unnamed] {
+                assert_eq!(ask(&default, token).await.code(), "algorithm_not_allowed", "{form} {alg}");
+            }
+            // Where secrets are in use too, the RSA key still is none, and the only secret, for HS256, is another.
+            assert_eq!(ask(&mixed, &named).await.code(), "key_unknown", "{form} {alg}");
+            let unnamed_is = if alg == "HS256" { "signature_invalid" } else { "key_unknown" };
+            assert_eq!(ask(&mixed, &unnamed).await.code(), unnamed_is, "{form} {alg}");
+        }
+    }
+}
+
+/// Two issuers side by side, each with a rule of its own.
+fn two_issuers(a: &Idp, b: &Idp) -> String {
+    json!([
+        { "issuer": a.issuer(), "audience": "api-a" },
+        { "issuer": b.issuer(), "audience": ["api-b"], "algorithms": ["ES256"], "required_claims": { "kind": "b" } },
+    ])
+    .to_string()
+}
+
+#[tokio::test]
+async fn a_key_of_one_issuer_never_serves_another() {
+    let (a, b) = (Idp::start(), Idp::start());
+    let (key_a, key_b) = (SigningKey::es256("a"), SigningKey::es256("b"));
+    a.serve(&[&key_a]);
+    b.serve(&[&key_b, &key_a]);
+    let issuers = json!([
+        { "issuer": a.issuer(), "audience": "my-api", "algorithms": "ES256" },
+        { "issuer": b.issuer(), "audience": "my-api", "algorithms": "ES256" },
+    ]);
+    let authorizer = authorizer(&[("ISSUERS", &issuers.to_string())]);
+    authorizer.prefetch().await;
+    let (of_a, of_b) = (claims(&a.issuer(), "my-api"), claims(&b.issuer(), "my-api"));
+    assert_eq!(ask(&authorizer, &key_a.token(&of_a)).await.code(), "");
+    assert_eq!(ask(&authorizer, &key_b.token(&of_b)).await.code(), "");
+
+    // Under the name that the key has at B, under the name of a key of A, and under none.
+    let header = |kid: &str| json!({ "alg": "ES256", "kid": kid });
+    assert_eq!(ask(&authorizer, &key_b.token(&of_a)).await.code(), "key_unknown");
+    assert_eq!(ask(&authorizer, &key_b.token_with(&header("a"), &of_a)).await.code(), "signature_invalid");
+    let unnamed = key_b.token_with(&json!({ "alg": "ES256" }), &of_a);
+    assert_eq!(ask(&authorizer, &unnamed).await.code(), "signature_invalid");
+    // B publishes a key of A, which is then B's to use as well, and changes nothing for A.
+    assert_eq!(ask(&authorizer, &key_a.token(&of_b)).await.code(), "");
+    assert_eq!(
+        ask(&authorizer, &key_a.token(&claims("https://c.example.com", "my-api"))).await.code(),
+        "issuer_untrusted"
+    );
+}
+
+#[tokio::test]
+async fn each_issuer_has_rules_of_its_own() {
+    let (a, key_a) = provider("rights-1");
+    let (b, key_b) = (Idp::start(), SigningKey::es256("b"));
+    b.serve(&[&key_b]);
+    let authorizer = authorizer(&[("ISSUERS", &two_issuers(&a, &b))]);
+    authorizer.prefetch().await;
+    let kind = |mut claims: Value, kind: &str| {
+        claims["kind"] = json!(kind);
+        claims
+    };
+    for (token, expected) in [
+        (key_a.token(&claims(&a.issuer(), "api-a")), ""),
+        (key_a.token(&claims(&a.issuer(), "api-b")), "audience_mismatch"),
+        (key_b.token(&claims(&a.issuer(), "api-a")), "algorithm_not_allowed"),
+        (key_b.token(&kind(claims(&b.issuer(), "api-b"), "b")), ""),
+        (key_b.token(&kind(claims(&b.issuer(), "api-a"), "b")), "audience_mismatch"),
+        (key_b.token(&kind(claims(&b.issuer(), "api-b"), "a")), "claim_invalid"),
+        (key_b.token(&claims(&b.issuer(), "api-b")), "claim_missing"),
+        (key_a.token(&kind(claims(&b.issuer(), "api-b"), "b")), "algorithm_not_allowed"),
+    ] {
+        assert_eq!(ask(&authorizer, &token).await.code(), expected);
+    }
+}
+
+#[tokio::test]
+async fn an_outage_of_one_issuer_does_not_touch_another() {
+    let (a, key_a) = provider("rights-1");
+    let (b, key_b) = (Idp::start(), SigningKey::es256("b"));
+    b.serve(&[&key_b]);
+    let of_a = key_a.token(&claims(&a.issuer(), "api-a"));
+    let mut claims_b = claims(&b.issuer(), "api-b");
+    claims_b["kind"] = json!("b");
+    let of_b = key_b.token(&claims_b);
+    let issuers = two_issuers(&a, &b);
+
+    // Gone from the start, then back.
+    a.down();
+    let gone = authorizer(&[("ISSUERS", &issuers)]);
+    gone.prefetch().await;
+    for _ in 0..3 {
+        assert_eq!(ask(&gone, &of_a).await, Outcome::NoVerdict("keys_unavailable"));
+        assert_eq!(ask(&gone, &of_b).await.code(), "");
+    }
+    assert_eq!((b.discoveries(), b.fetches()), (1, 1));
+    a.up();
+
+    // Silent: who asks for a key of A waits, and nobody else does.
+    a.behave(Behaviour::Hang);
+    let silent = authorizer(&[("ISSUERS", &issuers), ("JWKS_TIMEOUT_MS", "10000")]);
+    let waiting = pin!(ask(&silent, &of_a));
+    let others = pin!(async {
+        for _ in 0..3 {
+            assert_eq!(ask(&silent, &of_b).await.code(), "");
+        }
+    });
+    let Either::Right(((), waiting)) = select(waiting, others).await else { panic!("A was not silent") };
+    a.behave(Behaviour::Healthy);
+    assert_eq!(waiting.await, Outcome::NoVerdict("keys_unavailable"), "the provider hung up on the fetch");
+    assert_eq!((b.discoveries(), b.fetches()), (2, 2));
+}
