@@ -287,7 +287,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_no_verdict_and_harms_nothing_after_it() {
-        std::panic::set_hook(Box::new(|_| {}));
         let outcome = shielded(async { panic!("a secret") }).await;
         let Err(Failure::NoVerdict(fault)) = outcome else { panic!("{outcome:?}") };
         assert_eq!(fault.obstacle, Obstacle::InternalError);

@@ -6,6 +6,9 @@ use crate::clock::Now;
 use crate::refusal::{Denial, Reason};
 use crate::token::{ClaimPath, Claims};
 
+/// The longest time that a detail tells, in seconds: a number of a token may have hundreds of digits.
+const MAX_TOLD: f64 = 1e10;
+
 /// What an issuer's claims must say.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
@@ -38,12 +41,12 @@ impl Rules {
         if let Date::At(exp) = exp
             && exp + leeway <= now
         {
-            return Err(Reason::TokenExpired.because(format!("{:.0} s ago", now - exp)));
+            return Err(Reason::TokenExpired.because(format!("{:.0} s ago", (now - exp).min(MAX_TOLD))));
         }
         if let Date::At(nbf) = nbf
             && nbf - leeway > now
         {
-            return Err(Reason::TokenNotYetValid.because(format!("in {:.0} s", nbf - now)));
+            return Err(Reason::TokenNotYetValid.because(format!("in {:.0} s", (nbf - now).min(MAX_TOLD))));
         }
 
         let audience = self.audience_claims.iter().find_map(|path| Some((path, claims.get(path)?)));

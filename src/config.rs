@@ -222,10 +222,11 @@ impl Reader<'_> {
             required: Vec::new(),
             principal_claims,
         };
-        let issuers: Vec<_> = self.fields().into_iter().filter_map(|fields| self.issuer(&fields, &shared)).collect();
+        let fields = self.fields();
+        let issuers: Vec<_> = fields.iter().filter_map(|fields| self.issuer(fields, &shared)).collect();
         let mut names = HashSet::new();
-        for issuer in issuers.iter().filter(|issuer| !names.insert(issuer.name.as_str())) {
-            self.problem("ISSUERS", format!("issuer `{}` is named twice", issuer.name));
+        for name in fields.iter().filter_map(|fields| fields.issuer.as_ref()).filter(|name| !names.insert(*name)) {
+            self.problem("ISSUERS", format!("issuer `{name}` is named twice"));
         }
 
         let rights = Rights { required: self.list("REQUIRED_SCOPES"), routes: self.routes() };
@@ -275,10 +276,7 @@ impl Reader<'_> {
 
     /// The issuers as they are named: one by variables, or several by `ISSUERS`.
     fn fields(&mut self) -> Vec<Fields> {
-        let Some(text) = self.json("ISSUERS") else {
-            if self.reported("ISSUERS") {
-                return Vec::new();
-            }
+        if self.set("ISSUERS").is_none() {
             return vec![Fields {
                 entry: String::new(),
                 issuer: self.text("ISSUER"),
@@ -291,19 +289,21 @@ impl Reader<'_> {
                 required_claims: self.object("REQUIRED_CLAIMS"),
                 scope_claims: self.list("SCOPE_CLAIMS"),
             }];
-        };
+        }
         for name in PER_ISSUER {
             if self.set(name).is_some() {
                 self.problem(name, "cannot be set beside ISSUERS: every issuer has its own");
             }
         }
+        let Some(text) = self.json("ISSUERS") else { return Vec::new() };
         match json::value(text.as_bytes()) {
             Ok(Value::Array(entries)) if !entries.is_empty() => {
                 entries.into_iter().enumerate().filter_map(|(index, entry)| self.entry(index, entry)).collect()
             }
-            _ => {
+            other => {
                 let example = r#"[{"issuer": "https://login.example.com", "audience": ["my-api"]}]"#;
-                self.problem("ISSUERS", format!("want a JSON array of objects, as {example}"));
+                let error = other.err().map(|error| format!(": {error}")).unwrap_or_default();
+                self.problem("ISSUERS", format!("want a JSON array of objects, as {example}{error}"));
                 Vec::new()
             }
         }
@@ -472,6 +472,10 @@ impl Reader<'_> {
         if entries == ["none"] {
             return Vec::new();
         }
+        if entries.iter().any(|entry| entry == "none") {
+            self.problem("CONTEXT_CLAIMS", "`none` stands alone");
+            return Vec::new();
+        }
         let mut context: Vec<ContextClaim> = Vec::new();
         for entry in entries {
             let (name, claim) = entry.split_once('=').unwrap_or((&entry, &entry));
@@ -563,8 +567,9 @@ impl Reader<'_> {
 
     fn number(&mut self, name: &str, range: std::ops::RangeInclusive<u64>) -> u64 {
         let text = self.text(name).unwrap_or_default();
+        let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse() {
-            Ok(number) if range.contains(&number) => number,
+            Ok(number) if is_whole && range.contains(&number) => number,
             _ => {
                 self.problem(name, format!("`{text}`: want a whole number from {} to {}", range.start(), range.end()));
                 *range.start()
@@ -617,6 +622,10 @@ impl Reader<'_> {
     fn strings(&mut self, place: &str, value: Value) -> Vec<String> {
         let values = match value {
             Value::Array(values) => values,
+            Value::String(text) if text.trim().contains([',', ' ']) => {
+                self.problem(place, format!("`{text}` would be one value: give several as an array of strings"));
+                return Vec::new();
+            }
             one => vec![one],
         };
         if values.is_empty() {
@@ -781,7 +790,14 @@ mod tests {
         let cases: &[(&str, &[&str])] = &[
             (
                 "ISSUER",
-                &["login.example.com", "http://login.example.com", "https://a:b@c.example", "https://a.example/#"],
+                &[
+                    "login.example.com",
+                    "http://login.example.com",
+                    "https://a:b@c.example",
+                    "https://a.example/#",
+                    "https:/a.example",
+                    "https:\\\\a.example",
+                ],
             ),
             ("ISSUER", &["https://login.example.com/?tenant=1", "ftp://login.example.com", "issuer"]),
             ("AUDIENCE", &[",", " , ,"]),
@@ -790,7 +806,7 @@ mod tests {
             ("ALGORITHMS", &[",", "none", "RS256,none", "rs256", "Ed25519", "ES512", "HS256", "RS256 HS512"]),
             ("AUDIENCE_CLAIM", &[",", "/a~"]),
             ("TOKEN_TYPES", &[","]),
-            ("LEEWAY_SECONDS", &["301", "-1", "1.5", "1s", "ten", "18446744073709551616"]),
+            ("LEEWAY_SECONDS", &["301", "+5", "-1", "1.5", "1s", "ten", "18446744073709551616"]),
             ("REQUIRED_CLAIMS", &["[]", "null", "x", r#"{"a":1,"a":2}"#, r#"{"a":null}"#, r#"{"a":[]}"#]),
             ("REQUIRED_CLAIMS", &[r#"{"a":{}}"#, r#"{"a":[["b"]]}"#, r#"{"a":["b",null]}"#, r#"{"/a~":1}"#]),
             ("SCOPE_CLAIMS", &[",", "/~2"]),
@@ -800,7 +816,7 @@ mod tests {
                 &["{}", "[]", r#"{"GET pets":[]}"#, r#"{"GET /":"x"}"#, r#"{"GET /":[],"GET /":[]}"#, &too_long],
             ),
             ("PRINCIPAL_CLAIM", &[",", "/~"]),
-            ("CONTEXT_CLAIMS", &[",", "=a", "a=", "=", "/realm/roles", "sub,sub", "a=sub,a=iss", "a=/~"]),
+            ("CONTEXT_CLAIMS", &[",", "none, sub", "=a", "a=", "=", "/realm/roles", "sub,sub", "a=sub,a=iss", "a=/~"]),
             ("USAGE_KEY_CLAIM", &["/~"]),
             ("REFUSAL", &["401", "Deny", "unauthorised"]),
             ("EXPIRY_GUARD", &["true", "ON", "1"]),
@@ -812,7 +828,6 @@ mod tests {
             ("JWKS_TIMEOUT_MS", &["99", "10001", "2s"]),
             ("JWKS_CA_FILE", &["no/such/file.pem", "/"]),
             ("SSL_CERT_FILE", &["no/such/file.pem"]),
-            ("ISSUERS", &["@no/such/file.json"]),
         ];
         for (name, values) in cases {
             for value in *values {

@@ -102,9 +102,9 @@ impl<'a> Event<'a> {
         match (text(&self.kind), text(&self.version)) {
             (Some("TOKEN"), _) => Some(Kind::Token),
             // Compared exactly: WebSocket events have been seen with a version of "$LATEST".
-            (Some("REQUEST"), Some("2.0")) => Some(Kind::Http2),
-            (Some("REQUEST"), Some("1.0")) => Some(Kind::Http1),
-            (Some("REQUEST"), _) if self.is_connect() => Some(Kind::WebSocket),
+            (_, Some("2.0")) => Some(Kind::Http2),
+            (_, Some("1.0")) => Some(Kind::Http1),
+            _ if self.is_connect() => Some(Kind::WebSocket),
             (Some("REQUEST"), _) => Some(Kind::Rest),
             _ => None,
         }
@@ -231,13 +231,17 @@ impl Credentials {
                 Source::Cookie(name) => event.cookies_named(name),
             };
             values.retain(|value| !is_blank(value));
-            match (values.pop(), values.is_empty()) {
-                (None, _) => {}
-                (Some(_), false) => return Err(Reason::TokenMalformed.because("several values in one source")),
-                (Some(header), true) if matches!(source, Source::Header(_)) => {
-                    return self.bearer(&header).map(|token| Cow::Owned(token.to_owned()));
-                }
-                (Some(token), true) => return Ok(Cow::Owned(token)),
+            let mut tokens = match source {
+                Source::Header(_) => values.iter().map(|header| self.bearer(header)).collect::<Result<Vec<_>, _>>()?,
+                Source::Query(_) | Source::Cookie(_) => values.iter().map(String::as_str).collect(),
+            };
+            // Both forms of a map hold the same value, and a client may send it twice.
+            tokens.sort_unstable();
+            tokens.dedup();
+            match tokens[..] {
+                [] => {}
+                [token] => return Ok(Cow::Owned(token.to_owned())),
+                _ => return Err(Reason::TokenMalformed.because("several tokens in one source")),
             }
         }
         Err(Reason::TokenMissing.into())
@@ -254,7 +258,7 @@ impl Credentials {
             return Err(Reason::TokenTooLong.into());
         }
         let credential = credential.ok_or(Reason::TokenMalformed.because("the scheme is not `Bearer`"))?;
-        if credential.is_empty() || credential.contains(char::is_whitespace) {
+        if credential.is_empty() || !credential.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Reason::TokenMalformed.because("not exactly one token after the scheme"));
         }
         Ok(credential)
@@ -271,7 +275,7 @@ impl Event<'_> {
         let is_named = |other: &str| other.eq_ignore_ascii_case(name);
         let mut values = values(self.headers, is_named);
         values.extend(self::values(self.multi_value_headers, is_named));
-        distinct(values)
+        values
     }
 
     /// Every value of a query parameter.
@@ -279,7 +283,7 @@ impl Event<'_> {
         let is_named = |other: &str| other == name;
         let mut values = values(self.query_string_parameters, is_named);
         values.extend(self::values(self.multi_value_query_string_parameters, is_named));
-        distinct(values)
+        values
     }
 
     /// Every value of a cookie: HTTP API 2.0 lists cookies apart, the other events leave them in their header.
@@ -291,7 +295,7 @@ impl Event<'_> {
             let values = values.filter(|(other, _)| *other == name).map(|(_, value)| unquote(value).to_owned());
             values.collect::<Vec<_>>()
         });
-        distinct(values.collect())
+        values.collect()
     }
 }
 
@@ -304,13 +308,6 @@ fn values(map: Option<&RawValue>, is_named: impl Fn(&str) -> bool) -> Vec<String
         value => vec![value],
     });
     strings.filter_map(|value| if let Value::String(text) = value { Some(text) } else { None }).collect()
-}
-
-/// The same value in both forms of a map, or sent twice, is one value.
-fn distinct(mut values: Vec<String>) -> Vec<String> {
-    values.sort_unstable();
-    values.dedup();
-    values
 }
 
 /// RFC 6265 section 4.1.1: a cookie's value may stand in double quotes.

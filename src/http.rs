@@ -26,7 +26,14 @@ pub(crate) struct Endpoint(Url);
 impl Endpoint {
     /// The error says what would be right.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        let url = Url::parse(text).map_err(|_| "want an absolute URL, as https://login.example.com/keys")?;
+        let wanted = "want an absolute URL, as https://login.example.com/keys";
+        let url = Url::parse(text).map_err(|_| wanted)?;
+        // `Url` repairs what is not one, as browsers do: that would hide a typing error until no token matches.
+        let authority = text.strip_prefix(url.scheme()).and_then(|rest| rest.strip_prefix("://"));
+        let is_repaired = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
+        if url.has_host() && authority.is_none_or(|rest| rest.starts_with('/')) || text.contains(is_repaired) {
+            return Err(wanted);
+        }
         if !url.username().is_empty() || url.password().is_some() {
             return Err("must not hold a user name or password");
         }

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use support::iam::{Verdict, evaluate};
 use support::idp::{Behaviour, Idp};
 use support::tokens::{SigningKey, b64, claims, jwks, now};
+use token_authorizer::Invocation;
 
 const VERBS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
@@ -350,6 +351,63 @@ async fn a_public_key_is_no_secret() {
     }
 }
 
+/// An answer that is for one request only: which of these routes it lets through, with this table.
+async fn lets_through(routes: Value, events: &[(&str, Value)], settings: &[(&str, &str)]) -> Vec<String> {
+    let (idp, key) = provider("rights-1");
+    let (issuer, routes) = (idp.issuer(), routes.to_string());
+    let base = [("ISSUER", &*issuer), ("AUDIENCE", "my-api"), ("ROUTES", &routes)];
+    let authorizer = authorizer(&[&base, settings].concat());
+    authorizer.prefetch().await;
+    let token = key.token(&claims(&issuer, "my-api"));
+    let mut open = Vec::new();
+    for (route, event) in events {
+        let arn = format!("{STAGE}/{route}");
+        let mut event = event.clone();
+        event["type"] = json!("REQUEST");
+        let name = if event["version"] == "2.0" { "routeArn" } else { "methodArn" };
+        event[name] = json!(arn);
+        event["headers"] = json!({ "authorization": format!("Bearer {token}") });
+        let answer = authorizer.authorize(&event.to_string(), Invocation::default()).await.unwrap();
+        let answer: Value = serde_json::from_str(answer.get()).unwrap();
+        let is_open = match answer["isAuthorized"].as_bool() {
+            Some(is_open) => is_open,
+            None => evaluate(&answer["policyDocument"], &arn, now()) == Verdict::Allow,
+        };
+        if is_open {
+            open.push((*route).to_owned());
+        } else {
+            assert_eq!(answer["context"], json!({ "reason": "insufficient_scope" }), "{route}");
+        }
+    }
+    open
+}
+
+#[tokio::test]
+async fn a_simple_response_is_decided_for_its_own_route() {
+    let routes = json!({ "ANY /*": [], "ANY /admin/*": ["pets:admin"], "GET /pets/*": ["pets:read"] });
+    let event = json!({ "version": "2.0" });
+    let events = ["GET/pets/1", "GET/", "PUT/x", "GET/admin/x", "PUT/admin/", "PUT/admin"].map(|r| (r, event.clone()));
+    let open = lets_through(routes, &events, &[("SIMPLE_RESPONSE", "on")]).await;
+    assert_eq!(open, ["GET/pets/1", "GET/", "PUT/x", "PUT/admin"]);
+    let closed = json!({ "GET /pets/*": ["pets:read"] });
+    assert_eq!(lets_through(closed, &events, &[("SIMPLE_RESPONSE", "on")]).await, ["GET/pets/1"]);
+}
+
+#[tokio::test]
+async fn a_table_opens_a_connection_by_name_only() {
+    let connect = [("$connect", json!({ "requestContext": { "eventType": "CONNECT" } })), ("$connect", json!({}))];
+    for (routes, is_open) in [
+        (json!({ "ANY /*": [] }), false),
+        (json!({ "ANY /*": [], "GET /$connect": [] }), false),
+        (json!({ "$connect": [] }), true),
+        (json!({ "$connect": ["pets:read"], "ANY /*": ["pets:admin"] }), true),
+        (json!({ "$connect": ["pets:admin"], "ANY /*": [] }), false),
+    ] {
+        let expected = if is_open { &["$connect", "$connect"][..] } else { &[] };
+        assert_eq!(lets_through(routes.clone(), &connect, &[]).await, expected, "{routes}");
+    }
+}
+
 /// Two issuers side by side, each with a rule of its own.
 fn two_issuers(a: &Idp, b: &Idp) -> String {
     json!([
@@ -357,6 +415,29 @@ fn two_issuers(a: &Idp, b: &Idp) -> String {
         { "issuer": b.issuer(), "audience": ["api-b"], "algorithms": ["ES256"], "required_claims": { "kind": "b" } },
     ])
     .to_string()
+}
+
+#[test]
+fn what_is_wrong_with_issuers_is_said_at_its_place() {
+    const WANT: &str = r#"ISSUERS: want a JSON array of objects, as [{"issuer": "https://login.example.com", "audience": ["my-api"]}]"#;
+    let problems = |value: &str| -> Vec<String> {
+        let problems = direct::read(&[("ISSUERS", value)]).unwrap_err().0;
+        problems.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(problems("[]"), [WANT]);
+    assert_eq!(problems("{}"), [WANT]);
+    assert_eq!(problems("[{},]"), [format!("{WANT}: trailing comma at line 1 column 5")]);
+    let twice = problems(r#"[{"issuer": "https://a.example", "issuer": "https://b.example"}]"#);
+    assert_eq!(twice, [format!("{WANT}: a member name stands twice at line 1 column 63")]);
+    let missing = problems("@no-such-file.json");
+    assert!(missing.len() == 1 && missing[0].starts_with("ISSUERS: no-such-file.json: "), "{missing:?}");
+    // Also where something else is wrong with one of the two.
+    let twice = problems(r#"[{"issuer": "https://a.example", "audience": "a"}, {"issuer": "https://a.example"}]"#);
+    let expected = [
+        "ISSUERS[1].audience: is required: the audiences of this API's tokens",
+        "ISSUERS: issuer `https://a.example` is named twice",
+    ];
+    assert_eq!(twice, expected);
 }
 
 #[tokio::test]
@@ -414,39 +495,46 @@ async fn each_issuer_has_rules_of_its_own() {
     }
 }
 
+/// A token of the second of the two issuers, for what it is to be used for.
+fn token_of_b(b: &Idp, key_b: &SigningKey) -> String {
+    let mut claims = claims(&b.issuer(), "api-b");
+    claims["kind"] = json!("b");
+    key_b.token(&claims)
+}
+
 #[tokio::test]
-async fn an_outage_of_one_issuer_does_not_touch_another() {
+async fn a_provider_that_is_gone_does_not_touch_another() {
     let (a, key_a) = provider("rights-1");
     let (b, key_b) = (Idp::start(), SigningKey::es256("b"));
     b.serve(&[&key_b]);
-    let of_a = key_a.token(&claims(&a.issuer(), "api-a"));
-    let mut claims_b = claims(&b.issuer(), "api-b");
-    claims_b["kind"] = json!("b");
-    let of_b = key_b.token(&claims_b);
-    let issuers = two_issuers(&a, &b);
-
-    // Gone from the start, then back.
+    let (of_a, of_b) = (key_a.token(&claims(&a.issuer(), "api-a")), token_of_b(&b, &key_b));
+    let authorizer = authorizer(&[("ISSUERS", &two_issuers(&a, &b))]);
     a.down();
-    let gone = authorizer(&[("ISSUERS", &issuers)]);
-    gone.prefetch().await;
+    authorizer.prefetch().await;
     for _ in 0..3 {
-        assert_eq!(ask(&gone, &of_a).await, Outcome::NoVerdict("keys_unavailable"));
-        assert_eq!(ask(&gone, &of_b).await.code(), "");
+        assert_eq!(ask(&authorizer, &of_a).await, Outcome::NoVerdict("keys_unavailable"));
+        assert_eq!(ask(&authorizer, &of_b).await.code(), "");
     }
     assert_eq!((b.discoveries(), b.fetches()), (1, 1));
-    a.up();
+}
 
-    // Silent: who asks for a key of A waits, and nobody else does.
+#[tokio::test]
+async fn a_provider_that_is_silent_does_not_touch_another() {
+    let (a, key_a) = provider("rights-1");
+    let (b, key_b) = (Idp::start(), SigningKey::es256("b"));
+    b.serve(&[&key_b]);
+    let (of_a, of_b) = (key_a.token(&claims(&a.issuer(), "api-a")), token_of_b(&b, &key_b));
+    let authorizer = authorizer(&[("ISSUERS", &two_issuers(&a, &b)), ("JWKS_TIMEOUT_MS", "10000")]);
     a.behave(Behaviour::Hang);
-    let silent = authorizer(&[("ISSUERS", &issuers), ("JWKS_TIMEOUT_MS", "10000")]);
-    let waiting = pin!(ask(&silent, &of_a));
+    // Who asks for a key of A waits, and nobody else does.
+    let waiting = pin!(ask(&authorizer, &of_a));
     let others = pin!(async {
         for _ in 0..3 {
-            assert_eq!(ask(&silent, &of_b).await.code(), "");
+            assert_eq!(ask(&authorizer, &of_b).await.code(), "");
         }
     });
     let Either::Right(((), waiting)) = select(waiting, others).await else { panic!("A was not silent") };
-    a.behave(Behaviour::Healthy);
-    assert_eq!(waiting.await, Outcome::NoVerdict("keys_unavailable"), "the provider hung up on the fetch");
-    assert_eq!((b.discoveries(), b.fetches()), (2, 2));
+    assert_eq!((b.discoveries(), b.fetches()), (1, 1));
+    a.down();
+    assert_eq!(waiting.await, Outcome::NoVerdict("keys_unavailable"));
 }
