@@ -29,7 +29,7 @@ impl Endpoint {
         let wanted = "want an absolute URL, as https://login.example.com/keys";
         let url = Url::parse(text).map_err(|_| wanted)?;
         // `Url` repairs what is not one, as browsers do: that would hide a typing error until no token matches.
-        let authority = text.strip_prefix(url.scheme()).and_then(|rest| rest.strip_prefix("://"));
+        let authority = text.split_once("://").map(|(_, rest)| rest);
         let is_repaired = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
         if url.has_host() && authority.is_none_or(|rest| rest.starts_with('/')) || text.contains(is_repaired) {
             return Err(wanted);
