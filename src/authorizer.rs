@@ -15,6 +15,7 @@ use crate::config::{Config, Issuer, KeySource, OnRefusal};
 use crate::event::{Credentials, Event, Kind, Request};
 use crate::http::Fetcher;
 use crate::keys::Keys;
+use crate::metrics::{Metrics, Outcome};
 use crate::policy::{self, Answer, Context, ContextClaim, Form, Permit};
 use crate::provider::Provider;
 use crate::refusal::{Denial, Fault, Obstacle, Reason, Refusal};
@@ -36,6 +37,7 @@ pub struct Authorizer {
     on_refusal: OnRefusal,
     expiry_guard: bool,
     simple_response: bool,
+    metrics: Option<Metrics>,
 }
 
 /// All that one issuer is trusted with: its own keys, and its own rules.
@@ -130,7 +132,7 @@ impl Authorizer {
                 KeySource::Provider { keys_at, seed } => {
                     let symmetric = seed.iter().filter(|key| key.is_symmetric()).cloned().collect();
                     let provider = Provider::new(name.clone(), keys_at, algorithms, symmetric, Arc::clone(&fetcher));
-                    Keys::of(provider, seed, config.lifetimes)
+                    Keys::of(provider, seed, config.lifetimes, config.metrics.clone())
                 }
             };
             let acceptance = Acceptance { types, algorithms };
@@ -146,6 +148,7 @@ impl Authorizer {
             on_refusal: config.on_refusal,
             expiry_guard: config.expiry_guard,
             simple_response: config.simple_response,
+            metrics: config.metrics,
         }
     }
 
@@ -164,7 +167,11 @@ impl Authorizer {
         let begun = Now::read();
         let mut trail = Trail::default();
         let answer = shielded(self.answer(event, &begun, &mut trail)).await;
-        trail.log(&answer, Now::read().since(&begun), invocation);
+        let ended = Now::read();
+        trail.log(&answer, ended.since(&begun), invocation);
+        if let Some(metrics) = &self.metrics {
+            metrics.decided(trail.outcome(&answer), &ended);
+        }
         answer
     }
 
@@ -258,6 +265,14 @@ impl Trail {
         self.issuer = token.unverified_issuer().map(excerpt);
         self.kid = token.unverified_kid().map(excerpt);
         self.algorithm = Some(excerpt(token.unverified_algorithm()));
+    }
+
+    fn outcome(&self, answer: &Result<Answer, Failure>) -> Outcome {
+        match (answer, &self.denial) {
+            (Err(Failure::NoVerdict(_)), _) => Outcome::Unavailable,
+            (_, Some(denial)) => Outcome::Refused(denial.reason),
+            (_, None) => Outcome::Allowed,
+        }
     }
 
     fn log(&self, answer: &Result<Answer, Failure>, took: std::time::Duration, invocation: Invocation<'_>) {

@@ -25,6 +25,11 @@ impl Now {
         self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
     }
 
+    /// The time of day.
+    pub(crate) fn wall(&self) -> SystemTime {
+        self.wall
+    }
+
     /// Time since `earlier`, frozen or not.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
         let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();

@@ -14,6 +14,7 @@ use crate::event::{Credentials, Source};
 use crate::http::{self, Authorities, Endpoint};
 use crate::json;
 use crate::jwks::{self, Key, Origin};
+use crate::metrics::{self, Metrics};
 use crate::policy::{self, ContextClaim};
 use crate::rights::{Rights, Routes};
 use crate::token::{self, ClaimPath};
@@ -32,7 +33,7 @@ const fn setting(name: &'static str, default: &'static str) -> Setting {
 }
 
 /// Every setting of this program, in the order of the documentation.
-pub const SETTINGS: [Setting; 27] = [
+pub const SETTINGS: [Setting; 28] = [
     setting("ISSUER", ""),
     setting("AUDIENCE", ""),
     setting("JWKS_URI", ""),
@@ -57,6 +58,7 @@ pub const SETTINGS: [Setting; 27] = [
     setting("JWKS_STALE_SECONDS", "86400"),
     setting("JWKS_TIMEOUT_MS", "2000"),
     setting("JWKS_CA_FILE", ""),
+    setting("METRICS_NAMESPACE", ""),
     setting("ISSUERS", ""),
     setting("AWS_LAMBDA_LOG_LEVEL", "INFO"),
     setting("AWS_LAMBDA_LOG_FORMAT", "JSON"),
@@ -103,6 +105,7 @@ pub struct Config {
     pub(crate) lifetimes: Lifetimes,
     pub(crate) fetch_timeout: Duration,
     pub(crate) authorities: Authorities,
+    pub(crate) metrics: Option<Metrics>,
     /// What is allowed but should be known, for the log.
     pub(crate) warnings: Vec<&'static str>,
 }
@@ -261,6 +264,7 @@ impl Reader<'_> {
             lifetimes,
             fetch_timeout: Duration::from_millis(self.number("JWKS_TIMEOUT_MS", 100..=10_000)),
             authorities: self.authorities(fetches_tls),
+            metrics: self.metrics(),
             warnings,
         })
     }
@@ -506,6 +510,17 @@ impl Reader<'_> {
             }
         }
         sources
+    }
+
+    fn metrics(&mut self) -> Option<Metrics> {
+        let namespace = self.text("METRICS_NAMESPACE")?;
+        if !metrics::is_namespace(&namespace) {
+            let message = "want up to 255 letters, digits, spaces and `.-_/#:`, not beginning with `AWS/`";
+            self.problem("METRICS_NAMESPACE", message);
+            return None;
+        }
+        let level = self.text("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default().to_uppercase();
+        Some(Metrics { namespace, level })
     }
 
     /// Private certificate authorities. What the platform's variable names is read only if there is TLS to do.
@@ -828,6 +843,7 @@ mod tests {
             ("JWKS_TIMEOUT_MS", &["99", "10001", "2s"]),
             ("JWKS_CA_FILE", &["no/such/file.pem", "/"]),
             ("SSL_CERT_FILE", &["no/such/file.pem"]),
+            ("METRICS_NAMESPACE", &["AWS/Lambda", "a\"b"]),
         ];
         for (name, values) in cases {
             for value in *values {

@@ -12,6 +12,7 @@ use crate::algorithm::Algorithm;
 use crate::cache::{Advice, Cache, Fit, Lifetimes, Renewed};
 use crate::clock::Now;
 use crate::jwks::{Key, KeySet};
+use crate::metrics::{Fetch, Metrics};
 use crate::provider::{Fetched, Provider};
 use crate::refusal::{Obstacle, Reason, Refusal};
 use crate::token::{Claims, Token};
@@ -27,6 +28,7 @@ pub(crate) struct Keys {
     state: Mutex<State>,
     /// None: the keys are configured and never renewed.
     provider: Option<Provider>,
+    metrics: Option<Metrics>,
 }
 
 struct State {
@@ -46,21 +48,21 @@ enum Found {
 impl Keys {
     /// Configured keys, and no network.
     pub(crate) fn fixed(keys: Vec<Key>, lifetimes: Lifetimes) -> Arc<Self> {
-        Self::with(Cache::fixed(KeySet::new(keys), lifetimes, Now::read()), None)
+        Self::with(Cache::fixed(KeySet::new(keys), lifetimes, Now::read()), None, None)
     }
 
     /// Keys of a provider, with configured ones to start from, if there are any.
-    pub(crate) fn of(provider: Provider, seed: Vec<Key>, lifetimes: Lifetimes) -> Arc<Self> {
+    pub(crate) fn of(provider: Provider, seed: Vec<Key>, lifetimes: Lifetimes, metrics: Option<Metrics>) -> Arc<Self> {
         let cache = if seed.is_empty() {
             Cache::empty(lifetimes, Now::read())
         } else {
             Cache::seeded(KeySet::new(seed), lifetimes, Now::read())
         };
-        Self::with(cache, Some(provider))
+        Self::with(cache, Some(provider), metrics)
     }
 
-    fn with(cache: Cache, provider: Option<Provider>) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State { cache, renewal: None, successes: 0 }), provider })
+    fn with(cache: Cache, provider: Option<Provider>, metrics: Option<Metrics>) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(State { cache, renewal: None, successes: 0 }), provider, metrics })
     }
 
     /// Fetches the first keys, unless there are some to answer from.
@@ -163,42 +165,38 @@ impl Keys {
         let took = now.since(&begun);
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let mut state = self.state();
+        let failed = fetched.is_err();
         match fetched {
             Ok(Fetched { renewed, max_age, skipped }) => {
                 let unchanged = matches!(renewed, Renewed::Unchanged);
                 state.cache.succeeded(renewed, max_age, now);
                 state.successes += 1;
                 let keys = state.cache.keys().map_or(0, |keys| keys.len());
-                drop(state);
                 tracing::info!(issuer, keys, skipped, unchanged, milliseconds, "keys renewed");
             }
             Err(failure) if took > provider.patience() + FREEZE_MARGIN => {
-                drop(state);
-                tracing::info!(
-                    issuer,
-                    stage = failure.stage.code(),
-                    milliseconds,
-                    "key renewal interrupted by a freeze"
-                );
+                let stage = failure.stage.code();
+                tracing::info!(issuer, stage, milliseconds, "key renewal interrupted by a freeze");
+                return;
             }
             Err(failure) => {
                 let pause = state.cache.failed(jitter(), now);
-                let held = state.cache.keys().is_some();
-                let age_seconds = state.cache.age(&now).as_secs();
-                drop(state);
-                let (stage, error) = (failure.stage.code(), failure.detail);
                 let pause_milliseconds = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                let age_seconds = state.age(&now).map(|age| age.as_secs());
+                let (stage, error) = (failure.stage.code(), failure.detail);
                 tracing::warn!(
                     issuer,
                     stage,
                     error,
                     milliseconds,
                     pause_milliseconds,
-                    held,
                     age_seconds,
                     "key renewal failed"
                 );
             }
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.fetched(Fetch { failed, took, age: state.age(&now) }, &now);
         }
     }
 
@@ -208,6 +206,11 @@ impl Keys {
 }
 
 impl State {
+    /// How old the keys are, if there are any.
+    fn age(&self, now: &Now) -> Option<Duration> {
+        self.cache.keys().map(|_| self.cache.age(now))
+    }
+
     fn is_renewing(&self) -> bool {
         self.renewal.as_ref().is_some_and(|renewal| renewal.has_changed().is_ok())
     }

@@ -14,6 +14,7 @@
 //! | `authorizer` | the flow, and its one log event |
 //! | `config` | environment -> settings |
 //! | `log` | the form of log lines |
+//! | `metrics` | lines that CloudWatch turns into metrics |
 //! | `keys` | the keys of an issuer: look-ups, one renewal at a time |
 //! | `provider` | an issuer's discovery document and key set |
 //! | `http` | one bounded GET |
@@ -41,6 +42,7 @@ mod json;
 mod jwks;
 mod keys;
 mod log;
+mod metrics;
 mod policy;
 mod provider;
 mod refusal;

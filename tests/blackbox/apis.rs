@@ -237,7 +237,7 @@ fn many_invocations_at_once_share_one_renewal() {
     idp.serve(&[&old, &new]);
     idp.behave(Behaviour::Delay(Duration::from_millis(500)));
     let event = |n: usize| {
-        let key = if n % 2 == 0 { &old } else { &new };
+        let key = if n.is_multiple_of(2) { &old } else { &new };
         bearer(&key.token(&claims(&idp, json!({"sub": format!("user-{n}")}))))
     };
     let tickets: Vec<_> = (0..64).map(|n| lambda.submit(&event(n))).collect();

@@ -69,7 +69,12 @@ fn every_reason_is_reached() {
     let idp = provider(&key);
     let lambda = start(
         &idp,
-        &[("REQUIRED_CLAIMS", r#"{"token_use": "access"}"#), ("REQUIRED_SCOPES", "pets:read"), ("LEEWAY_SECONDS", "5")],
+        &[
+            ("REQUIRED_CLAIMS", r#"{"token_use": "access"}"#),
+            ("REQUIRED_SCOPES", "pets:read"),
+            ("LEEWAY_SECONDS", "5"),
+            ("METRICS_NAMESPACE", "Pets"),
+        ],
     );
     let good = |changes: Value| {
         let mut claims = claims(&idp, json!({"token_use": "access"}));
@@ -135,6 +140,14 @@ fn every_reason_is_reached() {
         assert_eq!((line["decision"].as_str(), line["reason"].as_str()), (Some(decision), reason), "{name}: {line}");
         assert!(line["duration_us"].is_u64() && line["request_id"].is_string() && line["trace_id"].is_string());
         assert_eq!(line["level"], "INFO");
+    }
+    // ... and one metric, by the same code.
+    let metrics =
+        || lambda.log_lines().into_iter().filter(|line| line.get("Allowed").or(line.get("Refused")).is_some());
+    lambda.wait_for_log(|_| metrics().count() == rows.len());
+    for (line, (name, _, expected)) in metrics().zip(&rows) {
+        let reason = (*expected != "Allow").then_some(*expected);
+        assert_eq!(line["Reason"].as_str(), reason, "{name}: {line}");
     }
 }
 

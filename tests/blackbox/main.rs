@@ -4,6 +4,7 @@
 
 mod apis;
 mod decisions;
+mod metrics;
 mod providers;
 mod startup;
 

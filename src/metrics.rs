@@ -1,0 +1,138 @@
+//! Metrics in CloudWatch's embedded metric format: lines of the log that CloudWatch turns into metrics.
+//!
+//! Dimensions are reasons, and so of a closed list: text of a token would cost money, and leak.
+
+use std::io::Write as _;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value, json};
+
+use crate::clock::Now;
+use crate::refusal::Reason;
+
+/// Where metrics go, and in which form of line.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    /// The CloudWatch namespace.
+    pub(crate) namespace: String,
+    /// Lambda takes a line without a level for INFO and drops it where only worse is wanted. So a line bears the
+    /// level that is wanted, whichever that is.
+    pub(crate) level: String,
+}
+
+/// What came of a decision.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outcome {
+    Allowed,
+    Refused(Reason),
+    /// No verdict.
+    Unavailable,
+}
+
+/// What came of a fetch of keys.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fetch {
+    pub(crate) failed: bool,
+    pub(crate) took: Duration,
+    /// How old the keys are after it, if there are any.
+    pub(crate) age: Option<Duration>,
+}
+
+const COUNT: &str = "Count";
+const SECONDS: &str = "Seconds";
+const MILLISECONDS: &str = "Milliseconds";
+
+impl Metrics {
+    pub(crate) fn decided(&self, outcome: Outcome, now: &Now) {
+        match outcome {
+            Outcome::Allowed => self.write(&[("Allowed", COUNT, json!(1))], None, now),
+            Outcome::Refused(reason) => self.write(&[("Refused", COUNT, json!(1))], Some(reason), now),
+            Outcome::Unavailable => self.write(&[("Unavailable", COUNT, json!(1))], None, now),
+        }
+    }
+
+    pub(crate) fn fetched(&self, fetch: Fetch, now: &Now) {
+        let Fetch { failed, took, age } = fetch;
+        let mut values = vec![
+            ("KeyFetches", COUNT, json!(1)),
+            ("KeyFetchFailures", COUNT, json!(u8::from(failed))),
+            ("KeyFetchMilliseconds", MILLISECONDS, json!(took.as_millis())),
+        ];
+        values.extend(age.map(|age| ("KeyAge", SECONDS, json!(age.as_secs()))));
+        self.write(&values, None, now);
+    }
+
+    fn write(&self, values: &[(&str, &str, Value)], reason: Option<Reason>, now: &Now) {
+        let line = self.line(values, reason, now).to_string() + "\n";
+        // Nobody could be told that stdout is closed.
+        let _ = std::io::stdout().write_all(line.as_bytes());
+    }
+
+    /// CloudWatch User Guide, "Specification: Embedded metric format".
+    fn line(&self, values: &[(&str, &str, Value)], reason: Option<Reason>, now: &Now) -> Value {
+        // With a reason: once by reason, and once in all.
+        let dimensions = if reason.is_some() { json!([["Reason"], []]) } else { json!([[]]) };
+        let metrics: Vec<_> = values.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
+        let at = now.wall();
+        let mut line = Map::from_iter([
+            ("timestamp".to_owned(), json!(humantime::format_rfc3339_millis(at).to_string())),
+            ("level".to_owned(), json!(self.level)),
+            (
+                "_aws".to_owned(),
+                json!({
+                    "Timestamp": at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis(),
+                    "CloudWatchMetrics": [
+                        {"Namespace": self.namespace, "Dimensions": dimensions, "Metrics": metrics},
+                    ],
+                }),
+            ),
+        ]);
+        line.extend(reason.map(|reason| ("Reason".to_owned(), json!(reason.code()))));
+        line.extend(values.iter().map(|(name, _, value)| ((*name).to_owned(), value.clone())));
+        Value::Object(line)
+    }
+}
+
+/// Whether CloudWatch takes this as a namespace of custom metrics.
+pub(crate) fn is_namespace(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#: ".contains(&byte);
+    (1..=255).contains(&name.len()) && name.bytes().all(is_allowed) && !name.starts_with("AWS/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_in_the_embedded_metric_format() {
+        let metrics = Metrics { namespace: "Pets/Auth".to_owned(), level: "WARN".to_owned() };
+        let now = Now::at(1_800_000_000.25);
+        assert_eq!(
+            metrics.line(&[("Refused", COUNT, json!(1))], Some(Reason::TokenExpired), &now),
+            json!({
+                "timestamp": "2027-01-15T08:00:00.250Z",
+                "level": "WARN",
+                "_aws": {
+                    "Timestamp": 1_800_000_000_250u64,
+                    "CloudWatchMetrics": [{
+                        "Namespace": "Pets/Auth",
+                        "Dimensions": [["Reason"], []],
+                        "Metrics": [{"Name": "Refused", "Unit": "Count"}],
+                    }],
+                },
+                "Reason": "token_expired",
+                "Refused": 1,
+            })
+        );
+    }
+
+    #[test]
+    fn namespaces_are_those_of_custom_metrics() {
+        for (name, is_right) in
+            [("Pets", true), ("Pets/Auth 1.0:#-_", true), ("AWS/Lambda", false), ("Pets\"", false), ("é", false)]
+        {
+            assert_eq!(is_namespace(name), is_right, "{name}");
+        }
+        assert!(is_namespace(&"a".repeat(255)) && !is_namespace(&"a".repeat(256)));
+    }
+}

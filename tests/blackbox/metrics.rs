@@ -1,0 +1,67 @@
+//! Metrics in embedded metric format: one line for each decision and each fetch, whatever the log says.
+
+use serde_json::{Value, json};
+
+use super::support::process::Lambda;
+use super::support::tokens::SigningKey;
+use super::{bearer, claims, provider, said, start};
+
+/// The metric lines so far, with the names, units and dimensions that they declare.
+fn lines(lambda: &Lambda) -> Vec<Value> {
+    lambda.log_lines().into_iter().filter(|line| line.get("_aws").is_some()).collect()
+}
+
+fn values(line: &Value) -> Value {
+    let directive = &line["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!(directive["Namespace"], "Pets");
+    let metrics = directive["Metrics"].as_array().unwrap();
+    let value =
+        |metric: &Value| (metric["Name"].as_str().unwrap().to_owned(), line[metric["Name"].as_str().unwrap()].clone());
+    Value::Object(metrics.iter().map(value).collect())
+}
+
+#[test]
+fn decisions_and_fetches_are_counted_whatever_the_level_and_format() {
+    let key = SigningKey::rsa("k1");
+    for (level, format) in [("INFO", "JSON"), ("FATAL", "JSON"), ("ERROR", "TEXT"), ("TRACE", "TEXT")] {
+        let idp = provider(&key);
+        let settings =
+            [("METRICS_NAMESPACE", "Pets"), ("AWS_LAMBDA_LOG_LEVEL", level), ("AWS_LAMBDA_LOG_FORMAT", format)];
+        let lambda = start(&idp, &settings);
+        assert_eq!(said(&lambda.invoke(&bearer(&key.token(&claims(&idp, json!({})))))), "Allow");
+        assert_eq!(said(&lambda.invoke(&bearer("rubbish"))), "Deny token_malformed");
+        assert!(lambda.invoke("{}").is_error);
+        idp.down();
+        lambda.invoke(&bearer(&SigningKey::rsa("k2").token(&claims(&idp, json!({})))));
+        lambda.wait_for_log(|_| lines(&lambda).len() == 6);
+        let lines = lines(&lambda);
+        let fetched = |failures: u8, line: &Value| {
+            let values = values(line);
+            assert!(values["KeyFetchMilliseconds"].is_u64(), "{line}");
+            assert!(values["KeyAge"].as_u64().unwrap() < 5, "{line}");
+            assert_eq!((&values["KeyFetches"], &values["KeyFetchFailures"]), (&json!(1), &json!(failures)));
+        };
+        fetched(0, &lines[0]);
+        assert_eq!(values(&lines[1]), json!({"Allowed": 1}));
+        assert_eq!(values(&lines[2]), json!({"Refused": 1}));
+        assert_eq!(lines[2]["Reason"], "token_malformed");
+        assert_eq!(lines[2]["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Reason"], []]));
+        assert_eq!(values(&lines[3]), json!({"Unavailable": 1}));
+        fetched(1, &lines[4]);
+        assert_eq!(values(&lines[5]), json!({"Unavailable": 1}));
+        for line in &lines {
+            assert_eq!(line["level"], level, "Lambda's own filter lets it pass");
+            assert!(line["timestamp"].is_string() && line["_aws"]["Timestamp"].is_u64(), "{line}");
+        }
+    }
+}
+
+#[test]
+fn without_a_namespace_there_are_none() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let lambda = start(&idp, &[]);
+    assert_eq!(said(&lambda.invoke(&bearer(&key.token(&claims(&idp, json!({})))))), "Allow");
+    lambda.wait_for_log(|line| line["decision"] == "allow");
+    assert_eq!(lines(&lambda), [json!(null); 0]);
+}
