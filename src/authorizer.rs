@@ -261,7 +261,6 @@ async fn shielded(decision: impl Future<Output = Result<Answer, Failure>>) -> Re
 impl Trail {
     /// What a token says of itself. True only if the decision is `allow`.
     fn note(&mut self, token: &Token<'_>) {
-        let excerpt = |text: &str| text.chars().take(MAX_LOGGED).collect();
         self.issuer = token.unverified_issuer().map(excerpt);
         self.kid = token.unverified_kid().map(excerpt);
         self.algorithm = Some(excerpt(token.unverified_algorithm()));
@@ -290,6 +289,11 @@ impl Trail {
             tracing::info!(decision = "allow", issuer, kid, alg, duration_us, request_id, trace_id, context_left_out);
         }
     }
+}
+
+fn excerpt(text: &str) -> String {
+    let end = text.char_indices().nth(MAX_LOGGED).map_or(text.len(), |(end, _)| end);
+    text[..end].to_owned()
 }
 
 fn some(text: &str) -> Option<&str> {

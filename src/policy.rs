@@ -4,6 +4,7 @@
 //! and never for the request: resources are made of the ARN's partition, region, account, API and stage, and of
 //! configured routes. No byte of the request's verb or path reaches it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
@@ -86,7 +87,7 @@ impl Permit<'_> {
 
 /// A Deny for everything that a cached answer could be applied to. `principal` is given for a verified token.
 pub(crate) fn deny(stage: &Stage<'_>, form: Form, reason: Reason, principal: Option<&str>) -> Answer {
-    let context = Context { entries: vec![("reason", reason.code().into())], left_out: Vec::new() };
+    let context = Context { entries: vec![("reason", Cow::Owned(reason.code().into()))], left_out: Vec::new() };
     if form == Form::Simple {
         return json(&Simple { is_authorized: false, context: &context });
     }
@@ -187,7 +188,7 @@ struct Simple<'a> {
 /// What the backend learns about the caller: strings, numbers and booleans, for every kind of API.
 #[derive(Debug, Default)]
 pub(crate) struct Context<'a> {
-    entries: Vec<(&'a str, Value)>,
+    entries: Vec<(&'a str, Cow<'a, Value>)>,
     /// The names of claims that would have made it longer than [`MAX_CONTEXT`].
     pub(crate) left_out: Vec<&'a str>,
 }
@@ -195,17 +196,17 @@ pub(crate) struct Context<'a> {
 impl<'a> Context<'a> {
     /// Copies the claims that are present, in this order. REST and WebSocket APIs take no arrays and objects, so
     /// these are given as JSON text.
-    pub(crate) fn copy(wanted: &'a [ContextClaim], claims: &Claims) -> Self {
+    pub(crate) fn copy(wanted: &'a [ContextClaim], claims: &'a Claims) -> Self {
         let mut context = Self::default();
-        // One member has no comma; the closing brace is counted in its place.
-        let mut size = "{".len();
+        let mut size = "{}".len();
         for ContextClaim { name, path } in wanted {
             let value = match claims.get(path) {
                 None => continue,
-                Some(nested @ (Value::Array(_) | Value::Object(_))) => Value::String(nested.to_string()),
-                Some(scalar) => scalar.clone(),
+                Some(nested @ (Value::Array(_) | Value::Object(_))) => Cow::Owned(nested.to_string().into()),
+                Some(scalar) => Cow::Borrowed(scalar),
             };
-            let grown = size + length(name) + ":,".len() + length(&value);
+            let comma = usize::from(!context.entries.is_empty());
+            let grown = size + comma + length(name) + ":".len() + length(&value);
             if grown > MAX_CONTEXT {
                 context.left_out.push(name);
             } else {
@@ -224,8 +225,22 @@ impl Serialize for Context<'_> {
 }
 
 /// The length of a value as JSON text.
-fn length(value: impl Serialize) -> usize {
-    serde_json::to_string(&value).map_or(usize::MAX / 4, |text| text.len())
+fn length(value: &(impl Serialize + ?Sized)) -> usize {
+    struct Counter(usize);
+
+    impl std::io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut counter = Counter(0);
+    serde_json::to_writer(&mut counter, value).map_or(usize::MAX / 2, |()| counter.0)
 }
 
 #[allow(clippy::expect_used, reason = "serializing plain structs with string keys to memory cannot fail")]
@@ -466,7 +481,7 @@ mod tests {
         let measured = |last: usize| {
             let routes = routes(&table(last));
             let entries = routes.entries().iter().enumerate().map(|(index, entry)| (entry, index != 0)).collect();
-            length(document(&Stage::of_length(96), &Grant::Routes(entries), Some(0.0)))
+            length(&document(&Stage::of_length(96), &Grant::Routes(entries), Some(0.0)))
         };
         let exact = 8192 - measured(0);
         assert_eq!(fits(&routes(&table(exact))), Ok(()));
