@@ -2,34 +2,29 @@
 //!
 //! Starts an identity provider on loopback with a fresh key, and shows what the authorizer answers to each event
 //! (without a name: to those in `events/`). In an event `{{token}}` stands for a good token of that provider,
-//! `{{token:expired}}` for one that has expired. With `ISSUER` set, that provider is used instead, with the
-//! settings in the environment; `{{token}}` is then what the variable `TOKEN` holds.
+//! `{{token:expired}}`, `{{token:audience}}` and `{{token:forged}}` for tokens that are not. With `ISSUER` set, that
+//! provider is used instead, with the settings in the environment; `{{token}}` is then what the variable `TOKEN` holds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr, reason = "an example")]
 #![allow(clippy::disallowed_methods, reason = "like main, it reads the environment; and it shows durations")]
 
-#[path = "../tests/support/mod.rs"]
-mod support;
+mod common;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 use std::{env, fs};
 
-use serde_json::{Value, json};
-use support::idp::Idp;
-use support::tokens::{self, SigningKey};
+use common::Environment;
+use serde_json::Value;
 use token_authorizer::{Authorizer, Config, Failure, Invocation};
-
-const AUDIENCE: &str = "https://pets.example.com";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let provider = env::var("ISSUER").is_err().then(LocalProvider::start);
-    let variable = |name: &str| {
-        let local = || provider.as_ref().and_then(|provider| provider.setting(name));
-        env::var(name).ok().or_else(local)
-    };
-    let config = match Config::read(variable) {
+    let environment = Environment::read();
+    if let Some(issuer) = environment.local_issuer() {
+        println!("identity provider: {issuer} (on this machine, until this program ends)\n");
+    }
+    let config = match Config::read(|name| environment.variable(name)) {
         Ok(config) => config,
         Err(problems) => {
             eprintln!("{problems}");
@@ -49,10 +44,7 @@ async fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-        let event = match &provider {
-            Some(provider) => provider.fill(&event),
-            None => event.replace("{{token}}", &env::var("TOKEN").unwrap_or_default()),
-        };
+        let event = environment.fill(&event);
         let began = Instant::now();
         let answer = authorizer.authorize(&event, Invocation::default()).await;
         let microseconds = began.elapsed().as_micros();
@@ -60,38 +52,6 @@ async fn main() -> ExitCode {
         show(answer.as_ref().map(|answer| answer.get()));
     }
     ExitCode::SUCCESS
-}
-
-/// An identity provider on this machine.
-struct LocalProvider {
-    idp: Idp,
-    key: SigningKey,
-}
-
-impl LocalProvider {
-    fn start() -> Self {
-        let (idp, key) = (Idp::start(), SigningKey::rsa("local-1"));
-        idp.serve(&[&key]);
-        println!("identity provider: {} (on this machine, until this program ends)\n", idp.issuer());
-        Self { idp, key }
-    }
-
-    fn setting(&self, name: &str) -> Option<String> {
-        match name {
-            "ISSUER" => Some(self.idp.issuer()),
-            "AUDIENCE" => Some(AUDIENCE.to_owned()),
-            // The sample of a WebSocket connection has its token where browsers can put it.
-            "TOKEN_SOURCE" => Some("header:Authorization, query:token".to_owned()),
-            _ => None,
-        }
-    }
-
-    fn fill(&self, event: &str) -> String {
-        let good = tokens::claims(&self.idp.issuer(), AUDIENCE);
-        let mut expired = good.clone();
-        expired["exp"] = json!(tokens::now() - 60);
-        event.replace("{{token}}", &self.key.token(&good)).replace("{{token:expired}}", &self.key.token(&expired))
-    }
 }
 
 /// The sample events, the main kind first.

@@ -1,0 +1,241 @@
+//! The example that explains decisions. Its code is part of this test: cargo offers tests no way to the program.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[allow(dead_code, reason = "nobody calls its `main` here")]
+#[path = "../examples/explain/main.rs"]
+mod explain;
+
+use std::collections::HashMap;
+
+use explain::common::Environment;
+use explain::common::support::tokens::{self, SigningKey};
+use serde_json::{Value, json};
+use token_authorizer::Reason;
+
+const ISSUER: &str = "https://login.example.com";
+const AUDIENCE: &str = "https://pets.example.com";
+
+/// An issuer whose key is in the settings.
+struct Trusted {
+    key: SigningKey,
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Trusted {
+    fn new(settings: &[(&'static str, &str)]) -> Self {
+        let key = SigningKey::es256("k1");
+        let jwks = tokens::jwks(&[&key]).to_string();
+        let basic = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("ALGORITHMS", "ES256"), ("JWKS", &jwks)];
+        let settings = basic.iter().chain(settings).map(|(name, value)| (*name, (*value).to_owned())).collect();
+        Self { key, settings }
+    }
+
+    fn token(&self, changes: Value) -> String {
+        let mut claims = tokens::claims(ISSUER, AUDIENCE);
+        claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        self.key.token(&claims)
+    }
+
+    async fn explain(&self, arguments: &[&str]) -> String {
+        let page = run(&self.settings, arguments, "").await.unwrap();
+        for token in arguments.iter().filter(|argument| argument.len() > 100) {
+            assert_keeps_the_signature(&page, token);
+        }
+        page
+    }
+}
+
+async fn run(settings: &[(&'static str, String)], arguments: &[&str], input: &str) -> Result<String, String> {
+    let settings: HashMap<_, _> = settings.iter().cloned().collect();
+    let environment = Environment::of(move |name| settings.get(name).cloned());
+    let arguments: Vec<_> = arguments.iter().copied().map(str::to_owned).collect();
+    explain::explain(&arguments, input.as_bytes(), &environment, false).await
+}
+
+/// Nor any piece of it, nor the token's other segments as they were sent.
+#[track_caller]
+fn assert_keeps_the_signature(page: &str, token: &str) {
+    for segment in token.split('.') {
+        let pieces = segment.as_bytes().windows(12).map(|piece| str::from_utf8(piece).unwrap());
+        let shown: Vec<_> = pieces.filter(|piece| page.contains(piece)).collect();
+        assert!(shown.is_empty(), "{shown:?} in:\n{page}");
+    }
+}
+
+/// The steps as they were marked: `ok`, `REFUSED`, `UNKNOWN` or `-`.
+fn marks(page: &str) -> Vec<(&str, &str)> {
+    let words = page.lines().filter_map(|line| line.trim().split_once(char::is_whitespace));
+    let steps = words.filter(|(mark, _)| ["ok", "REFUSED", "UNKNOWN", "-"].contains(mark));
+    steps.map(|(mark, rest)| (mark, rest.split_whitespace().next().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn the_refusing_step_is_shown_with_those_before_and_after() {
+    let trusted = Trusted::new(&[]);
+    let forged = SigningKey::es256("k1").token(&tokens::claims(ISSUER, AUDIENCE));
+    let hour_ago = tokens::now() - 3600;
+    for (token, reason, found) in [
+        (trusted.token(json!({"exp": hour_ago})), Reason::TokenExpired, " s ago"),
+        (forged, Reason::SignatureInvalid, "claims, which no key has vouched for"),
+        (trusted.token(json!({"aud": "https://cats.example.com"})), Reason::AudienceMismatch, "cats"),
+        (trusted.token(json!({"iss": "https://example.com"})), Reason::IssuerUntrusted, r#""https://example.com""#),
+        (trusted.token(json!({"sub": null})), Reason::ClaimMissing, "no `sub`: claim `sub`"),
+        ("a.b".to_owned(), Reason::TokenMalformed, "2 segments: not three segments"),
+        (" ".to_owned(), Reason::TokenMissing, "nothing"),
+    ] {
+        let page = trusted.explain(&[&token]).await;
+        let expected: Vec<_> = Reason::ALL
+            .map(|step| match step.cmp(&reason) {
+                std::cmp::Ordering::Less => ("ok", step.code()),
+                std::cmp::Ordering::Equal => ("REFUSED", step.code()),
+                std::cmp::Ordering::Greater => ("-", step.code()),
+            })
+            .into();
+        assert_eq!(marks(&page), expected, "{page}");
+        assert!(page.contains(&format!("  Deny: {}", reason.code())), "{page}");
+        assert!(page.contains(found), "{found} is not in:\n{page}");
+        assert!(page.contains("closed GET /"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn requests_are_decided_by_the_policy() {
+    let routes = r#"{"GET /pets": ["pets:read"], "ANY /admin/{proxy+}": ["admin"], "POST /pets": []}"#;
+    let trusted = Trusted::new(&[("ROUTES", routes)]);
+    let token = trusted.token(json!({}));
+    let every_step = trusted.explain(&[&token]).await;
+    assert!(marks(&every_step).iter().all(|(mark, _)| *mark == "ok"), "{every_step}");
+    assert_eq!(verdicts(&every_step), ["closed ANY /admin/{proxy+}", "open GET /pets", "open POST /pets"]);
+    let asked = [&token, "GET", "/pets", "DELETE /pets", "$connect", "ANY /pets"];
+    assert_eq!(
+        verdicts(&trusted.explain(&asked).await),
+        [
+            "open GET /pets",
+            "closed DELETE /pets",
+            "closed $connect",
+            "closed DELETE /pets",
+            "open GET /pets",
+            "closed HEAD /pets",
+            "closed OPTIONS /pets",
+            "closed PATCH /pets",
+            "open POST /pets",
+            "closed PUT /pets",
+        ]
+    );
+}
+
+/// What the page says about requests, without the reasons.
+fn verdicts(page: &str) -> Vec<String> {
+    let lines = page.lines().map(str::trim).filter(|line| line.starts_with("open ") || line.starts_with("closed "));
+    let verdicts = lines.map(|line| line.split("  (").next().unwrap().split_whitespace().collect::<Vec<_>>().join(" "));
+    verdicts.collect()
+}
+
+#[tokio::test]
+async fn a_token_may_come_as_argument_file_event_or_standard_input() {
+    let trusted = Trusted::new(&[("TOKEN_SOURCE", "cookie:session")]);
+    let token = trusted.token(json!({}));
+    let arn = "arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b/dev/GET/pets";
+    let event = json!({"type": "REQUEST", "methodArn": arn, "headers": {"Cookie": format!("a=b; session={token}")}});
+    for input in [token.clone(), format!("Bearer {token}\n"), event.to_string()] {
+        let page = run(&trusted.settings, &["-"], &input).await.unwrap();
+        assert!(page.contains("  Allow\n") && page.contains(r#""sub": "user-1""#), "{page}");
+        assert!(page.contains("open   GET /\n"), "{page}");
+        assert_keeps_the_signature(&page, &token);
+    }
+}
+
+#[tokio::test]
+async fn without_settings_a_provider_on_this_machine_stands_in() {
+    for (arguments, expected) in [
+        (&["events/token-allowed.json"][..], "  Allow\n"),
+        (&["events/token-expired.json"], "  Deny: token_expired"),
+        (&["events/token-no-bearer.json"], "  Deny: token_malformed"),
+        (&["events/rest-request.json"], "  Allow\n"),
+        (&["events/http-2.0.json"], "  Allow\n"),
+        (&["events/websocket-connect.json"], "open   $connect\n"),
+        (&["{{token:forged}}"], "  Deny: signature_invalid\n"),
+        (&["{{token:audience}}"], "  Deny: audience_mismatch"),
+        (&["{\"no\": \"event\"}"], "no verdict: event_unsupported"),
+    ] {
+        let page = run(&[], arguments, "").await.unwrap();
+        assert!(page.contains(expected), "{expected} is not in:\n{page}");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_had_are_told_from_a_bad_token() {
+    let mut trusted = Trusted::new(&[]);
+    trusted.settings.retain(|(name, _)| *name != "JWKS");
+    // Port 1 of this machine: nobody listens there.
+    trusted.settings.push(("JWKS_URI", "http://127.0.0.1:1/keys".to_owned()));
+    let page = trusted.explain(&[&trusted.token(json!({}))]).await;
+    assert!(marks(&page).contains(&("UNKNOWN", "key_unknown")), "{page}");
+    assert!(page.contains("key renewal failed") && page.contains("stage connect"), "{page}");
+    assert!(page.contains("no verdict: keys_unavailable"), "{page}");
+    assert!(page.contains("there is no policy"), "{page}");
+}
+
+#[tokio::test]
+async fn refusal_unauthorized_has_its_reason_all_the_same() {
+    let trusted = Trusted::new(&[("REFUSAL", "unauthorized"), ("REQUIRED_SCOPES", "pets:read")]);
+    let page = trusted.explain(&[&trusted.token(json!({"exp": 1}))]).await;
+    assert!(page.contains("Deny: token_expired") && page.contains("answers 401"), "{page}");
+    let page = trusted.explain(&[&trusted.token(json!({"scope": "none"}))]).await;
+    assert!(page.contains("Deny: insufficient_scope (scope `pets:read`)") && !page.contains("401"), "{page}");
+}
+
+#[tokio::test]
+async fn each_issuer_is_explained_by_its_own_settings() {
+    let trusted = Trusted::new(&[]);
+    let jwks = tokens::jwks(&[&trusted.key]);
+    let issuers = json!([
+        {"issuer": "https://example.com", "audience": "other", "jwks": jwks, "algorithms": "ES256"},
+        {"issuer": ISSUER, "audience": [AUDIENCE], "algorithms": ["ES256"], "jwks": jwks, "token_types": "JWT"},
+    ]);
+    let settings = [("ISSUERS", issuers.to_string())];
+    let page = run(&settings, &[&trusted.token(json!({}))], "").await.unwrap();
+    for line in ["`iss` is exactly one of https://example.com, ", "`alg` is ES256\n", "`typ` is JWT\n", "  Allow\n"] {
+        assert!(page.contains(line), "{line} is not in:\n{page}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_in_a_token_drives_the_terminal() {
+    let trusted = Trusted::new(&[]);
+    let page = trusted.explain(&[&trusted.token(json!({"sub": "\u{1b}[31m\u{9b}\u{202e}\u{7f}", "jti": "é\n"}))]).await;
+    assert!(page.chars().all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'), "{page:?}");
+    assert!(page.contains("é\\n"), "{page}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_without_an_echo() {
+    let trusted = Trusted::new(&[("REFUSAL", "no")]);
+    let token = trusted.token(json!({}));
+    for (arguments, expected) in [
+        (&[][..], "usage: "),
+        (&["Bearer", &token], "a request is `VERB /path`"),
+        (&[&token, "get /pets"], "a request is `VERB /path`"),
+        (&["events/none.json"], "events/none.json: No such file"),
+        (&[&token], "REFUSAL: `no`: want `deny` or `unauthorized`"),
+    ] {
+        let error = run(&trusted.settings, arguments, "").await.unwrap_err();
+        assert!(error.contains(expected), "{error}");
+        assert_keeps_the_signature(&error, &token);
+    }
+}
+
+#[tokio::test]
+async fn colour_only_adds_colour() {
+    let trusted = Trusted::new(&[]);
+    let settings: HashMap<_, _> = trusted.settings.iter().cloned().collect();
+    let environment = Environment::of(move |name| settings.get(name).cloned());
+    let arguments = [trusted.token(json!({"iss": "https://example.com"}))];
+    let page = async |colour| explain::explain(&arguments, &[][..], &environment, colour).await.unwrap();
+    let (plain, coloured) = (page(false).await, page(true).await);
+    assert!(!plain.contains('\u{1b}') && coloured.contains("\u{1b}[31m"));
+    let (first, rest) = coloured.split_once("\u{1b}[").unwrap();
+    let rest = rest.split("\u{1b}[").map(|part| part.split_once('m').unwrap().1);
+    let bare = first.to_owned() + &rest.collect::<String>();
+    assert_eq!(bare, plain);
+}
