@@ -291,9 +291,24 @@ impl Trail {
     }
 }
 
+/// The beginning of what a token says. Formats escape line feeds and the like, but JSON leaves as they are the
+/// characters at which some readers break lines too, and those that make a terminal obey or reorder text.
 fn excerpt(text: &str) -> String {
     let end = text.char_indices().nth(MAX_LOGGED).map_or(text.len(), |(end, _)| end);
-    text[..end].to_owned()
+    let text = &text[..end];
+    if text.bytes().all(|byte| byte < 0x7f) {
+        return text.to_owned();
+    }
+    let mut excerpt = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                excerpt.extend(c.escape_unicode());
+            }
+            _ => excerpt.push(c),
+        }
+    }
+    excerpt
 }
 
 fn some(text: &str) -> Option<&str> {
