@@ -28,7 +28,7 @@ pub fn start(level: Option<&str>, format: Option<&str>) {
     };
     let targets = Targets::new()
         .with_target("token_authorizer", max.unwrap_or(LevelFilter::INFO))
-        .with_target("lambda_runtime", LevelFilter::WARN)
+        .with_target("lambda_runtime", max.unwrap_or(LevelFilter::INFO).min(LevelFilter::WARN))
         // It would say a second time, in other words, why an invocation failed.
         .with_target("lambda_runtime::layers::panic", LevelFilter::OFF);
     let line = fmt::layer().with_target(false).with_ansi(false);
