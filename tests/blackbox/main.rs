@@ -4,6 +4,7 @@
 
 mod apis;
 mod decisions;
+mod logs;
 mod metrics;
 mod providers;
 mod startup;

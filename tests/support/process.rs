@@ -124,6 +124,12 @@ impl Lambda {
         String::from_utf8_lossy(&self.output.lock().unwrap()).into_owned()
     }
 
+    /// Ends the function and tells all that it wrote: after an answer, everything about that.
+    pub(crate) fn end(mut self) -> String {
+        self.signal("KILL");
+        self.full_output()
+    }
+
     /// Those lines so far that are JSON objects.
     pub(crate) fn log_lines(&self) -> Vec<Value> {
         self.output().lines().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
