@@ -27,8 +27,13 @@ impl Decision {
         let log = Log::default();
         let _kept = log.keep();
         Config::read(|name| environment.variable(name)).map_err(|problems| problems.to_string())?;
-        // An error says no more than `Unauthorized`: the same decision, but with its reason in a policy.
-        let telling = |name: &str| if name == "REFUSAL" { Some("deny".to_owned()) } else { environment.variable(name) };
+        let telling = |name: &str| match name {
+            // An error says no more than `Unauthorized`: the same decision, but with its reason in a policy.
+            "REFUSAL" => Some("deny".to_owned()),
+            // Nothing is to be counted.
+            "METRICS_NAMESPACE" => None,
+            _ => environment.variable(name),
+        };
         let config = Config::read(telling).map_err(|problems| problems.to_string())?;
         let authorizer = Authorizer::new(config);
         authorizer.prefetch().await;
