@@ -4,6 +4,7 @@
 
 mod apis;
 mod decisions;
+mod emulator;
 mod logs;
 mod metrics;
 mod providers;
