@@ -1,5 +1,7 @@
 //! The log, as Lambda's logging controls and its readers take it: one event a line, at its level, and nobody's forgery.
 
+use std::collections::HashSet;
+use std::fs;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
@@ -199,4 +201,33 @@ fn invocations_at_once_are_logged_each_under_its_own_id() {
         let line = lines.iter().find(|line| line["kid"] == **kid).unwrap();
         assert_same_invocation(line, reply);
     }
+}
+
+#[test]
+fn the_documentation_names_every_event_field_and_metric() {
+    let text = fs::read_to_string("docs/operations.md").unwrap();
+    let named = |title: &str| -> HashSet<&str> {
+        let (_, section) = text.split_once(&format!("\n## {title}\n")).unwrap();
+        section.split("\n## ").next().unwrap().split('`').skip(1).step_by(2).collect()
+    };
+    let (fields, metrics) = (named("The log"), named("Metrics"));
+    let (output, _) = live(&[("METRICS_NAMESPACE", "Pets")]);
+    let mut seen = HashSet::new();
+    for line in output.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        if let Some(declared) = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array() {
+            seen.extend(declared.iter().map(|metric| metric["Name"].as_str().unwrap().to_owned()));
+            continue;
+        }
+        for name in line.as_object().unwrap().keys() {
+            assert!(name == "message" || fields.contains(&**name), "{name} is not in the documentation: {line}");
+        }
+        if let Some(message) = line["message"].as_str() {
+            assert!(fields.contains(message), "{message} is not in the documentation");
+        }
+    }
+    let names =
+        ["Allowed", "Refused", "Unavailable", "KeyFetches", "KeyFetchFailures", "KeyFetchMilliseconds", "KeyAge"];
+    assert_eq!(seen, names.map(str::to_owned).into());
+    assert!(names.iter().chain(&["Reason"]).all(|name| metrics.contains(name)), "{metrics:?}");
 }
