@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use token_authorizer::{Obstacle, Reason, SETTINGS};
 
@@ -63,6 +64,32 @@ fn the_sample_is_a_good_configuration_with_and_without_its_defaults() {
         assert!(variable("ISSUER").is_some());
         token_authorizer::Config::read(variable).unwrap();
     }
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let in_folder = |folder: &str| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let is_document = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    for document in in_folder(".").chain(in_folder("docs")).filter(is_document) {
+        let text = fs::read_to_string(&document).unwrap();
+        let targets = text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
+        for target in targets.filter(|target| !target.starts_with("https://")) {
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
+            assert!(file.exists(), "{}: {target}", document.display());
+            assert!(heading.is_empty() || has_heading(&file, heading), "{}: {target}", document.display());
+        }
+    }
+}
+
+/// Whether a heading has this anchor: its words in lower case, without punctuation, with hyphens between.
+fn has_heading(document: &Path, anchor: &str) -> bool {
+    let text = fs::read_to_string(document).unwrap();
+    let mut headings =
+        text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let is_kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    headings
+        .any(|heading| heading.to_lowercase().chars().filter(is_kept).collect::<String>().replace(' ', "-") == anchor)
 }
 
 #[test]
