@@ -48,6 +48,8 @@ mod provider;
 mod refusal;
 mod rights;
 mod token;
+#[cfg(test)]
+mod vectors;
 
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
