@@ -234,7 +234,7 @@ proptest! {
         let token = KEYS[2].token_raw(&header, &payload);
         prop_assert_ne!(verdict(&token), "Allow");
         let text = String::from_utf8_lossy(&header).into_owned();
-prop_assert_ne!(verdict(&text), "Allow");
+        prop_assert_ne!(verdict(&text), "Allow");
     }
 
     #[test]

@@ -1,0 +1,130 @@
+//! What is fuzzed: any bytes in, no panic, and never a wrong answer. `tests/corpus.rs` replays the corpus through
+//! the same functions.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a finding is a panic")]
+#![allow(unreachable_pub, reason = "in `tests/corpus.rs` this is a module")]
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use token_authorizer::{Authorizer, Config, Failure, Invocation, Obstacle};
+use tokio::runtime::{Builder, Runtime};
+
+const ALGORITHMS: [&str; 12] =
+    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "HS256", "HS384", "HS512"];
+
+/// The secret of the key `hs`, by which the fuzzer gets its own tokens signed.
+const SECRET: [u8; 64] = [7; 64];
+
+const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b/dev";
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_time().build().unwrap());
+
+static AUTHORIZER: LazyLock<Authorizer> = LazyLock::new(|| {
+    let keys = json!({"keys": [
+        {"kid": "rs", "kty": "RSA", "n": "_".repeat(341) + "w", "e": "AQAB"},
+        {"kid": "es", "kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"},
+        {"kid": "ed", "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+        {"kid": "hs", "kty": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET)},
+    ]});
+    authorizer(&[
+        ("ISSUER", "https://issuer.example.com"),
+        ("AUDIENCE", "api"),
+        ("ALGORITHMS", &ALGORITHMS.join(" ")),
+        ("JWKS", &keys.to_string()),
+        ("TOKEN_SOURCE", "header:Authorization query:token cookie:token"),
+        ("CONTEXT_CLAIMS", "iss sub exp scope groups roles=/realm/roles"),
+        ("ROUTES", r#"{"GET /pets": ["read"], "ANY /pets/{id}": ["write"], "$connect": []}"#),
+        ("SIMPLE_RESPONSE", "on"),
+    ])
+    .unwrap()
+});
+
+/// An event, as Lambda hands it over.
+pub fn event(bytes: &[u8]) {
+    if let Ok(event) = std::str::from_utf8(bytes) {
+        decide(&AUTHORIZER, event);
+    }
+}
+
+/// A token as it stands; or, in two lines, the header and the payload of one that is then signed.
+pub fn token(bytes: &[u8]) {
+    let token = match bytes.iter().position(|byte| *byte == b'\n') {
+        Some(end) => signed(&bytes[..end], &bytes[end + 1..]),
+        None => String::from_utf8_lossy(bytes).into_owned(),
+    };
+    decide(&AUTHORIZER, &bearer(&token));
+}
+
+/// A key set, and a token for each algorithm to try its keys on.
+pub fn keys(bytes: &[u8]) {
+    let Ok(document) = std::str::from_utf8(bytes) else { return };
+    // Blank counts as unset, and a file or a provider would be asked.
+    if document.trim().is_empty() || document.trim_start().starts_with('@') {
+        return;
+    }
+    let algorithms = ALGORITHMS.join(" ");
+    let issuer = [("ISSUER", "https://issuer.example.com"), ("AUDIENCE", "api")];
+    let keys = [("ALGORITHMS", &*algorithms), ("JWKS", document)];
+    let Some(authorizer) = authorizer(&[issuer, keys].concat()) else { return };
+    for algorithm in ALGORITHMS {
+        let header = json!({"alg": algorithm, "kid": "k"});
+        decide(
+            &authorizer,
+            &bearer(&signed(header.to_string().as_bytes(), br#"{"iss":"https://issuer.example.com"}"#)),
+        );
+    }
+}
+
+/// An environment: `NAME=value` lines. No provider is asked and no file is read.
+pub fn config(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let lines = text.lines().filter_map(|line| line.split_once('='));
+    let settings: Vec<_> = lines.filter(|(name, value)| *name != "JWKS_CA_FILE" && !value.contains('@')).collect();
+    authorizer(&settings);
+}
+
+/// Nothing where the configuration is refused, which it must be with reasons.
+fn authorizer(settings: &[(&str, &str)]) -> Option<Authorizer> {
+    let settings: HashMap<_, _> = settings.iter().copied().collect();
+    match Config::read(|name| settings.get(name).map(|value| (*value).to_owned())) {
+        Ok(config) => Some(Authorizer::new(config)),
+        Err(problems) => {
+            assert!(!problems.0.is_empty() && problems.to_string().contains('\n'));
+            None
+        }
+    }
+}
+
+fn decide(authorizer: &Authorizer, event: &str) {
+    let answer = match RUNTIME.block_on(authorizer.authorize(event, Invocation::default())) {
+        Ok(answer) => answer,
+        Err(Failure::NoVerdict(fault)) => return assert_ne!(fault.obstacle, Obstacle::InternalError),
+        Err(Failure::Unauthorized) => panic!("not configured"),
+    };
+    let parsed: Value = serde_json::from_str(answer.get()).unwrap();
+    let Some(statements) = parsed["policyDocument"]["Statement"].as_array() else {
+        return assert!(parsed["isAuthorized"].is_boolean(), "{answer}");
+    };
+    assert!(statements.iter().all(|statement| !statement.as_object().unwrap().values().any(Value::is_null)));
+    assert!(parsed["policyDocument"].to_string().len() <= 8 * 1024 && parsed["context"].to_string().len() <= 4 * 1024);
+    let context = parsed["context"].as_object().unwrap();
+    assert!(context.values().all(|value| value.is_string() || value.is_number() || value.is_boolean()), "{answer}");
+    let is_refusal = statements.iter().all(|statement| statement["Effect"] == "Deny");
+    assert_eq!(is_refusal, context.contains_key("reason"), "{answer}");
+}
+
+fn signed(header: &[u8], payload: &[u8]) -> String {
+    let message = [URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload)].join(".");
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &SECRET), message.as_bytes());
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag))
+}
+
+fn bearer(token: &str) -> String {
+    let arn = format!("{STAGE}/GET/pets");
+    json!({"type": "TOKEN", "authorizationToken": format!("Bearer {token}"), "methodArn": arn}).to_string()
+}
