@@ -93,6 +93,22 @@ fn has_heading(document: &Path, anchor: &str) -> bool {
 }
 
 #[test]
+fn the_readme_has_the_settings_of_every_provider() {
+    let page = fs::read_to_string("docs/providers.md").unwrap();
+    let readme = fs::read_to_string("README.md").unwrap();
+    let sections: Vec<_> = page.split("\n## ").skip(1).filter(|section| section.contains("```text\n")).collect();
+    for section in &sections {
+        let (heading, rest) = section.split_once('\n').unwrap();
+        let block = rest.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let settings = block.lines().filter(|line| !line.starts_with("CONTEXT_CLAIMS="));
+        let cell = settings.map(|line| format!("`{line}`")).collect::<Vec<_>>().join("<br>");
+        let row = readme.lines().find(|line| line.starts_with(&format!("| [{heading}](")));
+        assert!(row.is_some_and(|row| row.ends_with(&format!(" | {cell} |"))), "{heading}: {row:?}");
+    }
+    assert_eq!(readme.matches("](docs/providers.md#").count(), sections.len());
+}
+
+#[test]
 fn every_reason_is_documented_in_the_order_of_the_checks() {
     let codes: Vec<_> = Reason::ALL.map(Reason::code).into_iter().chain(Obstacle::ALL.map(Obstacle::code)).collect();
     assert_eq!(rows("docs/reasons.md").into_iter().map(|(code, _)| code).collect::<Vec<_>>(), codes);
