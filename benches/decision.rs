@@ -4,6 +4,7 @@
 //! differ by a third; `instructions.rs` counts what does not.
 #![allow(missing_docs, reason = "a benchmark")]
 
+mod measuring;
 mod scenarios;
 #[path = "../tests/support/mod.rs"]
 mod support;

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a benchmark")]
 #![allow(clippy::disallowed_methods, missing_docs, reason = "a benchmark")]
 
+mod measuring;
 mod scenarios;
 #[path = "../tests/support/mod.rs"]
 mod support;

@@ -18,11 +18,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use token_authorizer::{Authorizer, Config, Failure, Invocation};
 
-use crate::support::tokens::{SigningKey, b64, now};
+use crate::measuring::{AUDIENCE, event, key_set, stranger};
+use crate::support::tokens::{SigningKey, now};
 
 const ISSUER: &str = "https://id.example.com";
-const AUDIENCE: &str = "https://pets.example.com";
-const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b/dev";
 
 /// One thing to measure.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -134,11 +133,6 @@ fn said(answer: &Result<token_authorizer::Answer, Failure>) -> String {
     reason.or(answer["policyDocument"]["Statement"][0]["Effect"].as_str()).unwrap().to_owned()
 }
 
-fn event(token: &str) -> String {
-    let arn = format!("{STAGE}/GET/pets");
-    json!({"type": "TOKEN", "authorizationToken": format!("Bearer {token}"), "methodArn": arn}).to_string()
-}
-
 fn settings(settings: &[(&str, String)]) -> HashMap<String, String> {
     let basic = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("ALGORITHMS", "RS256 ES256 EdDSA")];
     let basic = basic.into_iter().map(|(name, value)| (name, value.to_owned()));
@@ -183,28 +177,6 @@ fn sized(key: &SigningKey, bytes: usize) -> String {
         }
     }
     unreachable!()
-}
-
-/// A public RSA-2048 key that nobody holds the private half of; to the authorizer it is as good as another.
-fn stranger(n: usize) -> Value {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(n as u64 + 1);
-    let mut modulus: Vec<u8> = (0..256)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 32) as u8
-        })
-        .collect();
-    (modulus[0], modulus[255]) = (modulus[0] | 0x80, modulus[255] | 1);
-    json!({ "kty": "RSA", "kid": format!("stranger-{n}"), "alg": "RS256", "use": "sig", "e": "AQAB", "n": b64(modulus) })
-}
-
-/// This key amid strangers.
-pub(crate) fn key_set(key: &SigningKey, keys: usize) -> Value {
-    let mut members: Vec<Value> = (1..keys).map(stranger).collect();
-    members.insert(members.len() / 2, key.jwk());
-    json!({ "keys": members })
 }
 
 /// A table of so many routes; of more than one, the token of [`claims`] opens every second.

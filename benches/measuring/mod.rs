@@ -1,0 +1,90 @@
+//! What the benchmarks share: keys and events, the processor time of a function, quantiles.
+#![allow(dead_code, reason = "each benchmark uses only part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a benchmark")]
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::idp::Idp;
+use crate::support::process::Lambda;
+use crate::support::runtime_api::Reply;
+use crate::support::tokens::{SigningKey, b64};
+
+pub(crate) const AUDIENCE: &str = "https://pets.example.com";
+
+const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b/dev";
+
+pub(crate) fn event(token: &str) -> String {
+    let arn = format!("{STAGE}/GET/pets");
+    json!({"type": "TOKEN", "authorizationToken": format!("Bearer {token}"), "methodArn": arn}).to_string()
+}
+
+/// A public RSA-2048 key that nobody holds the private half of; to the authorizer it is as good as another.
+pub(crate) fn stranger(n: usize) -> Value {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(n as u64 + 1);
+    let mut modulus: Vec<u8> = (0..256)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 32) as u8
+        })
+        .collect();
+    (modulus[0], modulus[255]) = (modulus[0] | 0x80, modulus[255] | 1);
+    json!({ "kty": "RSA", "kid": format!("stranger-{n}"), "alg": "RS256", "use": "sig", "e": "AQAB", "n": b64(modulus) })
+}
+
+/// This key amid strangers.
+pub(crate) fn key_set(key: &SigningKey, keys: usize) -> Value {
+    let mut members: Vec<Value> = (1..keys).map(stranger).collect();
+    members.insert(members.len() / 2, key.jwk());
+    json!({ "keys": members })
+}
+
+/// The shipped binary, with the keys of this provider and further settings.
+pub(crate) fn start(idp: &Idp, settings: &[(&str, &str)]) -> Lambda {
+    let (issuer, jwks_uri) = (idp.issuer(), idp.jwks_uri());
+    let basic = [("ISSUER", &*issuer), ("JWKS_URI", &*jwks_uri), ("AUDIENCE", AUDIENCE)];
+    Lambda::spawn(Path::new(env!("CARGO_BIN_EXE_token-authorizer")), &[&basic, settings].concat())
+}
+
+pub(crate) fn is_allowed(reply: &Reply) -> bool {
+    reply.body["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+}
+
+/// User and system time so far, once the function waits for its next event. Linux counts it in nanoseconds by
+/// thread; where it does not, the steps are of 10 ms.
+pub(crate) fn cpu(lambda: &Lambda) -> Duration {
+    lambda.api().settle();
+    let threads = fs::read_dir(format!("/proc/{}/task", lambda.pid())).into_iter().flatten().flatten();
+    let time = |schedstat: String| schedstat.split(' ').next()?.parse::<u64>().ok();
+    let times = threads.map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok().and_then(time));
+    times.sum::<Option<u64>>().filter(|time| *time > 0).map_or_else(|| lambda.cpu(), Duration::from_nanos)
+}
+
+/// The value that this part of the sample does not exceed.
+pub(crate) fn quantile<T: Copy + PartialOrd>(sample: &[T], part: f64) -> T {
+    let mut sample = sample.to_vec();
+    sample.sort_unstable_by(|a, b| a.partial_cmp(b).unwrap());
+    let last = sample.len() - 1;
+    sample[((last as f64 * part).ceil() as usize).min(last)]
+}
+
+pub(crate) fn median<T: Copy + PartialOrd>(sample: &[T]) -> T {
+    quantile(sample, 0.5)
+}
+
+pub(crate) fn milliseconds(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1e3)
+}
+
+pub(crate) fn microseconds(time: Duration) -> String {
+    format!("{:.1} µs", time.as_secs_f64() * 1e6)
+}
+
+pub(crate) fn mebibytes(kib: u64) -> String {
+    format!("{:.1} MiB", kib as f64 / 1024.0)
+}

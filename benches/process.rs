@@ -1,0 +1,120 @@
+//! What the shipped binary takes from start to end: `cargo bench --bench process`
+//!
+//! The binary runs as Lambda runs it, against a stand-in of the Runtime API and an identity provider on loopback,
+//! all on one core where `taskset` is present: a function below 1,769 MB has no more than one. Not in it: the
+//! download of the package, cold disks, Lambda's share of a core, freezing between invocations.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a benchmark")]
+#![allow(clippy::disallowed_methods, missing_docs, reason = "a benchmark")]
+
+mod measuring;
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+use measuring::{AUDIENCE, cpu, event, is_allowed, mebibytes, median, microseconds, milliseconds, quantile, start};
+use serde_json::json;
+use support::idp::Idp;
+use support::process::Lambda;
+use support::tokens::{SigningKey, claims, now};
+
+const STARTS: usize = 30;
+const INVOCATIONS: usize = 10_000;
+/// Invocations between two readings of the processor time.
+const ROUND: usize = 500;
+/// Different tokens, one after the other.
+const TOKENS: usize = 50;
+
+const PINNED: &str = "--pinned";
+
+fn main() -> ExitCode {
+    let is_pinned = env::args().any(|argument| argument == PINNED);
+    if !is_pinned && Command::new("taskset").args(["-c", "0", "true"]).status().is_ok_and(|status| status.success()) {
+        let again = Command::new("taskset").args(["-c", "0"]).arg(env::current_exe().unwrap()).arg(PINNED).status();
+        return if again.unwrap().success() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let key = SigningKey::rsa("signing-key-1");
+    let (http, https) = (Idp::start(), Idp::start_tls());
+    [&http, &https].map(|idp| idp.serve(&[&key]));
+
+    println!("| measured | median | p99 |\n| --- | ---: | ---: |");
+    starts(&http, &https, &key);
+    warm(&http, &key);
+    let size = fs::metadata(env!("CARGO_BIN_EXE_token-authorizer")).unwrap().len();
+    println!("| size of the binary | {} | |", mebibytes(size / 1024));
+    println!("\n{STARTS} starts each, {INVOCATIONS} invocations, {}", if is_pinned { "one core" } else { "any core" });
+    ExitCode::SUCCESS
+}
+
+/// From the start of the process to its first answer, keys fetched on the way.
+fn starts(http: &Idp, https: &Idp, key: &SigningKey) {
+    let ca_file = https.ca_file().to_str().unwrap().to_owned();
+    let cases = [("http", http, None), ("https", https, Some(("JWKS_CA_FILE", &*ca_file)))];
+    let mut samples = [const { Vec::new() }; 2];
+    // In turns, so that both see the same weather. The first start brings the files into memory.
+    for round in 0..=STARTS {
+        for ((_, idp, setting), samples) in cases.iter().zip(&mut samples) {
+            let event = event(&key.token(&claims(&idp.issuer(), AUDIENCE)));
+            let begun = Instant::now();
+            let lambda = start(idp, setting.as_slice());
+            let reply = lambda.invoke(&event);
+            let wall = begun.elapsed();
+            assert!(is_allowed(&reply), "{}", reply.body);
+            if round > 0 {
+                samples.push((wall, cpu(&lambda), lambda.peak_kib()));
+            }
+        }
+    }
+    for ((name, ..), samples) in cases.iter().zip(samples) {
+        let wall: Vec<_> = samples.iter().map(|(wall, ..)| *wall).collect();
+        let cpu: Vec<_> = samples.iter().map(|(_, cpu, _)| *cpu).collect();
+        let peak: Vec<_> = samples.iter().map(|(.., peak)| *peak).collect();
+        row(&format!("start to first answer, {name}: time"), &wall, milliseconds);
+        row(&format!("start to first answer, {name}: CPU"), &cpu, milliseconds);
+        row(&format!("start to first answer, {name}: peak memory"), &peak, mebibytes);
+    }
+}
+
+fn warm(idp: &Idp, key: &SigningKey) {
+    let lambda = start(idp, &[]);
+    let good: Vec<_> = (0..TOKENS).map(|_| event(&key.token(&claims(&idp.issuer(), AUDIENCE)))).collect();
+    let mut late = claims(&idp.issuer(), AUDIENCE);
+    late["exp"] = json!(now() - 1);
+    let expired = [event(&key.token(&late))];
+    let forged = [event(&SigningKey::rsa_other(key.kid(), 1).token(&claims(&idp.issuer(), AUDIENCE)))];
+    invocations(&lambda, &good, true, ROUND);
+    for (name, events, is_good, count) in [
+        ("Allow", &good[..], true, INVOCATIONS),
+        ("refusal, expired", &expired, false, INVOCATIONS / 5),
+        ("refusal, bad signature", &forged, false, INVOCATIONS / 5),
+    ] {
+        let (cpu, latency) = invocations(&lambda, events, is_good, count);
+        row(&format!("invocation, {name}: CPU"), &cpu, microseconds);
+        row(&format!("invocation, {name}: time"), &latency, microseconds);
+        if is_good {
+            println!("| peak memory after {INVOCATIONS} invocations | {} | |", mebibytes(lambda.peak_kib()));
+        }
+    }
+}
+
+/// Processor time by invocation, one value for each round; and the time of each from event to answer.
+fn invocations(lambda: &Lambda, events: &[String], is_good: bool, count: usize) -> (Vec<Duration>, Vec<Duration>) {
+    let (mut by_round, mut latency) = (Vec::new(), Vec::new());
+    let mut events = events.iter().cycle();
+    for _ in 0..count / ROUND {
+        let before = cpu(lambda);
+        for event in events.by_ref().take(ROUND) {
+            let reply = lambda.invoke(event);
+            assert_eq!(is_allowed(&reply), is_good, "{}", reply.body);
+            latency.push(reply.elapsed);
+        }
+        by_round.push((cpu(lambda) - before) / ROUND as u32);
+    }
+    (by_round, latency)
+}
+
+fn row<T: Copy + PartialOrd>(name: &str, sample: &[T], show: impl Fn(T) -> String) {
+    println!("| {name} | {} | {} |", show(median(sample)), show(quantile(sample, 0.99)));
+}
