@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     }
     let key = SigningKey::rsa("signing-key-1");
     let (http, https) = (Idp::start(), Idp::start_tls());
-    [&http, &https].map(|idp| idp.serve(&[&key]));
+    [&http, &https].into_iter().for_each(|idp| idp.serve(&[&key]));
 
     println!("| measured | median | p99 |\n| --- | ---: | ---: |");
     starts(&http, &https, &key);
