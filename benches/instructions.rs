@@ -1,8 +1,8 @@
 //! How many instructions one decision takes: `cargo bench --bench instructions [-- PART-OF-A-NAME ...]`
 //!
 //! Counted by valgrind's callgrind, so a busy machine does not blur them. Each case is run in a process of its own,
-//! so many times and twice as many times; the difference has no start-up in it. What is left of chance, mostly the
-//! seeds of hash tables, is below a percent.
+//! so many times and twice as many times; the difference has no start-up in it. What is left of chance comes from the
+//! seeds of hash tables and the layout of the heap, and is mostly below a percent.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a benchmark")]
 #![allow(clippy::disallowed_methods, missing_docs, reason = "a benchmark")]
 
@@ -16,12 +16,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{env, fs, process, thread};
 
+use measuring::median;
 use scenarios::{Case, Work, all};
 
 /// What a process is told that is to be counted: this, a file with the work, and how often to do it.
 const MEASURED: &str = "--measured";
 
 const TIMES: u64 = 50;
+
+/// Pairs of processes for one case; their median counts.
+const PAIRS: usize = 3;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -120,12 +124,17 @@ impl Counter {
             return *count;
         }
         fs::write(&self.file, serde_json::to_vec(work).unwrap()).unwrap();
-        let (less, more) = thread::scope(|scope| {
-            let less = scope.spawn(|| self.run(TIMES));
-            let more = self.run(2 * TIMES);
-            (less.join().unwrap(), more)
-        });
-        let count = (more as f64 - less as f64) / TIMES as f64;
+        let counts: Vec<_> = (0..PAIRS)
+            .map(|_| {
+                let (less, more) = thread::scope(|scope| {
+                    let less = scope.spawn(|| self.run(TIMES));
+                    let more = self.run(2 * TIMES);
+                    (less.join().unwrap(), more)
+                });
+                (more as f64 - less as f64) / TIMES as f64
+            })
+            .collect();
+        let count = median(&counts);
         self.counts.insert(name.to_owned(), count);
         count
     }
