@@ -165,14 +165,9 @@ impl<'a> Stage<'a> {
         &self.arn
     }
 
-    /// The resource of what matches this pattern below the stage.
-    pub(crate) fn resource(&self, pattern: &str) -> String {
-        [&self.arn, "/", pattern].concat()
-    }
-
-    /// The resource of every request that the answer could be used for.
-    pub(crate) fn everything(&self) -> String {
-        self.resource(if self.is_websocket { CONNECT } else { "*" })
+    /// The pattern below the stage of every request that the answer could be used for.
+    pub(crate) fn everything(&self) -> &'static str {
+        if self.is_websocket { CONNECT } else { "*" }
     }
 }
 
@@ -423,11 +418,11 @@ mod tests {
             let arn = format!("{prefix}/{route}");
             let (stage, rest) = Stage::parse(&arn, Kind::Rest).unwrap();
             assert_eq!((stage.arn(), rest), (prefix, route));
-            assert_eq!(stage.everything(), format!("{prefix}/*"));
+            assert_eq!(stage.everything(), "*");
         }
         let arn = format!("{PREFIX}/$connect");
         let (stage, _) = Stage::parse(&arn, Kind::WebSocket).unwrap();
-        assert_eq!(stage.everything(), arn);
+        assert_eq!((stage.arn(), stage.everything()), (PREFIX, "$connect"));
     }
 
     #[test]

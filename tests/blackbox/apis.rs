@@ -3,6 +3,11 @@
 use std::fs;
 use std::time::Duration;
 
+use aws_lambda_events::apigw::{
+    ApiGatewayCustomAuthorizerRequest, ApiGatewayCustomAuthorizerRequestTypeRequest,
+    ApiGatewayCustomAuthorizerResponse, ApiGatewayV2CustomAuthorizerV1Request, ApiGatewayV2CustomAuthorizerV2Request,
+};
+use aws_lambda_events::iam::IamPolicyEffect;
 use serde_json::{Value, json};
 
 use super::support::idp::{Behaviour, Idp};
@@ -59,6 +64,44 @@ fn every_kind_of_event_is_answered() {
             assert_eq!(resource(&reply), format!("{API}/{pattern}"), "{file}");
         }
     }
+}
+
+#[test]
+fn aws_own_types_read_the_samples_and_our_answers() {
+    let text = |file: &str| fs::read_to_string(format!("events/{file}.json")).unwrap();
+    for file in ["token-allowed", "token-expired", "token-no-bearer"] {
+        let event: ApiGatewayCustomAuthorizerRequest = serde_json::from_str(&text(file)).unwrap();
+        assert_eq!(event.type_.as_deref(), Some("TOKEN"), "{file}");
+    }
+    for file in ["rest-request", "websocket-connect"] {
+        let event: ApiGatewayCustomAuthorizerRequestTypeRequest = serde_json::from_str(&text(file)).unwrap();
+        assert!(event.method_arn.is_some(), "{file}");
+    }
+    let _: ApiGatewayV2CustomAuthorizerV1Request = serde_json::from_str(&text("http-1.0")).unwrap();
+    let _: ApiGatewayV2CustomAuthorizerV2Request = serde_json::from_str(&text("http-2.0")).unwrap();
+
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let routes = r#"{"GET /pets": ["pets:read"], "DELETE /pets": ["pets:delete"]}"#;
+    let lambda = start(&idp, &[("ROUTES", routes), ("USAGE_KEY_CLAIM", "client_id")]);
+    let read = |reply: &Reply| -> ApiGatewayCustomAuthorizerResponse { serde_json::from_slice(&reply.raw).unwrap() };
+    let allowed = read(&lambda.invoke(&bearer(&key.token(&claims(&idp, json!({}))))));
+    assert_eq!(
+        (allowed.principal_id.as_deref(), allowed.usage_identifier_key.as_deref()),
+        (Some("user-1"), Some("client-1"))
+    );
+    assert_eq!(allowed.policy_document.version.as_deref(), Some("2012-10-17"));
+    let [allow, deny, guard] = &allowed.policy_document.statement[..] else { panic!("{allowed:?}") };
+    assert_eq!((&allow.effect, &allow.resource[..]), (&IamPolicyEffect::Allow, &[format!("{API}/dev/GET/pets")][..]));
+    assert_eq!((&deny.effect, &deny.resource[..]), (&IamPolicyEffect::Deny, &[format!("{API}/dev/DELETE/pets")][..]));
+    assert_eq!((&guard.effect, &guard.resource[..]), (&IamPolicyEffect::Deny, &[format!("{API}/dev/*")][..]));
+    let condition = guard.condition.as_ref().unwrap();
+    assert_eq!(condition["DateGreaterThanEquals"]["aws:CurrentTime"].len(), 1);
+    for statement in &allowed.policy_document.statement {
+        assert_eq!(statement.action, ["execute-api:Invoke"]);
+    }
+    let denied = read(&lambda.invoke(&bearer("rubbish")));
+    assert_eq!(denied.policy_document.statement[0].effect, IamPolicyEffect::Deny);
 }
 
 /// Takes away everything that may hold a token.
