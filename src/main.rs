@@ -1,13 +1,13 @@
 //! The Lambda function: settings, keys, then one decision an invocation.
 
+mod runtime;
+
 use std::env;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
-use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
-use serde_json::value::RawValue;
-use token_authorizer::{Authorizer, Config, Invocation, Problems};
+use lambda_runtime::Diagnostic;
+use token_authorizer::{Authorizer, Config, Problems};
 
 /// Lambda ends the init phase after 10 s, and starts it once more under the time limit of the function.
 const INIT_PATIENCE: Duration = Duration::from_secs(8);
@@ -28,31 +28,19 @@ async fn main() -> ExitCode {
         variable("AWS_LAMBDA_LOG_FORMAT").as_deref(),
     );
     let authorizer = match Config::read(variable) {
-        Ok(config) => Arc::new(Authorizer::new(config)),
+        Ok(config) => Authorizer::new(config),
         Err(problems) => return refuse(&problems).await,
     };
     // What is not there by then goes on beside the first invocations.
     let _ = tokio::time::timeout(INIT_PATIENCE, authorizer.prefetch()).await;
-    match serve(authorizer).await {
+    let at_a_time = variable("AWS_LAMBDA_MAX_CONCURRENCY").and_then(|text| text.parse().ok()).unwrap_or(1u32);
+    match runtime::serve(authorizer, at_a_time > 1).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the Lambda runtime ended");
             ExitCode::FAILURE
         }
     }
-}
-
-/// Answers invocations: one at a time, or as many as `AWS_LAMBDA_MAX_CONCURRENCY` says.
-async fn serve(authorizer: Arc<Authorizer>) -> Result<(), lambda_runtime::Error> {
-    // The event is taken as it stands: an error of serde's about it could quote the token.
-    let handler = service_fn(move |LambdaEvent { payload, context }: LambdaEvent<Box<RawValue>>| {
-        let authorizer = Arc::clone(&authorizer);
-        async move {
-            let trace_id = context.xray_trace_id.as_deref();
-            authorizer.authorize(payload.get(), Invocation { request_id: &context.request_id, trace_id }).await
-        }
-    });
-    Runtime::new(handler).run_concurrent().await
 }
 
 /// Says what is wrong to the log and to Lambda, which shows it where the deployment fails.
