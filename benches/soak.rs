@@ -234,12 +234,12 @@ fn said(reply: &Reply) -> String {
         return reply.body["errorType"].as_str().unwrap_or_default().to_owned();
     }
     let (body, policy) = (&reply.body, &reply.body["policyDocument"]["Statement"]);
-    let allow = json!({"Effect": "Allow", "Action": ["execute-api:Invoke"], "Resource": [format!("{STAGE}/*")]});
+    let allow = json!({"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": [format!("{STAGE}/*")]});
     if policy[0] == allow && body["principalId"] == "user-1" && policy[1]["Condition"].is_object() {
         return "Allow".to_owned();
     }
     let reason = body["context"]["reason"].as_str().unwrap_or_default();
-    let deny = json!([{"Effect": "Deny", "Action": ["execute-api:Invoke"], "Resource": [format!("{STAGE}/*")]}]);
+    let deny = json!([{"Effect": "Deny", "Action": "execute-api:Invoke", "Resource": [format!("{STAGE}/*")]}]);
     let is_right =
         *policy == deny && body["principalId"] == "anonymous" && body["context"] == json!({"reason": reason});
     if is_right { reason.to_owned() } else { body.to_string() }

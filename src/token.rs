@@ -35,11 +35,13 @@ impl<'a> Token<'a> {
             return Err(Reason::TokenTooLong.into());
         }
         let malformed = |detail| Reason::TokenMalformed.because(detail);
-        let (signed, signature) = text.rsplit_once('.').ok_or(malformed("not three segments"))?;
-        let (header, payload) = signed.split_once('.').ok_or(malformed("not three segments"))?;
-        if payload.contains('.') {
+        let mut segments = text.split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (segments.next(), segments.next(), segments.next(), segments.next())
+        else {
             return Err(malformed("not three segments"));
-        }
+        };
+        let signed = &text[..header.len() + ".".len() + payload.len()];
         let object = |segment: &str| json::object(&decode(segment)?).ok();
         let header = object(header).ok_or(malformed("the header is not a JSON object in base64url"))?;
         let payload = object(payload).ok_or(malformed("the payload is not a JSON object in base64url"))?;
