@@ -27,6 +27,13 @@ impl Endpoint {
     /// The error says what would be right.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let wanted = "want an absolute URL, as https://login.example.com/keys";
+        let is_separator = |c: char| "/\\?#".contains(c);
+        let host = text.split_once(':').map_or(text, |(_, rest)| rest.trim_start_matches(is_separator));
+        let host = host.split(is_separator).next().unwrap_or_default();
+        // RFC 3986 section 2: a URL is ASCII. Internationalized hosts are not supported in any other form.
+        if !text.is_ascii() || host.contains('%') {
+            return Err("must be ASCII: write the host in punycode (`xn--...`), the rest percent-encoded");
+        }
         let url = Url::parse(text).map_err(|_| wanted)?;
         // `Url` repairs what is not one, as browsers do: that would hide a typing error until no token matches.
         let authority = text.split_once("://").map(|(_, rest)| rest);
@@ -285,6 +292,7 @@ mod tests {
             ("https://login.example.com", true),
             ("https://login.example.com/keys?a=b", true),
             ("https://login.example.com:8443/keys", true),
+            ("https://xn--bcher-kva.example/keys%20and%3F", true),
             ("HTTPS://LOGIN.EXAMPLE.COM/", true),
             ("https://10.0.0.1/keys", true),
             ("https://[2001:db8::1]/keys", true),
@@ -319,6 +327,12 @@ mod tests {
             ("https://:password@login.example.com/", "user name"),
             ("https://login.example.com/#keys", "fragment"),
             ("https://login.example.com/#", "fragment"),
+            ("https://bücher.example/", "punycode"),
+            ("https://BÜCHER.example/keys", "punycode"),
+            ("https://%C3%9CX.example/keys", "punycode"),
+            ("https:\\\\%C3%9CX.example", "punycode"),
+            ("https:///login.example.com/", "absolute URL"),
+            ("https:login.example.com", "absolute URL"),
         ] {
             let found = Endpoint::parse(text).unwrap_err();
             assert!(found.contains(problem), "{text}: {found}");
