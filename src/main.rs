@@ -3,17 +3,22 @@
 mod runtime;
 
 use std::env;
+use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use lambda_runtime::Diagnostic;
-use token_authorizer::{Authorizer, Config, Problems};
+use token_authorizer::{Authorizer, Config};
 
 /// Lambda ends the init phase after 10 s, and starts it once more under the time limit of the function.
 const INIT_PATIENCE: Duration = Duration::from_secs(8);
 
 /// The process is ending: Lambda takes the report at once, or there is no Lambda.
 const REPORT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Somebody started the program by hand.
+const NOT_IN_LAMBDA: &str = "AWS_LAMBDA_RUNTIME_API is not set: this is a Lambda function. Its settings are right; \
+    `cargo run --example local` shows what it does without Lambda";
 
 /// `EX_CONFIG` of BSD's sysexits.
 const BAD_CONFIGURATION: u8 = 78;
@@ -27,9 +32,11 @@ async fn main() -> ExitCode {
         variable("AWS_LAMBDA_LOG_LEVEL").as_deref(),
         variable("AWS_LAMBDA_LOG_FORMAT").as_deref(),
     );
+    let is_in_lambda = variable("AWS_LAMBDA_RUNTIME_API").is_some_and(|address| !address.is_empty());
     let authorizer = match Config::read(variable) {
-        Ok(config) => Authorizer::new(config),
-        Err(problems) => return refuse(&problems).await,
+        Ok(config) if is_in_lambda => Authorizer::new(config),
+        Ok(_) => return refuse(&NOT_IN_LAMBDA, false).await,
+        Err(problems) => return refuse(&problems, is_in_lambda).await,
     };
     // What is not there by then goes on beside the first invocations.
     let _ = tokio::time::timeout(INIT_PATIENCE, authorizer.prefetch()).await;
@@ -44,13 +51,14 @@ async fn main() -> ExitCode {
 }
 
 /// Says what is wrong to the log and to Lambda, which shows it where the deployment fails.
-async fn refuse(problems: &Problems) -> ExitCode {
+async fn refuse(problems: &impl Display, is_in_lambda: bool) -> ExitCode {
     #[allow(clippy::print_stderr, reason = "Lambda collects it, and a terminal shows it")]
     {
         eprintln!("{problems}");
     }
-    if let Ok(Err(error)) | Err(error) =
-        tokio::time::timeout(REPORT_PATIENCE, report(problems)).await.map_err(Into::into)
+    if is_in_lambda
+        && let Ok(Err(error)) | Err(error) =
+            tokio::time::timeout(REPORT_PATIENCE, report(problems)).await.map_err(Into::into)
     {
         tracing::error!(%error, "the Lambda runtime could not be told");
     }
@@ -58,7 +66,7 @@ async fn refuse(problems: &Problems) -> ExitCode {
 }
 
 /// The initialization error of Lambda's Runtime API.
-async fn report(problems: &Problems) -> Result<(), lambda_runtime::Error> {
+async fn report(problems: &impl Display) -> Result<(), lambda_runtime::Error> {
     let diagnostic = Diagnostic { error_type: "BadConfiguration".to_owned(), error_message: problems.to_string() };
     let request = lambda_runtime_api_client::build_request()
         .method("POST")

@@ -37,6 +37,17 @@ fn without_any_setting_it_says_what_is_required() {
 }
 
 #[test]
+fn outside_lambda_it_says_so() {
+    let settings = [("ISSUER", "https://login.example.com"), ("AUDIENCE", AUDIENCE), ("AWS_LAMBDA_RUNTIME_API", "")];
+    let exit = refused(&settings);
+    assert_eq!(exit.code, Some(78));
+    assert!(exit.output.contains("AWS_LAMBDA_RUNTIME_API is not set"), "{}", exit.output);
+    let exit = refused(&settings[1..]);
+    assert_eq!(exit.code, Some(78));
+    assert!(exit.output.contains("ISSUER: is required") && !exit.output.contains("panic"), "{}", exit.output);
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let exit = refused(&[
         ("ISSUER", "https://login.example.com"),
