@@ -103,7 +103,7 @@ pub(crate) struct TooLarge {
     pub(crate) resource: usize,
 }
 
-/// Whether the document of every token fits, whatever rights it has, for an ARN up to the stage of this length.
+/// Whether the document of every token fits, whatever rights it has, for ARNs of up to [`PROVEN_PREFIX`].
 pub(crate) fn fits(routes: &Routes) -> Result<(), TooLarge> {
     let stage = Stage::of_length(PROVEN_PREFIX);
     // Every resource stands once, in one of two statements; with one entry refused there are both.
