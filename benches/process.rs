@@ -14,8 +14,9 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use measuring::{AUDIENCE, cpu, event, is_allowed, mebibytes, median, microseconds, milliseconds, quantile, start};
+use measuring::{AUDIENCE, cpu, is_allowed, mebibytes, median, microseconds, milliseconds, quantile, start};
 use serde_json::json;
+use support::events::bearer;
 use support::idp::Idp;
 use support::process::Lambda;
 use support::tokens::{SigningKey, claims, now};
@@ -56,7 +57,7 @@ fn starts(http: &Idp, https: &Idp, key: &SigningKey) {
     // In turns, so that both see the same weather. The first start brings the files into memory.
     for round in 0..=STARTS {
         for ((_, idp, setting), samples) in cases.iter().zip(&mut samples) {
-            let event = event(&key.token(&claims(&idp.issuer(), AUDIENCE)));
+            let event = bearer(&key.token(&claims(&idp.issuer(), AUDIENCE)));
             let begun = Instant::now();
             let lambda = start(idp, setting.as_slice());
             let reply = lambda.invoke(&event);
@@ -79,11 +80,11 @@ fn starts(http: &Idp, https: &Idp, key: &SigningKey) {
 
 fn warm(idp: &Idp, key: &SigningKey) {
     let lambda = start(idp, &[]);
-    let good: Vec<_> = (0..TOKENS).map(|_| event(&key.token(&claims(&idp.issuer(), AUDIENCE)))).collect();
+    let good: Vec<_> = (0..TOKENS).map(|_| bearer(&key.token(&claims(&idp.issuer(), AUDIENCE)))).collect();
     let mut late = claims(&idp.issuer(), AUDIENCE);
     late["exp"] = json!(now() - 1);
-    let expired = [event(&key.token(&late))];
-    let forged = [event(&SigningKey::rsa_other(key.kid(), 1).token(&claims(&idp.issuer(), AUDIENCE)))];
+    let expired = [bearer(&key.token(&late))];
+    let forged = [bearer(&SigningKey::rsa_other(key.kid(), 1).token(&claims(&idp.issuer(), AUDIENCE)))];
     invocations(&lambda, &good, true, ROUND);
     for (name, events, is_good, count) in [
         ("Allow", &good[..], true, INVOCATIONS),

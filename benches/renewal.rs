@@ -14,10 +14,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use measuring::{
-    AUDIENCE, cpu, event, is_allowed, key_set, mebibytes, median, microseconds, milliseconds, quantile, start,
-};
+use measuring::{AUDIENCE, cpu, is_allowed, key_set, mebibytes, median, microseconds, milliseconds, quantile, start};
 use serde_json::json;
+use support::events::bearer;
 use support::idp::{Behaviour, Idp};
 use support::process::Lambda;
 use support::runtime_api::Reply;
@@ -108,11 +107,11 @@ fn invented_key_ids(table: &mut Table) {
     let (idp, lambda, good) = function(&[]);
     let token = SigningKey::rsa("k1").token(&claims(&idp.issuer(), AUDIENCE));
     let (_, rest) = token.split_once('.').unwrap();
-    let invented = |n: u32| event(&format!("{}.{rest}", b64(format!(r#"{{"alg":"RS256","kid":"invented-{n}"}}"#))));
+    let invented = |n: u32| bearer(&format!("{}.{rest}", b64(format!(r#"{{"alg":"RS256","kid":"invented-{n}"}}"#))));
     // The same at the same time, refused for another reason before any key is looked up: what a good token costs
     // more after a refused one, the processor having forgotten its way, has nothing to do with keys.
     let (_calm_idp, calm_lambda, calm_good) = function(&[]);
-    let untrusted = event(&SigningKey::rsa("k1").token(&claims("https://untrusted.example.com", AUDIENCE)));
+    let untrusted = bearer(&SigningKey::rsa("k1").token(&claims("https://untrusted.example.com", AUDIENCE)));
     let (begun, before) = (Instant::now(), idp.fetches());
     let (mut calm, mut disturbed) = (Vec::new(), Vec::new());
     for n in 0..INVENTED {
@@ -162,7 +161,7 @@ fn down_at_start(table: &mut Table) {
     idp.serve(&[&key]);
     idp.down();
     let lambda = start(&idp, &[TIMEOUT_SETTING]);
-    let good = event(&key.token(&claims(&idp.issuer(), AUDIENCE)));
+    let good = bearer(&key.token(&claims(&idp.issuer(), AUDIENCE)));
     let replies = invoke_for(&lambda, &good, Duration::from_secs(4));
     let policies = replies.iter().filter(|reply| !reply.is_error).count();
     table.row("provider down at start: policies answered", &policies.to_string(), "0", policies == 0);
@@ -216,7 +215,7 @@ fn lookup(table: &mut Table) {
     let functions = [1, 1000].map(|keys| {
         let idp = Idp::start();
         idp.serve_json(key_set(&key, keys));
-        let good = event(&key.token(&claims(&idp.issuer(), AUDIENCE)));
+        let good = bearer(&key.token(&claims(&idp.issuer(), AUDIENCE)));
         (start(&idp, &[]), good, idp)
     });
     let mut samples = [const { Vec::new() }; 2];
@@ -242,7 +241,7 @@ fn function(settings: &[(&str, &str)]) -> (Idp, Lambda, String) {
     let lambda = start(&idp, settings);
     let mut claims = claims(&idp.issuer(), AUDIENCE);
     claims["exp"] = json!(claims["exp"].as_u64().unwrap() + 3600);
-    (idp, lambda, event(&key.token(&claims)))
+    (idp, lambda, bearer(&key.token(&claims)))
 }
 
 fn invoke_for(lambda: &Lambda, event: &str, time: Duration) -> Vec<Reply> {

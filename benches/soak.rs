@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use support::events::{STAGE, bearer, event};
 use support::idp::{Behaviour, Idp};
 use support::process::Lambda;
 use support::runtime_api::Reply;
@@ -34,7 +35,6 @@ const ROUND: usize = 10_000;
 const GROWTH_KIB: u64 = 1024;
 
 const AUDIENCE: &str = "https://pets.example.com";
-const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b/dev";
 
 /// An event, and the answers that are right for it.
 struct Case {
@@ -243,12 +243,4 @@ fn said(reply: &Reply) -> String {
     let is_right =
         *policy == deny && body["principalId"] == "anonymous" && body["context"] == json!({"reason": reason});
     if is_right { reason.to_owned() } else { body.to_string() }
-}
-
-fn event(authorization: &str) -> String {
-    json!({"type": "TOKEN", "authorizationToken": authorization, "methodArn": format!("{STAGE}/GET/pets")}).to_string()
-}
-
-fn bearer(token: &str) -> String {
-    event(&format!("Bearer {token}"))
 }

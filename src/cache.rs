@@ -173,9 +173,11 @@ impl Cache {
         }
     }
 
-    /// A token that does not fit has asked for a renewal, or waits for one.
-    pub(crate) fn doubted(&mut self, now: Now) {
-        self.doubted = Some(now);
+    /// A renewal begins for a token that fits like this. It is a doubt only about keys that are there.
+    pub(crate) fn asked(&mut self, fit: Fit, now: Now) {
+        if fit != Fit::Known && self.keys.is_some() {
+            self.doubted = Some(now);
+        }
     }
 
     /// A renewal succeeded. `max_age` is what the provider said of the life of its answer.
@@ -301,7 +303,7 @@ mod tests {
             let mut cache = fetched(None);
             let now = start().later(seconds(1));
             assert_eq!(cache.advise(fit, false, false, &now), Advice::RenewAndWait);
-            cache.doubted(now);
+            cache.asked(fit, now);
             assert_eq!(cache.advise(fit, true, false, &now), Advice::Wait, "shares the renewal");
             cache.succeeded(Renewed::Unchanged, None, now);
             assert_eq!(cache.advise(fit, false, true, &now), Advice::Answer, "the provider was asked");
@@ -315,7 +317,7 @@ mod tests {
     fn after_a_failure_an_unknown_key_is_undecided_and_a_bad_signature_is_bad() {
         let mut cache = fetched(None);
         let now = start().later(seconds(1));
-        cache.doubted(now);
+        cache.asked(Fit::Unknown, now);
         let pause = cache.failed(1.0, now);
         assert_eq!(pause, seconds(1));
         for later in [0, 1, 29] {
@@ -434,9 +436,7 @@ mod tests {
                         return if fit == Fit::Known { Verdict::Accepted } else { Verdict::Unknown };
                     }
                     Advice::RenewAndWait => {
-                        if fit == Fit::Unknown && self.cache.keys().is_some() {
-                            self.cache.doubted(self.now);
-                        }
+                        self.cache.asked(fit, self.now);
                         self.fetch(jitter);
                         renewed = !self.down;
                     }

@@ -130,9 +130,7 @@ impl Keys {
                 }
             }
             Advice::RenewAndWait => {
-                if fit != Fit::Known && state.cache.keys().is_some() {
-                    state.cache.doubted(now);
-                }
+                state.cache.asked(fit, now);
                 Ok(Found::Wait(self.renewal(&mut state)))
             }
             Advice::Wait => Ok(Found::Wait(self.renewal(&mut state))),

@@ -16,6 +16,7 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use num_bigint::BigUint;
 use serde_json::{Value, json};
+use support::events::{STAGE, bearer, event};
 use support::idp::Idp;
 use support::process::Lambda;
 use support::tokens::{self, SigningKey, b64};
@@ -23,7 +24,6 @@ use token_authorizer::{Authorizer, Config, Failure, Invocation, MAX_BYTES};
 
 const ISSUER: &str = "https://issuer.example.com";
 const AUDIENCE: &str = "https://pets.example.com";
-const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b/dev";
 
 const ALLOW: &str = "Allow";
 const MALFORMED: &str = "token_malformed";
@@ -1348,14 +1348,6 @@ fn segments(token: &str) -> (&str, &str, &str) {
 
 fn set(keys: &[&Value]) -> String {
     json!({"keys": keys}).to_string()
-}
-
-fn event(authorization: &str) -> String {
-    json!({"type": "TOKEN", "authorizationToken": authorization, "methodArn": format!("{STAGE}/GET/pets")}).to_string()
-}
-
-fn bearer(token: &str) -> String {
-    event(&format!("Bearer {token}"))
 }
 
 fn pem(label: &str, der: &[u8]) -> String {

@@ -15,13 +15,6 @@ use crate::support::tokens::{SigningKey, b64};
 
 pub(crate) const AUDIENCE: &str = "https://pets.example.com";
 
-const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b/dev";
-
-pub(crate) fn event(token: &str) -> String {
-    let arn = format!("{STAGE}/GET/pets");
-    json!({"type": "TOKEN", "authorizationToken": format!("Bearer {token}"), "methodArn": arn}).to_string()
-}
-
 /// A public RSA-2048 key that nobody holds the private half of; to the authorizer it is as good as another.
 pub(crate) fn stranger(n: usize) -> Value {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(n as u64 + 1);

@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use token_authorizer::{Authorizer, Config, Failure, Invocation};
 
-use crate::measuring::{AUDIENCE, event, key_set, stranger};
+use crate::measuring::{AUDIENCE, key_set, stranger};
+use crate::support::events::bearer;
 use crate::support::tokens::{SigningKey, now};
 
 const ISSUER: &str = "https://id.example.com";
@@ -192,7 +193,7 @@ pub(crate) fn all() -> Vec<Case> {
     let one_key = |key: &SigningKey| settings(&[("JWKS", key_set(key, 1).to_string())]);
     let decide = |settings: &HashMap<String, String>, token: &str, outcome: &str| Work::Decide {
         settings: settings.clone(),
-        event: event(token),
+        event: bearer(token),
         outcome: outcome.to_owned(),
     };
     let check = |key: &SigningKey, token: &str| Work::Check { jwk: key.jwk(), token: token.to_owned() };
@@ -243,7 +244,7 @@ pub(crate) fn all() -> Vec<Case> {
 
     for bytes in [512, 1024, 4096, 8192] {
         let token = sized(&rsa, bytes);
-        let floor = Work::Read { jwk: rsa.jwk(), event: event(&token) };
+        let floor = Work::Read { jwk: rsa.jwk(), event: bearer(&token) };
         let work = decide(&settings_of_one, &token, "Allow");
         let kib = bytes as f64 / 1024.0;
         add("token", &format!("{kib} KB token"), work, Some((&format!("reading {kib} KB"), floor)));

@@ -15,16 +15,14 @@ mod support;
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::Value;
+use support::events::{STAGE, bearer, event};
 use support::idp::Idp;
 use support::process::{Exit, Lambda};
 use support::runtime_api::Reply;
 use support::tokens::{self, SigningKey};
 
 const AUDIENCE: &str = "https://pets.example.com";
-
-/// The ARN of the PetStore example, up to the stage.
-const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b/dev";
 
 fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_token-authorizer"))
@@ -47,15 +45,6 @@ fn provider(key: &SigningKey) -> Idp {
     let idp = Idp::start();
     idp.serve(&[key]);
     idp
-}
-
-fn event(authorization: &str) -> String {
-    let arn = format!("{STAGE}/GET/pets");
-    json!({"type": "TOKEN", "authorizationToken": authorization, "methodArn": arn}).to_string()
-}
-
-fn bearer(token: &str) -> String {
-    event(&format!("Bearer {token}"))
 }
 
 /// The claims of a good token, with these members changed; null takes one away.
