@@ -35,16 +35,15 @@ impl<'a> Token<'a> {
             return Err(Reason::TokenTooLong.into());
         }
         let malformed = |detail| Reason::TokenMalformed.because(detail);
-        let mut segments = text.split('.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (segments.next(), segments.next(), segments.next(), segments.next())
-        else {
-            return Err(malformed("not three segments"));
-        };
-        let signed = &text[..header.len() + ".".len() + payload.len()];
+        let not_three = || malformed("not three segments");
+        let (signed, signature) = text.rsplit_once('.').ok_or_else(not_three)?;
+        let (header, payload) = signed.split_once('.').ok_or_else(not_three)?;
         let object = |segment: &str| json::object(&decode(segment)?).ok();
         let header = object(header).ok_or(malformed("the header is not a JSON object in base64url"))?;
-        let payload = object(payload).ok_or(malformed("the payload is not a JSON object in base64url"))?;
+        let payload = object(payload).ok_or_else(|| {
+            // Those of a JWE would be five: the dots between are no base64url, and need not be looked for before.
+            if payload.contains('.') { not_three() } else { malformed("the payload is not a JSON object in base64url") }
+        })?;
         decode(signature).ok_or(malformed("the signature is not base64url"))?;
 
         // RFC 7515 section 4.1: these are strings. `alg` must be there, the others may.
@@ -218,6 +217,18 @@ mod tests {
             let text = text.replace('<', h).replace('>', p);
             assert_eq!(parsed(&text), Err(Reason::TokenMalformed), "{text:?}");
         }
+    }
+
+    #[test]
+    fn segments_are_counted() {
+        let (h, p) = (&*b64(HEADER), &*b64(PAYLOAD));
+        let detail = |text: &str| Token::parse(text).err().unwrap().detail;
+        for text in [h.to_owned(), format!("{h}.{p}"), format!("{h}.{p}.c2ln.c2ln"), format!("{h}.{p}.c2ln.c2ln.c2ln")]
+        {
+            assert_eq!(detail(&text), "not three segments", "{text}");
+        }
+        assert_eq!(detail(&format!("{h}.{p}+.c2ln")), "the payload is not a JSON object in base64url");
+        assert_eq!(detail(&format!("{h}.{p}.c2ln+")), "the signature is not base64url");
     }
 
     #[test]
