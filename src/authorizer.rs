@@ -1,12 +1,12 @@
 //! The decision: an event in, an answer out, and one log event about it.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use lambda_runtime::Diagnostic;
 
 use crate::algorithm::{Algorithm, Algorithms};
 use crate::claims::{Rules, Subject};
@@ -64,15 +64,23 @@ pub enum Failure {
     NoVerdict(Fault),
 }
 
-impl From<Failure> for Diagnostic {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Unauthorized => {
-                Self { error_type: "Unauthorized".to_owned(), error_message: "Unauthorized".to_owned() }
-            }
-            Failure::NoVerdict(fault) => {
-                Self { error_type: fault.obstacle.code().to_owned(), error_message: fault.to_string() }
-            }
+impl Failure {
+    /// The `errorType` of the invocation.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthorized => "Unauthorized",
+            Self::NoVerdict(fault) => fault.obstacle.code(),
+        }
+    }
+}
+
+/// The `errorMessage` of the invocation.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unauthorized => f.write_str("Unauthorized"),
+            Self::NoVerdict(fault) => fault.fmt(f),
         }
     }
 }

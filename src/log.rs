@@ -1,6 +1,6 @@
 //! The log: one JSON object a line, as Lambda's logging controls expect, or text.
 //!
-//! Dependencies are capped, whatever the level: at their finest they would log events, and so tokens.
+//! Dependencies are silent, whatever the level: at their finest they would log events, and so tokens.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -26,11 +26,7 @@ pub fn start(level: Option<&str>, format: Option<&str>) {
         Some("TEXT") => Some(false),
         Some(_) => None,
     };
-    let targets = Targets::new()
-        .with_target("token_authorizer", max.unwrap_or(LevelFilter::INFO))
-        .with_target("lambda_runtime", max.unwrap_or(LevelFilter::INFO).min(LevelFilter::WARN))
-        // It would say a second time, in other words, why an invocation failed.
-        .with_target("lambda_runtime::layers::panic", LevelFilter::OFF);
+    let targets = Targets::new().with_target("token_authorizer", max.unwrap_or(LevelFilter::INFO));
     let line = fmt::layer().with_target(false).with_ansi(false);
     let line = if is_json.unwrap_or(true) {
         line.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()

@@ -7,6 +7,7 @@ mod decisions;
 mod emulator;
 mod logs;
 mod metrics;
+mod platform;
 mod providers;
 mod startup;
 
