@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
@@ -112,13 +113,30 @@ impl<R: Into<Refusal>> From<R> for Refused {
     }
 }
 
+/// An answer, and what is to be written down about it. Whoever waits for the answer need not wait for that.
+#[must_use = "decisions are recorded"]
+pub struct Decision<'a> {
+    /// What the invocation is answered with.
+    pub answer: Result<Answer, Failure>,
+    /// What is left to do then.
+    pub record: Record<'a>,
+}
+
+/// The log event of a decision, and its metric.
+pub struct Record<'a> {
+    trail: Trail,
+    took: Duration,
+    ended: Now,
+    metrics: Option<&'a Metrics>,
+}
+
 /// What is known about a request, for the log.
 #[derive(Default)]
 struct Trail {
     issuer: Option<String>,
     kid: Option<String>,
     algorithm: Option<String>,
-    denial: Option<Denial>,
+    refusal: Option<Refusal>,
     left_out: String,
 }
 
@@ -165,33 +183,40 @@ impl Authorizer {
         join_all(self.issuers.values().map(|trust| trust.keys.prefetch())).await;
     }
 
-    /// Answers an event of API Gateway, given as JSON text.
+    /// Answers an event of API Gateway, given as JSON text, and records the decision.
     ///
     /// # Errors
     ///
     /// [`Failure::NoVerdict`] if nothing can be decided, also because of a panic; [`Failure::Unauthorized`] for a
     /// refused token where the configuration wants that.
     pub async fn authorize(&self, event: &str, invocation: Invocation<'_>) -> Result<Answer, Failure> {
+        let Decision { answer, record } = self.decide(event).await;
+        record.write(invocation);
+        answer
+    }
+
+    /// Decides as [`Authorizer::authorize`] does, and leaves the record to be written when the answer is on its way.
+    pub async fn decide(&self, event: &str) -> Decision<'_> {
         let begun = Now::read();
         let mut trail = Trail::default();
         let answer = shielded(self.answer(event, &begun, &mut trail)).await;
-        let ended = Now::read();
-        trail.log(&answer, ended.since(&begun), invocation);
-        if let Some(metrics) = &self.metrics {
-            metrics.decided(trail.outcome(&answer), &ended);
+        if let Err(Failure::NoVerdict(fault)) = &answer {
+            trail.refusal = Some(fault.clone().into());
         }
-        answer
+        let ended = Now::read();
+        let record = Record { trail, took: ended.since(&begun), ended, metrics: self.metrics.as_ref() };
+        Decision { answer, record }
     }
 
     async fn answer(&self, event: &str, now: &Now, trail: &mut Trail) -> Result<Answer, Failure> {
         let event = Event::parse(event)?;
         let request = event.request()?;
-        match self.decide(&request, now, trail).await {
+        match self.judge(&request, now, trail).await {
             Ok(answer) => Ok(answer),
             Err(Refused { refusal: Refusal::Undecided(fault), .. }) => Err(fault.into()),
             Err(Refused { refusal: Refusal::Denied(denial), principal }) => {
                 let reason = denial.reason;
-                trail.denial = Some(denial);
+                trail.refusal = Some(denial.into());
                 // A 401 would have the client fetch a new token, which would have no more rights.
                 if self.on_refusal == OnRefusal::Unauthorized && reason != Reason::InsufficientScope {
                     return Err(Failure::Unauthorized);
@@ -201,7 +226,7 @@ impl Authorizer {
         }
     }
 
-    async fn decide(&self, request: &Request<'_>, now: &Now, trail: &mut Trail) -> Result<Answer, Refused> {
+    async fn judge(&self, request: &Request<'_>, now: &Now, trail: &mut Trail) -> Result<Answer, Refused> {
         let credential = self.credentials.token(request)?;
         let token = Token::parse(&credential)?;
         trail.note(&token);
@@ -274,27 +299,48 @@ impl Trail {
         self.algorithm = Some(excerpt(token.unverified_algorithm()));
     }
 
-    fn outcome(&self, answer: &Result<Answer, Failure>) -> Outcome {
-        match (answer, &self.denial) {
-            (Err(Failure::NoVerdict(_)), _) => Outcome::Unavailable,
-            (_, Some(denial)) => Outcome::Refused(denial.reason),
-            (_, None) => Outcome::Allowed,
+    fn outcome(&self) -> Outcome {
+        match &self.refusal {
+            None => Outcome::Allowed,
+            Some(Refusal::Denied(denial)) => Outcome::Refused(denial.reason),
+            Some(Refusal::Undecided(_)) => Outcome::Unavailable,
         }
     }
+}
 
-    fn log(&self, answer: &Result<Answer, Failure>, took: std::time::Duration, invocation: Invocation<'_>) {
-        let (issuer, kid, alg) = (self.issuer.as_deref(), self.kid.as_deref(), self.algorithm.as_deref());
-        let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+impl Record<'_> {
+    /// Writes it down, under the invocation that was answered.
+    pub fn write(&self, invocation: Invocation<'_>) {
+        let Trail { refusal, left_out, .. } = &self.trail;
+        let (issuer, kid, alg) =
+            (self.trail.issuer.as_deref(), self.trail.kid.as_deref(), self.trail.algorithm.as_deref());
+        let duration_us = u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX);
         let Invocation { request_id, trace_id } = invocation;
-        if let Err(Failure::NoVerdict(fault)) = answer {
-            let (reason, detail) = (fault.obstacle.code(), &*fault.detail);
-            tracing::error!(decision = "none", reason, detail, issuer, kid, alg, duration_us, request_id, trace_id);
-        } else if let Some(denial) = &self.denial {
-            let (reason, detail) = (denial.reason.code(), some(&denial.detail));
-            tracing::info!(decision = "deny", reason, detail, issuer, kid, alg, duration_us, request_id, trace_id);
-        } else {
-            let context_left_out = some(&self.left_out);
-            tracing::info!(decision = "allow", issuer, kid, alg, duration_us, request_id, trace_id, context_left_out);
+        match refusal {
+            None => {
+                let context_left_out = some(left_out);
+                tracing::info!(
+                    decision = "allow",
+                    issuer,
+                    kid,
+                    alg,
+                    duration_us,
+                    request_id,
+                    trace_id,
+                    context_left_out
+                );
+            }
+            Some(Refusal::Denied(denial)) => {
+                let (reason, detail) = (denial.reason.code(), some(&denial.detail));
+                tracing::info!(decision = "deny", reason, detail, issuer, kid, alg, duration_us, request_id, trace_id);
+            }
+            Some(Refusal::Undecided(fault)) => {
+                let (reason, detail) = (fault.obstacle.code(), &*fault.detail);
+                tracing::error!(decision = "none", reason, detail, issuer, kid, alg, duration_us, request_id, trace_id);
+            }
+        }
+        if let Some(metrics) = self.metrics {
+            metrics.decided(self.trail.outcome(), &self.ended);
         }
     }
 }

@@ -55,7 +55,7 @@ mod vectors;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-pub use authorizer::{Authorizer, Failure, Invocation};
+pub use authorizer::{Authorizer, Decision, Failure, Invocation, Record};
 pub use config::{Config, Problem, Problems, SETTINGS, Setting};
 pub use log::start as start_log;
 pub use policy::Answer;

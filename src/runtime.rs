@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use token_authorizer::{Authorizer, Invocation};
+use token_authorizer::{Authorizer, Decision, Invocation};
 use tokio::task::JoinSet;
 
 use crate::runtime_api::{Error, RuntimeApi};
@@ -26,8 +26,10 @@ pub(crate) async fn serve(authorizer: Authorizer, platform: &RuntimeApi, at_a_ti
 async fn one_by_one(authorizer: Arc<Authorizer>, mut platform: RuntimeApi) -> Result<Infallible, Error> {
     loop {
         let Some(event) = platform.next().await? else { continue };
-        let invocation = Invocation { request_id: event.request_id(), trace_id: event.trace_id() };
-        let answer = authorizer.authorize(event.text(), invocation).await;
-        platform.answer(&event, answer).await?;
+        let Decision { answer, record } = authorizer.decide(event.text()).await;
+        let answered = platform.answer(&event, answer).await;
+        // After the answer, so that nobody waits for it: Lambda freezes the process when the next event is asked for.
+        record.write(Invocation { request_id: event.request_id(), trace_id: event.trace_id() });
+        answered?;
     }
 }

@@ -1148,7 +1148,7 @@ fn no_request_forges_a_log_line() {
         let settings = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("JWKS", &jwks), ("AWS_LAMBDA_LOG_FORMAT", format)];
         let lambda = Lambda::spawn(Path::new(env!("CARGO_BIN_EXE_token-authorizer")), &settings);
         events.iter().for_each(|event| drop(lambda.invoke(event)));
-        // The line of the last decision is written before its answer; the pipe may lag behind.
+        // The line of a decision is written after its answer.
         let lines = || -> Vec<String> { lambda.output().lines().map(str::to_owned).collect() };
         let is_decision = |line: &str| match format {
             "JSON" => {

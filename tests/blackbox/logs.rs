@@ -195,11 +195,8 @@ fn invocations_at_once_are_logged_each_under_its_own_id() {
     };
     let tickets: Vec<_> = kids.iter().map(|kid| lambda.submit(&event(kid))).collect();
     let replies: Vec<_> = tickets.into_iter().map(|ticket| lambda.wait(ticket)).collect();
-    let output = lambda.end();
-    let lines: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for (kid, reply) in kids.iter().zip(&replies) {
-        let line = lines.iter().find(|line| line["kid"] == **kid).unwrap();
-        assert_same_invocation(line, reply);
+        assert_same_invocation(&lambda.wait_for_log(|line| line["kid"] == **kid), reply);
     }
 }
 

@@ -126,6 +126,8 @@ impl Lambda {
 
     /// Ends the function and tells all that it wrote: after an answer, everything about that.
     pub(crate) fn end(mut self) -> String {
+        // The line about an answer is written after it, and before the next event is asked for.
+        self.api.settle();
         self.signal("KILL");
         self.full_output()
     }
@@ -215,6 +217,10 @@ impl Lambda {
 
 impl Drop for Lambda {
     fn drop(&mut self) {
+        if !thread::panicking() && self.exited().is_none() {
+            // What it still writes about its last answer counts as well.
+            self.api.settled_within(LOG_LIMIT);
+        }
         // A panicking wait may have poisoned the lock; the child has to go all the same.
         let child = self.child.get_mut().unwrap_or_else(|poison| poison.into_inner());
         let _ = child.kill();

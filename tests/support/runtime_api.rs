@@ -93,8 +93,12 @@ impl RuntimeApi {
 
     /// Waits until the function is at an event or asks for one, rather than on its way between the two.
     pub(crate) fn settle(&self) {
+        assert!(self.settled_within(PATIENCE), "no sign of the function for {PATIENCE:?}");
+    }
+
+    pub(crate) fn settled_within(&self, time: Duration) -> bool {
         let settled = |state: &State| state.polling > 0 || !state.handed_out.is_empty();
-        assert!(settled(&self.shared.wait(PATIENCE, settled)), "no sign of the function for {PATIENCE:?}");
+        settled(&self.shared.wait(time, settled))
     }
 
     pub(crate) fn init_error(&self) -> Option<Value> {
