@@ -10,7 +10,7 @@ mod measuring;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::process::ExitCode;
+use std::process::{self, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
@@ -218,6 +218,10 @@ fn lookup(table: &mut Table) {
         let good = bearer(&key.token(&claims(&idp.issuer(), AUDIENCE)));
         (start(&idp, &[]), good, idp)
     });
+    // All on one core, where that can be had: to wake another one costs more than the look-up that is compared.
+    for pid in functions.iter().map(|(lambda, ..)| lambda.pid()).chain([process::id()]) {
+        let _ = Command::new("taskset").args(["-acp", "0", &pid.to_string()]).stdout(Stdio::null()).status();
+    }
     let mut samples = [const { Vec::new() }; 2];
     for _ in 0..ROUNDS {
         for ((lambda, good, _), samples) in functions.iter().zip(&mut samples) {
