@@ -25,6 +25,7 @@
 //! | `claims` | *pure*: rules for claims |
 //! | `token` | *pure*: the compact form, and claims that were verified |
 //! | `jwks` | *pure*: key sets |
+//! | `rsa` | RSA keys that stay parsed |
 //! | `json` | *pure*: strict objects |
 //! | `algorithm` | *pure*: the closed list |
 //! | `refusal` | *pure*: every reason |
@@ -47,6 +48,7 @@ mod policy;
 mod provider;
 mod refusal;
 mod rights;
+mod rsa;
 mod token;
 #[cfg(test)]
 mod vectors;
