@@ -311,36 +311,25 @@ impl Trail {
 impl Record<'_> {
     /// Writes it down, under the invocation that was answered.
     pub fn write(&self, invocation: Invocation<'_>) {
-        let Trail { refusal, left_out, .. } = &self.trail;
-        let (issuer, kid, alg) =
-            (self.trail.issuer.as_deref(), self.trail.kid.as_deref(), self.trail.algorithm.as_deref());
-        let duration_us = u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX);
-        let Invocation { request_id, trace_id } = invocation;
-        match refusal {
-            None => {
-                let context_left_out = some(left_out);
-                tracing::info!(
-                    decision = "allow",
-                    issuer,
-                    kid,
-                    alg,
-                    duration_us,
-                    request_id,
-                    trace_id,
-                    context_left_out
-                );
-            }
-            Some(Refusal::Denied(denial)) => {
-                let (reason, detail) = (denial.reason.code(), some(&denial.detail));
-                tracing::info!(decision = "deny", reason, detail, issuer, kid, alg, duration_us, request_id, trace_id);
-            }
-            Some(Refusal::Undecided(fault)) => {
-                let (reason, detail) = (fault.obstacle.code(), &*fault.detail);
-                tracing::error!(decision = "none", reason, detail, issuer, kid, alg, duration_us, request_id, trace_id);
-            }
-        }
+        self.log(invocation);
         if let Some(metrics) = self.metrics {
             metrics.decided(self.trail.outcome(), &self.ended);
+        }
+    }
+
+    fn log(&self, Invocation { request_id, trace_id }: Invocation<'_>) {
+        let Trail { issuer, kid, algorithm, refusal, left_out } = &self.trail;
+        let (issuer, kid, alg) = (issuer.as_deref(), kid.as_deref(), algorithm.as_deref());
+        let duration_us = u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX);
+        if let Some(Refusal::Undecided(fault)) = refusal {
+            let (reason, detail) = (fault.obstacle.code(), &*fault.detail);
+            tracing::error!(decision = "none", reason, detail, issuer, kid, alg, duration_us, request_id, trace_id);
+        } else if let Some(Refusal::Denied(denial)) = refusal {
+            let (reason, detail) = (denial.reason.code(), some(&denial.detail));
+            tracing::info!(decision = "deny", reason, detail, issuer, kid, alg, duration_us, request_id, trace_id);
+        } else {
+            let context_left_out = some(left_out);
+            tracing::info!(decision = "allow", issuer, kid, alg, duration_us, request_id, trace_id, context_left_out);
         }
     }
 }

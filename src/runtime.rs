@@ -1,6 +1,6 @@
 //! The life of the function: an event is fetched, its answer posted, and the next one fetched.
 //!
-//! It could be led by AWS's `lambda_runtime`. But for every event version 1.5 sets the variable `_X_AMZN_TRACE_ID`, which
+//! AWS's `lambda_runtime` is made for that. But version 1.5 sets the variable `_X_AMZN_TRACE_ID` for every event, which
 //! nothing here reads, and glibc's `setenv` never frees a value: 174 bytes an invocation (`docs/security.md`).
 
 use std::convert::Infallible;
@@ -13,7 +13,7 @@ use crate::runtime_api::{Error, RuntimeApi};
 
 /// Answers invocations, so many at a time, until the platform cannot be reached any more.
 ///
-/// Each of them is a task, like their connections: tokio lets one follow the other without asking the kernel in between.
+/// Each is a task, as their connections are: tokio lets one follow the other without a system call between them.
 pub(crate) async fn serve(authorizer: Authorizer, platform: &RuntimeApi, at_a_time: u32) {
     let authorizer = Arc::new(authorizer);
     let mut loops: JoinSet<_> = (0..at_a_time).map(|_| one_by_one(Arc::clone(&authorizer), platform.clone())).collect();
