@@ -38,11 +38,19 @@ fn without_any_setting_it_says_what_is_required() {
 
 #[test]
 fn outside_lambda_it_says_so() {
-    let settings = [("ISSUER", "https://login.example.com"), ("AUDIENCE", AUDIENCE), ("AWS_LAMBDA_RUNTIME_API", "")];
-    let exit = refused(&settings);
-    assert_eq!(exit.code, Some(78));
-    assert!(exit.output.contains("AWS_LAMBDA_RUNTIME_API is not set"), "{}", exit.output);
-    let exit = refused(&settings[1..]);
+    let settings = |address| {
+        [("ISSUER", "https://login.example.com"), ("AUDIENCE", AUDIENCE), ("AWS_LAMBDA_RUNTIME_API", address)]
+    };
+    for (address, wrong) in [
+        ("", "AWS_LAMBDA_RUNTIME_API is not set"),
+        ("/path", "AWS_LAMBDA_RUNTIME_API is not a host and a port"),
+        ("not an address", "AWS_LAMBDA_RUNTIME_API is not a host and a port"),
+    ] {
+        let exit = refused(&settings(address));
+        assert_eq!(exit.code, Some(78), "{address}");
+        assert!(exit.output.contains(wrong), "{address}: {}", exit.output);
+    }
+    let exit = refused(&settings("")[1..]);
     assert_eq!(exit.code, Some(78));
     assert!(exit.output.contains("ISSUER: is required") && !exit.output.contains("panic"), "{}", exit.output);
 }
