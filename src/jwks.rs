@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
@@ -114,15 +115,17 @@ fn rsa(jwk: &Map<String, Value>) -> Option<(DecodingKey, Algorithms)> {
 }
 
 fn elliptic_curve(jwk: &Map<String, Value>) -> Option<(DecodingKey, Algorithms)> {
-    let (algorithm, size) = match jwk.get("crv")?.as_str()? {
-        "P-256" => (Algorithm::ES256, 32),
-        "P-384" => (Algorithm::ES384, 48),
+    let (algorithm, parameters, size) = match jwk.get("crv")?.as_str()? {
+        "P-256" => (Algorithm::ES256, &ECDSA_P256_SHA256_FIXED, 32),
+        "P-384" => (Algorithm::ES384, &ECDSA_P384_SHA384_FIXED, 48),
         _ => return None,
     };
     let (x, y) = (octets(jwk, "x")?, octets(jwk, "y")?);
     // RFC 7518 section 6.2.1.2: coordinates have the full length. Uncompressed point: SEC 1 section 2.3.3.
-    let usable = x.len() == size && y.len() == size;
-    usable.then(|| (DecodingKey::from_ec_der(&[&[4], &*x, &*y].concat()), Algorithms::of(algorithm)))
+    let point = [&[4], &*x, &*y].concat();
+    // RFC 8725 section 3.4: aws-lc takes no point that is not on the curve.
+    let usable = x.len() == size && y.len() == size && ParsedPublicKey::new(parameters, &point).is_ok();
+    usable.then(|| (DecodingKey::from_ec_der(&point), Algorithms::of(algorithm)))
 }
 
 fn edwards_curve(jwk: &Map<String, Value>) -> Option<(DecodingKey, Algorithms)> {
@@ -367,6 +370,9 @@ mod tests {
             (with(p256.clone(), "y", json!(b64([1; 33]))), none),
             (with(p256.clone(), "y", json!("")), none),
             (without(p256.clone(), "y"), none),
+            (with(p256.clone(), "x", p256["y"].clone()), none),
+            (with(with(p256.clone(), "x", json!(b64([0; 32]))), "y", json!(b64([0; 32]))), none),
+            (with(p384.clone(), "y", p384["x"].clone()), none),
             (with(p256.clone(), "kty", json!("OKP")), none),
             (with(p256.clone(), "kty", json!("ec")), none),
             (with(p256.clone(), "kty", json!(["EC"])), none),
