@@ -1,5 +1,6 @@
 //! The platform as it may be: it hangs up, has nothing to do, serves several functions at one address, goes away.
 
+use std::cell::Cell;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -27,19 +28,18 @@ struct Seen {
     body: String,
 }
 
-/// The function on a platform that does these things, one after the other; then it refuses all connections.
+/// The function on a platform that does these things, one after the other; then it hangs up.
 fn run(key: &SigningKey, base: &str, script: Vec<Does>) -> (Vec<Seen>, Output) {
     let script = Arc::new(Mutex::new(script.into_iter()));
     let seen = Arc::<Mutex<Vec<Seen>>>::default();
     let server = Server::listen(0, {
         let seen = seen.clone();
         move |stream| {
-            let is_first = Mutex::new(true);
+            let is_first = Cell::new(true);
             let _ = converse(stream, |request, connection| {
                 let line = format!("{} {}", request.method, request.target);
                 let body = String::from_utf8(request.body.clone()).unwrap();
-                let is_first = std::mem::take(&mut *is_first.lock().unwrap());
-                seen.lock().unwrap().push(Seen { line, is_first, body });
+                seen.lock().unwrap().push(Seen { line, is_first: is_first.take(), body });
                 match script.lock().unwrap().next() {
                     Some(Does::Answer(response)) => connection.send(&response),
                     Some(Does::AnswerLast(response)) => {
@@ -60,8 +60,8 @@ fn run(key: &SigningKey, base: &str, script: Vec<Does>) -> (Vec<Seen>, Output) {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    drop(server);
-    (Arc::into_inner(seen).unwrap().into_inner().unwrap(), function)
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
+    (seen, function)
 }
 
 fn invocation(id: &str, event: &str) -> Response {
