@@ -10,11 +10,11 @@ mod measuring;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::process::{Command, ExitCode};
+use std::fs;
+use std::process::{self, ExitCode};
 use std::time::{Duration, Instant};
-use std::{env, fs};
 
-use measuring::{AUDIENCE, cpu, is_allowed, mebibytes, median, microseconds, milliseconds, quantile, start};
+use measuring::{AUDIENCE, cpu, is_allowed, mebibytes, median, microseconds, milliseconds, pin, quantile, start};
 use serde_json::json;
 use support::events::bearer;
 use support::idp::Idp;
@@ -28,14 +28,9 @@ const ROUND: usize = 500;
 /// Different tokens, one after the other.
 const TOKENS: usize = 50;
 
-const PINNED: &str = "--pinned";
-
 fn main() -> ExitCode {
-    let is_pinned = env::args().any(|argument| argument == PINNED);
-    if !is_pinned && Command::new("taskset").args(["-c", "0", "true"]).status().is_ok_and(|status| status.success()) {
-        let again = Command::new("taskset").args(["-c", "0"]).arg(env::current_exe().unwrap()).arg(PINNED).status();
-        return if again.unwrap().success() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    }
+    // The functions are started on the core of who starts them.
+    let is_pinned = pin(process::id());
     let key = SigningKey::rsa("signing-key-1");
     let (http, https) = (Idp::start(), Idp::start_tls());
     [&http, &https].into_iter().for_each(|idp| idp.serve(&[&key]));

@@ -10,11 +10,13 @@ mod measuring;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::process::{self, Command, ExitCode, Stdio};
+use std::process::{self, ExitCode};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use measuring::{AUDIENCE, cpu, is_allowed, key_set, mebibytes, median, microseconds, milliseconds, quantile, start};
+use measuring::{
+    AUDIENCE, cpu, is_allowed, key_set, mebibytes, median, microseconds, milliseconds, pin, quantile, start,
+};
 use serde_json::json;
 use support::events::bearer;
 use support::idp::{Behaviour, Idp};
@@ -219,9 +221,7 @@ fn lookup(table: &mut Table) {
         (start(&idp, &[]), good, idp)
     });
     // All on one core, where that can be had: to wake another one costs more than the look-up that is compared.
-    for pid in functions.iter().map(|(lambda, ..)| lambda.pid()).chain([process::id()]) {
-        let _ = Command::new("taskset").args(["-acp", "0", &pid.to_string()]).stdout(Stdio::null()).status();
-    }
+    functions.iter().map(|(lambda, ..)| lambda.pid()).chain([process::id()]).for_each(|pid| _ = pin(pid));
     let mut samples = [const { Vec::new() }; 2];
     for _ in 0..ROUNDS {
         for ((lambda, good, _), samples) in functions.iter().zip(&mut samples) {

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -56,6 +57,13 @@ pub(crate) fn cpu(lambda: &Lambda) -> Duration {
     let time = |schedstat: String| schedstat.split(' ').next()?.parse::<u64>().ok();
     let times = threads.map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok().and_then(time));
     times.sum::<Option<u64>>().filter(|time| *time > 0).map_or_else(|| lambda.cpu(), Duration::from_nanos)
+}
+
+/// Keeps a process, and what it starts from then on, on one core. Whether that could be had: it needs `taskset`.
+pub(crate) fn pin(pid: u32) -> bool {
+    let mut taskset = Command::new("taskset");
+    let taskset = taskset.args(["-acp", "0", &pid.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+    taskset.status().is_ok_and(|status| status.success())
 }
 
 /// The value that this part of the sample does not exceed.
