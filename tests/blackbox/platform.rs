@@ -17,11 +17,9 @@ enum Does {
     Answer(Response),
     /// Answers, and closes the connection.
     AnswerLast(Response),
-    HangUp,
 }
 
 /// A request, and whether it is the first of its connection.
-#[derive(Debug, PartialEq)]
 struct Seen {
     line: String,
     is_first: bool,
@@ -46,7 +44,7 @@ fn run(key: &SigningKey, base: &str, script: Vec<Does>) -> (Vec<Seen>, Output) {
                         connection.send(&response.header("Connection", "close"))?;
                         hang_up()
                     }
-                    Some(Does::HangUp) | None => hang_up(),
+                    None => hang_up(),
                 }
             });
         }
@@ -96,7 +94,6 @@ fn one_connection_serves_until_the_platform_closes_it() {
             Does::AnswerLast(taken()),
             Does::Answer(invocation("3", "{}")),
             Does::Answer(taken()),
-            Does::HangUp,
         ],
     );
     let requests: Vec<_> = seen.iter().map(|seen| (&*seen.line, seen.is_first)).collect();
@@ -127,12 +124,7 @@ fn nothing_to_do_is_no_event() {
     let (seen, function) = run(
         &SigningKey::es256("k1"),
         "/.rt",
-        vec![
-            Does::Answer(Response::new(204)),
-            Does::Answer(invocation("1", "{}")),
-            Does::Answer(taken()),
-            Does::HangUp,
-        ],
+        vec![Does::Answer(Response::new(204)), Does::Answer(invocation("1", "{}")), Does::Answer(taken())],
     );
     let requests: Vec<_> = seen.iter().map(|seen| &*seen.line).collect();
     let next = "GET /.rt/2018-06-01/runtime/invocation/next";
@@ -142,13 +134,12 @@ fn nothing_to_do_is_no_event() {
 
 #[test]
 fn an_answer_that_is_not_taken_is_logged_and_the_next_event_answered() {
-    let refused = Response::new(413);
     let (seen, function) = run(
         &SigningKey::es256("k1"),
         "",
         vec![
             Does::Answer(invocation("1", "{}")),
-            Does::Answer(refused),
+            Does::Answer(Response::new(413)),
             Does::Answer(invocation("2", "{}")),
             Does::Answer(taken()),
         ],
