@@ -80,7 +80,7 @@ fn show(answer: Result<&str, &Failure>) {
                 println!("  principal  {principal}");
             }
             for statement in statements.into_iter().flatten() {
-                let until = &statement["Condition"]["DateGreaterThanEquals"]["aws:CurrentTime"];
+                let until = &statement["Condition"]["DateGreaterThanEquals"]["aws:CurrentTime"][0];
                 let from = until.as_str().map(|until| format!(" from {until}")).unwrap_or_default();
                 for resource in statement["Resource"].as_array().into_iter().flatten() {
                     println!(

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
@@ -15,13 +15,16 @@ use crate::clock::Now;
 use crate::config::{Config, Issuer, KeySource, OnRefusal};
 use crate::event::{Credentials, Event, Kind, Request};
 use crate::http::Fetcher;
-use crate::keys::Keys;
+use crate::keys::{Keys, PendingRenewal};
 use crate::metrics::{Metrics, Outcome};
 use crate::policy::{self, Answer, Context, ContextClaim, Form, Permit};
 use crate::provider::Provider;
 use crate::refusal::{Denial, Fault, Obstacle, Reason, Refusal};
 use crate::rights::{Grant, Rights};
 use crate::token::{ClaimPath, Claims, Token};
+
+/// How long before an invocation's deadline a renewal is not waited for any more.
+const DEADLINE_MARGIN: Duration = Duration::from_millis(500);
 
 /// How much of what a token says of itself is logged.
 const MAX_LOGGED: usize = 128;
@@ -38,7 +41,7 @@ pub struct Authorizer {
     on_refusal: OnRefusal,
     expiry_guard: bool,
     simple_response: bool,
-    metrics: Option<Metrics>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// All that one issuer is trusted with: its own keys, and its own rules.
@@ -113,21 +116,27 @@ impl<R: Into<Refusal>> From<R> for Refused {
     }
 }
 
-/// An answer, and what is to be written down about it. Whoever waits for the answer need not wait for that.
-#[must_use = "decisions are recorded"]
-pub struct Decision<'a> {
+/// An answer, and what is left to do once it is sent.
+pub struct Decision {
     /// What the invocation is answered with.
     pub answer: Result<Answer, Failure>,
-    /// What is left to do then.
-    pub record: Record<'a>,
+    /// What its client need not wait for.
+    pub after: AfterAnswer,
+}
+
+/// What is left to do once an answer is sent, and before Lambda is asked for the next event.
+#[must_use = "decisions are recorded, and renewals waited for"]
+pub struct AfterAnswer {
+    record: Record,
+    pending: Vec<PendingRenewal>,
 }
 
 /// The log event of a decision, and its metric.
-pub struct Record<'a> {
+struct Record {
     trail: Trail,
     took: Duration,
     ended: Now,
-    metrics: Option<&'a Metrics>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// What is known about a request, for the log.
@@ -148,6 +157,7 @@ impl Authorizer {
         tracing::info!(issuers = names.join(" "), version = env!("CARGO_PKG_VERSION"), "configured");
         config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let fetcher = Arc::new(Fetcher::new(config.fetch_timeout, config.authorities));
+        let metrics = config.metrics.map(Arc::new);
         let mut anyone = Acceptance::default();
         let mut issuers = HashMap::with_capacity(config.issuers.len());
         for Issuer { name, algorithms, types, rules, scope_claims, keys } in config.issuers {
@@ -158,7 +168,7 @@ impl Authorizer {
                 KeySource::Provider { keys_at, seed } => {
                     let symmetric = seed.iter().filter(|key| key.is_symmetric()).cloned().collect();
                     let provider = Provider::new(name.clone(), keys_at, algorithms, symmetric, Arc::clone(&fetcher));
-                    Keys::of(provider, seed, config.lifetimes, config.metrics.clone())
+                    Keys::of(provider, seed, config.lifetimes, metrics.clone())
                 }
             };
             let acceptance = Acceptance { types, algorithms };
@@ -174,7 +184,7 @@ impl Authorizer {
             on_refusal: config.on_refusal,
             expiry_guard: config.expiry_guard,
             simple_response: config.simple_response,
-            metrics: config.metrics,
+            metrics,
         }
     }
 
@@ -183,35 +193,42 @@ impl Authorizer {
         join_all(self.issuers.values().map(|trust| trust.keys.prefetch())).await;
     }
 
-    /// Answers an event of API Gateway, given as JSON text, and records the decision.
+    /// Answers an event of API Gateway, given as JSON text, and records the decision. Does not wait for a renewal of
+    /// keys that it may have begun.
     ///
     /// # Errors
     ///
     /// [`Failure::NoVerdict`] if nothing can be decided, also because of a panic; [`Failure::Unauthorized`] for a
     /// refused token where the configuration wants that.
     pub async fn authorize(&self, event: &str, invocation: Invocation<'_>) -> Result<Answer, Failure> {
-        let Decision { answer, record } = self.decide(event).await;
-        record.write(invocation);
+        let Decision { answer, after } = self.decide(event).await;
+        after.record.write(invocation);
         answer
     }
 
-    /// Decides as [`Authorizer::authorize`] does, and leaves the record to be written when the answer is on its way.
-    pub async fn decide(&self, event: &str) -> Decision<'_> {
+    /// Decides as [`Authorizer::authorize`] does, and leaves to be done later what the client need not wait for.
+    pub async fn decide(&self, event: &str) -> Decision {
         let begun = Now::read();
-        let mut trail = Trail::default();
-        let answer = shielded(self.answer(event, &begun, &mut trail)).await;
+        let (mut trail, mut pending) = (Trail::default(), Vec::new());
+        let answer = shielded(self.answer(event, &begun, &mut trail, &mut pending)).await;
         if let Err(Failure::NoVerdict(fault)) = &answer {
             trail.refusal = Some(fault.clone().into());
         }
         let ended = Now::read();
-        let record = Record { trail, took: ended.since(&begun), ended, metrics: self.metrics.as_ref() };
-        Decision { answer, record }
+        let record = Record { trail, took: ended.since(&begun), ended, metrics: self.metrics.clone() };
+        Decision { answer, after: AfterAnswer { record, pending } }
     }
 
-    async fn answer(&self, event: &str, now: &Now, trail: &mut Trail) -> Result<Answer, Failure> {
+    async fn answer(
+        &self,
+        event: &str,
+        now: &Now,
+        trail: &mut Trail,
+        pending: &mut Vec<PendingRenewal>,
+    ) -> Result<Answer, Failure> {
         let event = Event::parse(event)?;
         let request = event.request()?;
-        match self.judge(&request, now, trail).await {
+        match self.judge(&request, now, trail, pending).await {
             Ok(answer) => Ok(answer),
             Err(Refused { refusal: Refusal::Undecided(fault), .. }) => Err(fault.into()),
             Err(Refused { refusal: Refusal::Denied(denial), principal }) => {
@@ -226,12 +243,18 @@ impl Authorizer {
         }
     }
 
-    async fn judge(&self, request: &Request<'_>, now: &Now, trail: &mut Trail) -> Result<Answer, Refused> {
+    async fn judge(
+        &self,
+        request: &Request<'_>,
+        now: &Now,
+        trail: &mut Trail,
+        pending: &mut Vec<PendingRenewal>,
+    ) -> Result<Answer, Refused> {
         let credential = self.credentials.token(request)?;
         let token = Token::parse(&credential)?;
         trail.note(&token);
         let (trust, algorithm) = self.trust(&token)?;
-        let claims = trust.keys.verify(token, algorithm).await?;
+        let claims = trust.keys.verify(token, algorithm, pending).await?;
         let subject = trust.rules.check(&claims, now)?;
         let grant = self.rights.grant(&trust.scope_claims, &claims, self.only(request));
         let grant = grant.map_err(|denial| subject.refused(denial))?;
@@ -308,11 +331,25 @@ impl Trail {
     }
 }
 
-impl Record<'_> {
-    /// Writes it down, under the invocation that was answered.
-    pub fn write(&self, invocation: Invocation<'_>) {
+impl AfterAnswer {
+    /// Records the decision under the invocation that was answered, and waits for the renewal of keys that it began:
+    /// for as long as its fetches may take, but not beyond half a second before the invocation's `deadline`.
+    pub async fn finish(self, invocation: Invocation<'_>, deadline: SystemTime) {
+        self.record.write(invocation);
+        if self.pending.is_empty() {
+            return;
+        }
+        let left = deadline.duration_since(Now::read().wall()).unwrap_or_default().saturating_sub(DEADLINE_MARGIN);
+        let ended = join_all(self.pending.into_iter().map(PendingRenewal::ended));
+        // What has not ended by then is left to the next invocation.
+        let _ = tokio::time::timeout(left, ended).await;
+    }
+}
+
+impl Record {
+    fn write(&self, invocation: Invocation<'_>) {
         self.log(invocation);
-        if let Some(metrics) = self.metrics {
+        if let Some(metrics) = &self.metrics {
             metrics.decided(self.trail.outcome(), &self.ended);
         }
     }

@@ -93,7 +93,7 @@ pub(crate) struct Cache {
 
 #[derive(Clone, Copy, Debug)]
 enum Confirmed {
-    /// By a good answer of the provider.
+    /// By a good answer of the provider, which was asked then.
     At(Now),
     /// Configured keys, to start from: of unknown age, so not fresh, and usable from this time on.
     Since(Now),
@@ -180,12 +180,13 @@ impl Cache {
         }
     }
 
-    /// A renewal succeeded. `max_age` is what the provider said of the life of its answer.
-    pub(crate) fn succeeded(&mut self, renewed: Renewed, max_age: Option<Duration>, now: Now) {
+    /// A renewal succeeded. `max_age` is what the provider said of the life of its answer. `asked` is when it was asked:
+    /// an answer may have waited for a frozen process, and is as old as that (RFC 9111 section 4.2.3).
+    pub(crate) fn succeeded(&mut self, renewed: Renewed, max_age: Option<Duration>, asked: Now) {
         if let Renewed::Keys(keys) = renewed {
             self.keys = Some(keys);
         }
-        self.confirmed = Confirmed::At(now);
+        self.confirmed = Confirmed::At(asked);
         let asked = max_age.map_or(Duration::MAX, |max_age| max_age.max(SHORTEST_MAX_AGE));
         self.fresh = self.lifetimes.fresh.min(asked);
         (self.failures, self.pause) = (0, None);

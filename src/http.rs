@@ -14,10 +14,16 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::clock::Now;
+
 /// The longest document that is read. API Gateway's own JWT authorizer takes 150,000 bytes.
 const MAX_BYTES: usize = 1024 * 1024;
 
 const MAX_REDIRECTS: usize = 3;
+
+/// A fetch is ended when its time is up, and this much later at most on a machine that is busy. One that failed later
+/// still was not slow: Lambda had frozen the process meanwhile.
+const SCHEDULING_MARGIN: Duration = Duration::from_millis(250);
 
 /// An address that may be fetched: `https`, or `http` on a loopback address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +95,8 @@ pub(crate) enum Stage {
     Transfer,
     Size,
     Parse,
+    /// Nowhere: the process was stopped meanwhile.
+    Interrupted,
 }
 
 impl Stage {
@@ -103,6 +111,7 @@ impl Stage {
             Self::Transfer => "transfer",
             Self::Size => "size",
             Self::Parse => "parse",
+            Self::Interrupted => "interrupted",
         }
     }
 }
@@ -189,15 +198,19 @@ impl Fetcher {
         Self { timeout, authorities, https: OnceLock::new(), http: OnceLock::new() }
     }
 
-    pub(crate) fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
     /// Gets a document; with the `etag` of the one at hand only if it has changed since (RFC 9110 section 13.1.2).
     pub(crate) async fn get(&self, endpoint: &Endpoint, etag: Option<&str>) -> Result<Response, Failure> {
+        let begun = Now::read();
         let fetched = tokio::time::timeout(self.timeout, self.get_unbounded(endpoint, etag)).await;
-        let late = |_| Failure::new(Stage::Timeout, format!("no whole answer within {} ms", self.timeout.as_millis()));
-        fetched.map_err(late)?
+        let fetched = fetched.unwrap_or_else(|_| {
+            Err(Failure::new(Stage::Timeout, format!("no whole answer within {} ms", self.timeout.as_millis())))
+        });
+        match fetched {
+            Err(failure) if Now::read().since(&begun) > self.timeout + SCHEDULING_MARGIN => {
+                Err(Failure::new(Stage::Interrupted, failure))
+            }
+            fetched => fetched,
+        }
     }
 
     async fn get_unbounded(&self, endpoint: &Endpoint, etag: Option<&str>) -> Result<Response, Failure> {

@@ -18,7 +18,6 @@ use serde_json::{Map, Value};
 
 use crate::algorithm::{self, Algorithm, Algorithms};
 use crate::json;
-use crate::rsa;
 
 /// More keys than any provider publishes; beyond it a document is refused whole.
 pub(crate) const MAX_KEYS: usize = 1000;
@@ -108,10 +107,7 @@ fn rsa(jwk: &Map<String, Value>) -> Option<(DecodingKey, Algorithms)> {
         && odd(&modulus)
         && (2..=MAX_EXPONENT_BITS).contains(&bits(&exponent)) // 3 is the first odd number of two bits
         && odd(&exponent);
-    usable.then(|| {
-        rsa::keep_parsed();
-        (DecodingKey::from_rsa_raw_components(&modulus, &exponent), Algorithms::RSA)
-    })
+    usable.then(|| (DecodingKey::from_rsa_raw_components(&modulus, &exponent), Algorithms::RSA))
 }
 
 fn elliptic_curve(jwk: &Map<String, Value>) -> Option<(DecodingKey, Algorithms)> {

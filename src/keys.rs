@@ -1,9 +1,11 @@
 //! The keys of one issuer, kept in process: looked up without waiting, renewed by one task at a time.
 //!
 //! [`Cache`] decides; here its advice is carried out. A renewal is a task of its own, so it goes on beside the
-//! answers. Lambda may freeze it half-way with the process: what fails after that says nothing about the provider.
+//! answer. Lambda freezes the process when the next event is asked for, and a renewal that every freeze interrupts
+//! would never end. So each has one invocation that waits for it once its answer is sent: see [`PendingRenewal`].
+//! One that a freeze interrupted all the same says nothing about the provider.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -11,6 +13,7 @@ use tokio::sync::watch;
 use crate::algorithm::Algorithm;
 use crate::cache::{Advice, Cache, Fit, Lifetimes, Renewed};
 use crate::clock::Now;
+use crate::http::Stage;
 use crate::jwks::{Key, KeySet};
 use crate::metrics::{Fetch, Metrics};
 use crate::provider::{Fetched, Provider};
@@ -20,23 +23,40 @@ use crate::token::{Claims, Token};
 /// How often one token waits. Once is enough, unless a freeze broke the renewal that it waited for.
 const MAX_WAITS: usize = 3;
 
-/// A fetch that took longer than it may was not slow: the process was frozen meanwhile.
-const FREEZE_MARGIN: Duration = Duration::from_secs(1);
-
 /// The keys of one issuer.
 pub(crate) struct Keys {
     state: Mutex<State>,
     /// None: the keys are configured and never renewed.
     provider: Option<Provider>,
-    metrics: Option<Metrics>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 struct State {
     cache: Cache,
-    /// Closed when the renewal has ended, in whatever way.
-    renewal: Option<watch::Receiver<()>>,
+    renewal: Option<Renewal>,
     /// Good answers so far.
     successes: u64,
+}
+
+/// A renewal that was begun.
+struct Renewal {
+    /// Closed when it has ended, in whatever way.
+    ended: watch::Receiver<()>,
+    /// Alive while an invocation is to wait for it after its answer.
+    waiter: Weak<()>,
+}
+
+/// A renewal that one invocation is to wait for once its answer is sent: the one whose request began it, or, if that
+/// gave up or there was none, the next one that looks up a key. Dropped, it leaves the wait to another.
+pub(crate) struct PendingRenewal {
+    ended: watch::Receiver<()>,
+    _waiter: Arc<()>,
+}
+
+impl PendingRenewal {
+    pub(crate) async fn ended(self) {
+        ended(self.ended).await;
+    }
 }
 
 /// Where a look-up led.
@@ -52,7 +72,12 @@ impl Keys {
     }
 
     /// Keys of a provider, with configured ones to start from, if there are any.
-    pub(crate) fn of(provider: Provider, seed: Vec<Key>, lifetimes: Lifetimes, metrics: Option<Metrics>) -> Arc<Self> {
+    pub(crate) fn of(
+        provider: Provider,
+        seed: Vec<Key>,
+        lifetimes: Lifetimes,
+        metrics: Option<Arc<Metrics>>,
+    ) -> Arc<Self> {
         let cache = if seed.is_empty() {
             Cache::empty(lifetimes, Now::read())
         } else {
@@ -61,7 +86,7 @@ impl Keys {
         Self::with(cache, Some(provider), metrics)
     }
 
-    fn with(cache: Cache, provider: Option<Provider>, metrics: Option<Metrics>) -> Arc<Self> {
+    fn with(cache: Cache, provider: Option<Provider>, metrics: Option<Arc<Metrics>>) -> Arc<Self> {
         Arc::new(Self { state: Mutex::new(State { cache, renewal: None, successes: 0 }), provider, metrics })
     }
 
@@ -77,16 +102,18 @@ impl Keys {
         ended(renewal).await;
     }
 
-    /// The claims of a token, if it is signed by a key of this issuer.
+    /// The claims of a token, if it is signed by a key of this issuer. `pending` gets the renewal that is to be waited
+    /// for when the answer is sent, if there is one.
     pub(crate) async fn verify(
         self: &Arc<Self>,
         mut token: Token<'_>,
         algorithm: Algorithm,
+        pending: &mut Vec<PendingRenewal>,
     ) -> Result<Claims, Refusal> {
         let successes = self.state().successes;
         let (mut waits, mut failed) = (0, None);
         loop {
-            match self.find(token.unverified_kid(), algorithm, failed.as_ref(), successes)? {
+            match self.find(token.unverified_kid(), algorithm, failed.as_ref(), successes, pending)? {
                 Found::Keys(keys) => match token.verify(&keys, algorithm) {
                     Ok(claims) => return Ok(claims),
                     Err(unverified) => (token, failed) = (unverified, Some(keys)),
@@ -107,6 +134,7 @@ impl Keys {
         algorithm: Algorithm,
         failed: Option<&Arc<KeySet>>,
         successes: u64,
+        pending: &mut Vec<PendingRenewal>,
     ) -> Result<Found, Refusal> {
         let mut state = self.state();
         let now = Now::read();
@@ -117,12 +145,13 @@ impl Keys {
             Some(_) => Fit::Known,
         };
         let renewed = state.successes != successes;
-        let advice = state.cache.advise(fit, state.is_renewing(), renewed, &now);
+        let advice = state.cache.advise(fit, state.under_way().is_some(), renewed, &now);
         match advice {
             Advice::Answer | Advice::AnswerAndRenew => {
                 if advice == Advice::AnswerAndRenew {
                     self.renewal(&mut state);
                 }
+                pending.extend(state.claim());
                 match (fit, keys) {
                     (Fit::Known, Some(keys)) => Ok(Found::Keys(keys)),
                     (Fit::Mismatch, _) => Err(Reason::SignatureInvalid.into()),
@@ -131,7 +160,9 @@ impl Keys {
             }
             Advice::RenewAndWait => {
                 state.cache.asked(fit, now);
-                Ok(Found::Wait(self.renewal(&mut state)))
+                let renewal = self.renewal(&mut state);
+                pending.extend(state.claim());
+                Ok(Found::Wait(renewal))
             }
             Advice::Wait => Ok(Found::Wait(self.renewal(&mut state))),
             Advice::Unavailable => Err(unavailable()),
@@ -140,44 +171,43 @@ impl Keys {
 
     /// The renewal that is under way; one is started if there is none.
     fn renewal(self: &Arc<Self>, state: &mut State) -> watch::Receiver<()> {
-        if let Some(renewal) = state.renewal.as_ref().filter(|_| state.is_renewing()) {
-            return renewal.clone();
+        if let Some(renewal) = state.under_way() {
+            return renewal.ended.clone();
         }
-        let (end, renewal) = watch::channel(());
+        let (end, ended) = watch::channel(());
         let keys = Arc::clone(self);
         tokio::spawn(async move {
             keys.renew().await;
             // Dropped on a panic too, so nobody waits for ever.
             drop(end);
         });
-        state.renewal = Some(renewal.clone());
-        renewal
+        state.renewal = Some(Renewal { ended: ended.clone(), waiter: Weak::new() });
+        ended
     }
 
     async fn renew(&self) {
         let Some(provider) = &self.provider else { return };
         let issuer = provider.issuer();
-        let begun = Now::read();
+        let asked = Now::read();
         let fetched = provider.fetch().await;
         let now = Now::read();
-        let took = now.since(&begun);
+        let took = now.since(&asked);
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let mut state = self.state();
-        let failed = fetched.is_err();
+        let mut failed = false;
         match fetched {
             Ok(Fetched { renewed, max_age, skipped }) => {
                 let unchanged = matches!(renewed, Renewed::Unchanged);
-                state.cache.succeeded(renewed, max_age, now);
+                state.cache.succeeded(renewed, max_age, asked);
                 state.successes += 1;
                 let keys = state.cache.keys().map_or(0, |keys| keys.len());
                 tracing::info!(issuer, keys, skipped, unchanged, milliseconds, "keys renewed");
             }
-            Err(failure) if took > provider.patience() + FREEZE_MARGIN => {
-                let stage = failure.stage.code();
-                tracing::info!(issuer, stage, milliseconds, "key renewal interrupted by a freeze");
-                return;
+            Err(failure) if failure.stage == Stage::Interrupted => {
+                tracing::info!(issuer, milliseconds, error = failure.detail, "key renewal interrupted by a freeze");
             }
             Err(failure) => {
+                failed = true;
                 let pause = state.cache.failed(jitter(), now);
                 let pause_milliseconds = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
                 let age_seconds = state.age(&now).map(|age| age.as_secs());
@@ -209,8 +239,20 @@ impl State {
         self.cache.keys().map(|_| self.cache.age(now))
     }
 
-    fn is_renewing(&self) -> bool {
-        self.renewal.as_ref().is_some_and(|renewal| renewal.has_changed().is_ok())
+    /// The renewal that has not ended yet.
+    fn under_way(&self) -> Option<&Renewal> {
+        self.renewal.as_ref().filter(|renewal| renewal.ended.has_changed().is_ok())
+    }
+
+    /// The wait for the renewal under way, if nobody has taken that on.
+    fn claim(&mut self) -> Option<PendingRenewal> {
+        let renewal = self.renewal.as_mut()?;
+        if renewal.ended.has_changed().is_err() || renewal.waiter.strong_count() > 0 {
+            return None;
+        }
+        let waiter = Arc::new(());
+        renewal.waiter = Arc::downgrade(&waiter);
+        Some(PendingRenewal { ended: renewal.ended.clone(), _waiter: waiter })
     }
 }
 

@@ -25,7 +25,6 @@
 //! | `claims` | *pure*: rules for claims |
 //! | `token` | *pure*: the compact form, and claims that were verified |
 //! | `jwks` | *pure*: key sets |
-//! | `rsa` | RSA keys that stay parsed |
 //! | `json` | *pure*: strict objects |
 //! | `algorithm` | *pure*: the closed list |
 //! | `refusal` | *pure*: every reason |
@@ -48,7 +47,6 @@ mod policy;
 mod provider;
 mod refusal;
 mod rights;
-mod rsa;
 mod token;
 #[cfg(test)]
 mod vectors;
@@ -57,9 +55,9 @@ mod vectors;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-pub use authorizer::{Authorizer, Decision, Failure, Invocation, Record};
+pub use authorizer::{AfterAnswer, Authorizer, Decision, Failure, Invocation};
 pub use config::{Config, Problem, Problems, SETTINGS, Setting};
-pub use log::start as start_log;
+pub use log::Log;
 pub use policy::Answer;
 pub use refusal::{Fault, Obstacle, Reason};
 pub use token::MAX_BYTES;

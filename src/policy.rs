@@ -5,8 +5,10 @@
 //! configured routes. No byte of the request's verb or path reaches it.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
+use aws_lambda_events::iam::{IamPolicyDocument, IamPolicyEffect, IamPolicyStatement};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -68,14 +70,14 @@ impl Permit<'_> {
         if form == Form::Simple {
             return Ok(json(&Simple { is_authorized: true, context: &self.context }));
         }
-        let document = Document::permit(stage, &self.grant, self.ends);
+        let document = document(stage, &self.grant, self.ends);
         // Proven at start for all but the longest names of a stage.
         if stage.arn().len() > PROVEN_PREFIX && matches!(self.grant, Grant::Routes(_)) {
-            document.check()?;
+            check(&document)?;
         }
         Ok(json(&Output {
             principal_id: self.principal,
-            policy_document: &document.finish(),
+            policy_document: &document,
             context: &self.context,
             usage_identifier_key: self.usage_key,
         }))
@@ -90,7 +92,7 @@ pub(crate) fn deny(stage: &Stage<'_>, form: Form, reason: Reason, principal: Opt
     }
     json(&Output {
         principal_id: principal.unwrap_or(ANONYMOUS),
-        policy_document: &Document::refusal(stage).finish(),
+        policy_document: &of_statements(vec![statement(IamPolicyEffect::Deny, stage, [stage.everything()])]),
         context: &context,
         usage_identifier_key: None,
     })
@@ -108,102 +110,62 @@ pub(crate) fn fits(routes: &Routes) -> Result<(), TooLarge> {
     let stage = Stage::of_length(PROVEN_PREFIX);
     // Every resource stands once, in one of two statements; with one entry refused there are both.
     let entries = routes.entries().iter().enumerate().map(|(index, entry)| (entry, index != 0)).collect();
-    Document::permit(&stage, &Grant::Routes(entries), Some(0.0)).check()
+    check(&document(&stage, &Grant::Routes(entries), Some(0.0)))
 }
 
-/// The effect of a statement.
-#[derive(Clone, Copy)]
-enum Effect {
-    Allow,
-    Deny,
+/// The document for a good token: the Allow first, then what the token's rights leave closed, then its end.
+fn document(stage: &Stage<'_>, grant: &Grant<'_>, ends: Option<f64>) -> IamPolicyDocument {
+    let mut statements = Vec::new();
+    match grant {
+        Grant::Stage => statements.push(statement(IamPolicyEffect::Allow, stage, [stage.everything()])),
+        Grant::Routes(entries) => {
+            for (effect, wanted) in [(IamPolicyEffect::Allow, true), (IamPolicyEffect::Deny, false)] {
+                let entries = entries.iter().filter(|(_, is_open)| *is_open == wanted);
+                let patterns = entries.flat_map(|(entry, _)| entry.patterns.iter().map(String::as_str));
+                let statement = statement(effect, stage, patterns);
+                // IAM takes no statement without a resource.
+                if !statement.resource.is_empty() {
+                    statements.push(statement);
+                }
+            }
+        }
+    }
+    if let Some(end) = ends.and_then(date_time) {
+        // A Deny, since an Allow that only ends leaves the request to the API's resource policy.
+        let mut guard = statement(IamPolicyEffect::Deny, stage, [stage.everything()]);
+        let from = HashMap::from([("aws:CurrentTime".to_owned(), vec![end])]);
+        guard.condition = Some(HashMap::from([("DateGreaterThanEquals".to_owned(), from)]));
+        statements.push(guard);
+    }
+    of_statements(statements)
 }
 
-/// A policy document, written as JSON text: a table has hundreds of resources, and all that is in them was held, when
-/// it was read, to characters that JSON does not escape.
-struct Document<'a> {
-    stage: &'a Stage<'a>,
-    text: String,
-    longest_resource: usize,
+fn of_statements(statements: Vec<IamPolicyStatement>) -> IamPolicyDocument {
+    let mut document = IamPolicyDocument::default();
+    document.version = Some("2012-10-17".to_owned());
+    document.statement = statements;
+    document
 }
 
-impl<'a> Document<'a> {
-    fn permit(stage: &'a Stage<'a>, grant: &Grant<'_>, ends: Option<f64>) -> Self {
-        let mut document = Self::begin(stage);
-        match grant {
-            Grant::Stage => document.statement(Effect::Allow, [stage.everything()], None),
-            Grant::Routes(entries) => {
-                let patterns = |wanted: bool| {
-                    let entries = entries.iter().filter(move |(_, is_open)| *is_open == wanted);
-                    entries.flat_map(|(entry, _)| entry.patterns.iter().map(String::as_str))
-                };
-                document.statement(Effect::Allow, patterns(true), None);
-                document.statement(Effect::Deny, patterns(false), None);
-            }
-        }
-        if let Some(end) = ends.and_then(date_time) {
-            // A Deny, since an Allow that only ends leaves the request to the API's resource policy.
-            document.statement(Effect::Deny, [stage.everything()], Some(&end));
-        }
-        document
-    }
+/// A statement about these patterns below the stage.
+fn statement<'p>(
+    effect: IamPolicyEffect,
+    stage: &Stage<'_>,
+    patterns: impl IntoIterator<Item = &'p str>,
+) -> IamPolicyStatement {
+    let mut statement = IamPolicyStatement::default();
+    statement.effect = effect;
+    statement.action = vec!["execute-api:Invoke".to_owned()];
+    statement.resource = patterns.into_iter().map(|pattern| [stage.arn(), "/", pattern].concat()).collect();
+    statement
+}
 
-    fn refusal(stage: &'a Stage<'a>) -> Self {
-        let mut document = Self::begin(stage);
-        document.statement(Effect::Deny, [stage.everything()], None);
-        document
-    }
-
-    fn begin(stage: &'a Stage<'a>) -> Self {
-        let mut text = String::with_capacity(1024);
-        text.push_str(r#"{"Version":"2012-10-17","Statement":["#);
-        Self { stage, text, longest_resource: 0 }
-    }
-
-    /// A statement about these patterns below the stage; none if there is no pattern. `from`: only from then on.
-    fn statement<'p>(&mut self, effect: Effect, patterns: impl IntoIterator<Item = &'p str>, from: Option<&str>) {
-        let mut patterns = patterns.into_iter().peekable();
-        if patterns.peek().is_none() {
-            return;
-        }
-        if self.text.ends_with('}') {
-            self.text.push(',');
-        }
-        self.text.push_str(r#"{"Effect":""#);
-        self.text.push_str(match effect {
-            Effect::Allow => "Allow",
-            Effect::Deny => "Deny",
-        });
-        self.text.push_str(r#"","Action":"execute-api:Invoke","Resource":["#);
-        let arn = self.stage.arn();
-        for pattern in patterns {
-            if self.text.ends_with('"') {
-                self.text.push(',');
-            }
-            for piece in ["\"", arn, "/", pattern, "\""] {
-                self.text.push_str(piece);
-            }
-            self.longest_resource = self.longest_resource.max(arn.len() + "/".len() + pattern.len());
-        }
-        self.text.push(']');
-        if let Some(from) = from {
-            self.text.push_str(r#","Condition":{"DateGreaterThanEquals":{"aws:CurrentTime":""#);
-            self.text.push_str(from);
-            self.text.push_str(r#""}}"#);
-        }
-        self.text.push('}');
-    }
-
-    fn check(&self) -> Result<(), TooLarge> {
-        let (document, resource) = (self.text.len() + "]}".len(), self.longest_resource);
-        if document > MAX_DOCUMENT || resource > MAX_RESOURCE { Err(TooLarge { document, resource }) } else { Ok(()) }
-    }
-
-    /// The whole document. That it is JSON is checked once more on the way.
-    #[allow(clippy::expect_used, reason = "what is not JSON must not leave: a panic is answered with no verdict")]
-    fn finish(mut self) -> Box<RawValue> {
-        self.text.push_str("]}");
-        RawValue::from_string(self.text).expect("a policy is JSON")
-    }
+/// Whether API Gateway takes this document.
+fn check(document: &IamPolicyDocument) -> Result<(), TooLarge> {
+    let resources = document.statement.iter().flat_map(|statement| &statement.resource);
+    let resource = resources.map(String::len).max().unwrap_or_default();
+    let document = length(document);
+    if document > MAX_DOCUMENT || resource > MAX_RESOURCE { Err(TooLarge { document, resource }) } else { Ok(()) }
 }
 
 /// ISO 8601 in UTC without a fraction, as IAM takes dates; none beyond the year 9999.
@@ -217,7 +179,7 @@ fn date_time(unix: f64) -> Option<String> {
 #[serde(rename_all = "camelCase")]
 struct Output<'a> {
     principal_id: &'a str,
-    policy_document: &'a RawValue,
+    policy_document: &'a IamPolicyDocument,
     context: &'a Context<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     usage_identifier_key: Option<&'a str>,
@@ -348,11 +310,11 @@ mod tests {
             permit.answer(&rest(), Form::Policy).unwrap().get(),
             concat!(
                 r#"{"principalId":"alice","policyDocument":{"Version":"2012-10-17","Statement":["#,
-                r#"{"Effect":"Allow","Action":"execute-api:Invoke","#,
+                r#"{"Action":["execute-api:Invoke"],"Effect":"Allow","#,
                 r#""Resource":["arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/*"]},"#,
-                r#"{"Effect":"Deny","Action":"execute-api:Invoke","#,
+                r#"{"Action":["execute-api:Invoke"],"Effect":"Deny","#,
                 r#""Resource":["arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/*"],"#,
-                r#""Condition":{"DateGreaterThanEquals":{"aws:CurrentTime":"2023-11-14T22:13:50Z"}}}]},"#,
+                r#""Condition":{"DateGreaterThanEquals":{"aws:CurrentTime":["2023-11-14T22:13:50Z"]}}}]},"#,
                 r#""context":{"sub":"alice","exp":1700000000},"usageIdentifierKey":"key-1"}"#,
             )
         );
@@ -368,7 +330,7 @@ mod tests {
             permit(Grant::Stage, None).answer(&rest(), Form::Policy).unwrap().get(),
             concat!(
                 r#"{"principalId":"alice","policyDocument":{"Version":"2012-10-17","Statement":["#,
-                r#"{"Effect":"Allow","Action":"execute-api:Invoke","#,
+                r#"{"Action":["execute-api:Invoke"],"Effect":"Allow","#,
                 r#""Resource":["arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/*"]}]},"context":{}}"#,
             )
         );
@@ -417,8 +379,8 @@ mod tests {
     fn a_refusal_closes_the_stage_and_says_why() {
         let text = |principal: &str, reason: &str| {
             let policy = concat!(
-                r#""policyDocument":{"Version":"2012-10-17","Statement":[{"Effect":"Deny","#,
-                r#""Action":"execute-api:Invoke","Resource":["arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/*"]}]}"#,
+                r#""policyDocument":{"Version":"2012-10-17","Statement":[{"Action":["execute-api:Invoke"],"#,
+                r#""Effect":"Deny","Resource":["arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/*"]}]}"#,
             );
             format!(r#"{{"principalId":"{principal}",{policy},"context":{{"reason":"{reason}"}}}}"#)
         };
@@ -526,7 +488,7 @@ mod tests {
         let measured = |last: usize| {
             let routes = routes(&table(last));
             let entries = routes.entries().iter().enumerate().map(|(index, entry)| (entry, index != 0)).collect();
-            Document::permit(&Stage::of_length(96), &Grant::Routes(entries), Some(0.0)).finish().get().len()
+            length(&document(&Stage::of_length(96), &Grant::Routes(entries), Some(0.0)))
         };
         let exact = 8192 - measured(0);
         assert_eq!(fits(&routes(&table(exact))), Ok(()));

@@ -56,11 +56,6 @@ impl Provider {
         &self.issuer
     }
 
-    /// The longest that [`Provider::fetch`] takes while the process runs.
-    pub(crate) fn patience(&self) -> Duration {
-        self.fetcher.timeout() * if self.discovery.is_some() { 2 } else { 1 }
-    }
-
     /// Fetches the key set, and before it, if need be, the document that says where it is.
     pub(crate) async fn fetch(&self) -> Result<Fetched, Failure> {
         let known = self.known().clone();

@@ -1296,7 +1296,7 @@ fn said(answer: &Result<String, Failure>) -> String {
     let denied = json!({
         "principalId": "anonymous",
         "policyDocument": {"Version": "2012-10-17", "Statement": [
-            {"Effect": "Deny", "Action": "execute-api:Invoke", "Resource": [format!("{STAGE}/*")]},
+            {"Effect": "Deny", "Action": ["execute-api:Invoke"], "Resource": [format!("{STAGE}/*")]},
         ]},
         "context": {"reason": reason},
     });

@@ -239,7 +239,7 @@ fn show_requests(page: &mut Page, facts: &Facts, decision: &Decision, requests: 
     }
     let statements = document["Statement"].as_array();
     let ends = |statement: &Value| {
-        let end = &statement["Condition"]["DateGreaterThanEquals"]["aws:CurrentTime"];
+        let end = &statement["Condition"]["DateGreaterThanEquals"]["aws:CurrentTime"][0];
         end.as_str().map(str::to_owned)
     };
     if let Some(end) = statements.into_iter().flatten().find_map(ends) {

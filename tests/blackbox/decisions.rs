@@ -21,12 +21,12 @@ fn a_good_token_opens_the_stage_until_it_expires() {
             "policyDocument": {
                 "Version": "2012-10-17",
                 "Statement": [
-                    {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": [format!("{STAGE}/*")]},
+                    {"Effect": "Allow", "Action": ["execute-api:Invoke"], "Resource": [format!("{STAGE}/*")]},
                     {
                         "Effect": "Deny",
-                        "Action": "execute-api:Invoke",
+                        "Action": ["execute-api:Invoke"],
                         "Resource": [format!("{STAGE}/*")],
-                        "Condition": {"DateGreaterThanEquals": {"aws:CurrentTime": "2030-03-17T17:46:40Z"}},
+                        "Condition": {"DateGreaterThanEquals": {"aws:CurrentTime": ["2030-03-17T17:46:40Z"]}},
                     },
                 ],
             },
@@ -55,7 +55,7 @@ fn a_refused_token_gets_a_deny_that_tells_nothing_but_the_reason() {
             "policyDocument": {
                 "Version": "2012-10-17",
                 "Statement": [
-                    {"Effect": "Deny", "Action": "execute-api:Invoke", "Resource": [format!("{STAGE}/*")]},
+                    {"Effect": "Deny", "Action": ["execute-api:Invoke"], "Resource": [format!("{STAGE}/*")]},
                 ],
             },
             "context": {"reason": "token_expired"},

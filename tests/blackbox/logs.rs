@@ -187,7 +187,7 @@ fn invocations_at_once_are_logged_each_under_its_own_id() {
     let keys = jwks(&[&key]).to_string();
     let issuer = "https://login.example.com";
     let settings = [("ISSUER", issuer), ("AUDIENCE", AUDIENCE), ("JWKS", &keys), ("AWS_LAMBDA_MAX_CONCURRENCY", "4")];
-    let lambda = Lambda::spawn(program(), &settings);
+    let lambda = Lambda::spawn(&program(), &settings);
     let kids: Vec<_> = (0..32).map(|n| format!("kid-{n}")).collect();
     let event = |kid: &String| {
         let (header, payload) = (json!({"alg": "RS256", "kid": kid}), json!({"iss": issuer}));

@@ -15,23 +15,23 @@ use super::support::process::Lambda;
 use super::support::tokens::SigningKey;
 use super::{AUDIENCE, assert_no_verdict, bearer, claims, program, provider, said, start};
 
-const SHORT: (&str, &str) = ("JWKS_TIMEOUT_MS", "300");
+pub(crate) const SHORT: (&str, &str) = ("JWKS_TIMEOUT_MS", "300");
 
 /// Keys that are due for renewal a second after they were fetched.
-const SOON_AGING: (&str, &str) = ("JWKS_FRESH_SECONDS", "1");
+pub(crate) const SOON_AGING: (&str, &str) = ("JWKS_FRESH_SECONDS", "1");
 
-fn good(idp: &Idp, key: &SigningKey) -> String {
+pub(crate) fn good(idp: &Idp, key: &SigningKey) -> String {
     bearer(&key.token(&claims(idp, json!({}))))
 }
 
 /// Lets the keys of a function with [`SOON_AGING`] age.
-fn let_age() {
+pub(crate) fn let_age() {
     thread::sleep(Duration::from_millis(1100));
 }
 
 /// Asks until the answer is this one, as clients do. No other answer may come than `meanwhile`.
 #[track_caller]
-fn ask_until(lambda: &Lambda, event: &str, wanted: &str, meanwhile: &str) {
+pub(crate) fn ask_until(lambda: &Lambda, event: &str, wanted: &str, meanwhile: &str) {
     let since = Instant::now();
     loop {
         let answer = said(&lambda.invoke(event));
@@ -214,22 +214,6 @@ fn keys_too_old_are_not_used() {
 }
 
 #[test]
-fn renewal_goes_on_beside_the_answers() {
-    let key = SigningKey::rsa("k1");
-    let idp = provider(&key);
-    let lambda = start(&idp, &[SOON_AGING, ("JWKS_TIMEOUT_MS", "10000")]);
-    idp.behave(Behaviour::Hang);
-    let_age();
-    let event = good(&idp, &key);
-    for _ in 0..100 {
-        assert_eq!(said(&lambda.invoke(&event)), "Allow");
-    }
-    // A hundred answers while the one renewal still hangs: none of them waited for it.
-    let ended = lambda.log_lines().iter().filter(|line| line["message"] == "key renewal failed").count();
-    assert_eq!((idp.fetches(), ended), (2, 0));
-}
-
-#[test]
 fn a_rotated_key_is_found_and_a_withdrawn_one_forgotten() {
     let (old, new) = (SigningKey::rsa("k1"), SigningKey::rsa("k2"));
     let idp = provider(&old);
@@ -318,7 +302,7 @@ fn a_discovery_document_that_cannot_be_trusted_gives_no_keys() {
         json!([]),
     ] {
         idp.set_discovery(document.clone());
-        let lambda = Lambda::spawn(program(), &[("ISSUER", &issuer), ("AUDIENCE", AUDIENCE)]);
+        let lambda = Lambda::spawn(&program(), &[("ISSUER", &issuer), ("AUDIENCE", AUDIENCE)]);
         assert_no_verdict(&lambda.invoke(&good(&idp, &key)), "keys_unavailable");
         let failure = failure(&lambda);
         assert_eq!(failure["stage"], "parse", "{document}");
@@ -331,7 +315,7 @@ fn a_discovery_document_that_cannot_be_trusted_gives_no_keys() {
 fn keys_that_moved_are_discovered_again() {
     let key = SigningKey::rsa("k1");
     let (idp, elsewhere) = (provider(&key), provider(&SigningKey::rsa("k2")));
-    let lambda = Lambda::spawn(program(), &[("ISSUER", &*idp.issuer()), ("AUDIENCE", AUDIENCE), SOON_AGING]);
+    let lambda = Lambda::spawn(&program(), &[("ISSUER", &*idp.issuer()), ("AUDIENCE", AUDIENCE), SOON_AGING]);
     assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow");
     idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": elsewhere.jwks_uri()}));
     idp.behave(Behaviour::Status(404));
@@ -359,31 +343,6 @@ fn configured_keys_serve_until_the_provider_answers() {
     ask_until(&lambda, &good(&idp, &published), "Allow", "keys_unavailable");
     assert_eq!(said(&lambda.invoke(&good(&idp, &built_in))), "Deny key_unknown", "replaced by what is published");
     assert_eq!(said(&lambda.invoke(&good(&idp, &symmetric))), "Allow", "a secret comes from no provider");
-}
-
-#[test]
-fn a_freeze_amid_a_renewal_is_not_an_outage() {
-    let (old, new) = (SigningKey::rsa("k1"), SigningKey::rsa("k2"));
-    let idp = provider(&old);
-    let lambda = start(&idp, &[SOON_AGING, SHORT]);
-    let event = good(&idp, &old);
-    idp.behave(Behaviour::Hang);
-    let_age();
-    assert_eq!(said(&lambda.invoke(&event)), "Allow");
-    // The renewal hangs beside the answer; Lambda freezes the process for longer than any fetch may take.
-    while idp.fetches() < 2 {
-        thread::yield_now();
-    }
-    lambda.freeze();
-    idp.behave(Behaviour::Healthy);
-    idp.down();
-    idp.up();
-    idp.serve(&[&old, &new]);
-    thread::sleep(Duration::from_millis(1500));
-    lambda.thaw();
-    assert_eq!(said(&lambda.invoke(&good(&idp, &new))), "Allow", "{}", lambda.output());
-    let failures = lambda.log_lines().iter().filter(|line| line["message"] == "key renewal failed").count();
-    assert_eq!(failures, 0, "{}", lambda.output());
 }
 
 /// A proxy that opens tunnels (RFC 9110 section 9.3.6), and counts them.

@@ -73,7 +73,7 @@ fn a_missing_file_is_named() {
 fn without_a_jwks_uri_it_is_discovered() {
     let key = SigningKey::rsa("k1");
     let idp = provider(&key);
-    let lambda = Lambda::spawn(program(), &[("ISSUER", &idp.issuer()), ("AUDIENCE", AUDIENCE)]);
+    let lambda = Lambda::spawn(&program(), &[("ISSUER", &idp.issuer()), ("AUDIENCE", AUDIENCE)]);
     assert_eq!(said(&lambda.invoke(&bearer(&key.token(&claims(&idp, json!({})))))), "Allow");
     assert_eq!((idp.discoveries(), idp.fetches()), (1, 1));
 }
@@ -86,7 +86,7 @@ fn configured_keys_need_no_network() {
     let keys = jwks(&[&key, &secret]).to_string();
     let settings =
         [("ISSUER", &*idp.issuer()), ("AUDIENCE", AUDIENCE), ("JWKS", &keys), ("ALGORITHMS", "RS256, HS256")];
-    let lambda = Lambda::spawn(program(), &settings);
+    let lambda = Lambda::spawn(&program(), &settings);
     let claims = claims(&idp, json!({}));
     assert_eq!(said(&lambda.invoke(&bearer(&key.token(&claims)))), "Allow");
     assert_eq!(said(&lambda.invoke(&bearer(&secret.token(&claims)))), "Allow");

@@ -172,6 +172,11 @@ impl Lambda {
     /// Stops the process, as Lambda does once the function asks for the next event; also amid an event.
     pub(crate) fn freeze(&self) {
         self.api.settle();
+        self.stop();
+    }
+
+    /// Stops the process wherever it is.
+    pub(crate) fn stop(&self) {
         self.signal("STOP");
         // The signal is delivered a little later; a process that died is stopped as well.
         while !matches!(self.stat()[0].as_str(), "T" | "Z") {
@@ -200,6 +205,18 @@ impl Lambda {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap();
         let (_, fields) = stat.rsplit_once(") ").unwrap();
         fields.split(' ').map(str::to_owned).collect()
+    }
+
+    /// Waits until the function has ended by itself.
+    pub(crate) fn ended(&self) -> ExitStatus {
+        let since = Instant::now();
+        loop {
+            if let Some(status) = self.exited() {
+                return status;
+            }
+            assert!(since.elapsed() < START_LIMIT, "not ended within {START_LIMIT:?}:\n{}", self.output());
+            thread::sleep(TICK);
+        }
     }
 
     fn exited(&self) -> Option<ExitStatus> {
