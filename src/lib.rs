@@ -24,6 +24,7 @@
 //! | `rights` | *pure*: scopes and routes |
 //! | `claims` | *pure*: rules for claims |
 //! | `token` | *pure*: the compact form, and claims that were verified |
+//! | `discovery` | *pure*: discovery documents |
 //! | `jwks` | *pure*: key sets |
 //! | `rsa` | RSA keys that stay parsed |
 //! | `json` | *pure*: strict objects |
@@ -37,6 +38,7 @@ mod cache;
 mod claims;
 mod clock;
 mod config;
+mod discovery;
 mod event;
 mod http;
 mod json;
@@ -59,6 +61,8 @@ mod support;
 
 pub use authorizer::{Authorizer, Decision, Failure, Invocation, Record};
 pub use config::{Config, Problem, Problems, SETTINGS, Setting};
+pub use discovery::jwks_uri;
+pub use http::Endpoint;
 pub use log::start as start_log;
 pub use policy::Answer;
 pub use refusal::{Fault, Obstacle, Reason};
