@@ -27,7 +27,7 @@ const SCHEDULING_MARGIN: Duration = Duration::from_millis(250);
 
 /// An address that may be fetched: `https`, or `http` on a loopback address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Endpoint(Url);
+pub struct Endpoint(Url);
 
 impl Endpoint {
     /// The error says what would be right.
@@ -61,7 +61,9 @@ impl Endpoint {
         }
     }
 
-    pub(crate) fn is_https(&self) -> bool {
+    /// Whether it is fetched over TLS; else it is on this machine.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
     }
 

@@ -126,8 +126,41 @@ fn elliptic_curve(jwk: &Map<String, Value>) -> Option<(DecodingKey, Algorithms)>
 
 fn edwards_curve(jwk: &Map<String, Value>) -> Option<(DecodingKey, Algorithms)> {
     let x = octets(jwk, "x")?;
-    let usable = jwk.get("crv")? == "Ed25519" && x.len() == 32;
+    let usable = jwk.get("crv")? == "Ed25519" && x.len() == 32 && !is_of_small_order(&x);
     usable.then(|| (DecodingKey::from_ed_der(&x), Algorithms::of(Algorithm::EdDSA)))
+}
+
+/// The y of every point of Ed25519 whose order divides 8, in all its encodings, little-endian as RFC 8032 section
+/// 5.1.2 has it: libsodium's list (`ge25519_has_small_order`); "Taming the Many EdDSAs" (Chalkias, Garillot and
+/// Nikolaenko, 2020), section 4.2, has the same points.
+const SMALL_ORDER: [[u8; 32]; 7] = {
+    /// A byte, then 30 of another, then the last.
+    const fn filled(first: u8, middle: u8, last: u8) -> [u8; 32] {
+        let mut bytes = [middle; 32];
+        (bytes[0], bytes[31]) = (first, last);
+        bytes
+    }
+    [
+        filled(0, 0, 0), // 0, of order 4
+        filled(1, 0, 0), // 1, the identity
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+            0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+        ], // of order 8
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+            0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+        ], // of order 8
+        filled(0xec, 0xff, 0x7f), // -1, of order 2
+        filled(0xed, 0xff, 0x7f), // 0, not canonical
+        filled(0xee, 0xff, 0x7f), // 1, not canonical
+    ]
+};
+
+/// Under such a key, one signature is right for many messages: R = the identity and S = 0 need no secret.
+fn is_of_small_order(x: &[u8]) -> bool {
+    // The highest bit is the sign of the other coordinate.
+    SMALL_ORDER.iter().any(|point| point[..31] == x[..31] && point[31] == x[31] & 0x7f)
 }
 
 /// RFC 7518 section 3.2: a key must be at least as long as the output of its hash.
@@ -383,6 +416,94 @@ mod tests {
         ];
         for (jwk, expected) in cases {
             assert_eq!(fits(&jwk, Origin::Network), expected, "{jwk}");
+        }
+    }
+
+    /// The field and the curve of RFC 8032 section 5.1, in the plainest arithmetic there is.
+    mod edwards25519 {
+        use std::collections::BTreeSet;
+
+        use num_bigint::BigUint;
+
+        type Point = (BigUint, BigUint);
+
+        fn small(number: u32) -> BigUint {
+            BigUint::from(number)
+        }
+
+        fn p() -> BigUint {
+            (small(1) << 255u8) - small(19)
+        }
+
+        fn inverse(number: &BigUint) -> BigUint {
+            number.modpow(&(p() - small(2)), &p())
+        }
+
+        fn d() -> BigUint {
+            (p() - small(121_665)) * inverse(&small(121_666)) % p()
+        }
+
+        fn add((x1, y1): &Point, (x2, y2): &Point) -> Point {
+            let product = d() * x1 * x2 * y1 * y2 % p();
+            let x = (x1 * y2 + y1 * x2) * inverse(&(small(1) + &product)) % p();
+            (x, (y1 * y2 + x1 * x2) * inverse(&(small(1) + p() - product)) % p())
+        }
+
+        /// A point with this y.
+        fn with_y(y: &BigUint) -> Point {
+            let square = (y * y + p() - small(1)) * inverse(&(d() * y * y + small(1))) % p();
+            let root = square.modpow(&((p() + small(3)) >> 3u8), &p());
+            let root_of_minus_1 = small(2).modpow(&((p() - small(1)) >> 2u8), &p());
+            let roots = [root.clone(), root * root_of_minus_1 % p()];
+            let x = roots.into_iter().find(|x| x * x % p() == square).expect("a point of the curve");
+            (x, y.clone())
+        }
+
+        /// Every way to write this point: y may be written with p added to it where that fits into 255 bits, and
+        /// the sign of an x that is 0 is read by some.
+        fn encodings((x, y): &Point) -> Vec<[u8; 32]> {
+            let signs: &[bool] = if *x == small(0) { &[false, true] } else { &[x.bit(0)] };
+            let ys = [y.clone(), y + p()].into_iter().filter(|y| y.bits() <= 255);
+            ys.flat_map(|y| signs.iter().map(move |sign| y.clone() + (small(u32::from(*sign)) << 255u8)))
+                .map(|number| {
+                    let mut bytes = number.to_bytes_le();
+                    bytes.resize(32, 0);
+                    bytes.try_into().unwrap()
+                })
+                .collect()
+        }
+
+        /// Of all points whose order divides 8: the multiples of one that has this order.
+        pub(super) fn of_small_order() -> BTreeSet<[u8; 32]> {
+            let y = "7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7";
+            let generator = with_y(&BigUint::parse_bytes(y.as_bytes(), 16).unwrap());
+            let mut point = (small(0), small(1));
+            let multiples: Vec<_> = (0..8)
+                .map(|_| {
+                    point = add(&point, &generator);
+                    point.clone()
+                })
+                .collect();
+            let order = 1 + multiples.iter().position(|multiple| *multiple == (small(0), small(1))).unwrap();
+            assert_eq!(order, 8);
+            multiples.iter().flat_map(encodings).collect()
+        }
+    }
+
+    #[test]
+    fn an_ed25519_key_of_small_order_is_not_usable_however_it_is_written() {
+        let encodings = edwards25519::of_small_order();
+        assert_eq!(encodings.len(), 14, "eight, and six that are not canonical");
+        for x in &encodings {
+            let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": b64(x)});
+            assert_eq!(fits(&jwk, Origin::Network), Algorithms::default(), "{x:02x?}");
+        }
+        // One bit aside lies some other point.
+        for x in encodings {
+            let mut x = x;
+            x[0] ^= 0x10;
+            let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": b64(x)});
+            assert_eq!(fits(&jwk, Origin::Network), Algorithms::of(Algorithm::EdDSA), "{x:02x?}");
         }
     }
 

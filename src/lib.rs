@@ -24,6 +24,7 @@
 //! | `rights` | *pure*: scopes and routes |
 //! | `claims` | *pure*: rules for claims |
 //! | `token` | *pure*: the compact form, and claims that were verified |
+//! | `discovery` | *pure*: discovery documents |
 //! | `jwks` | *pure*: key sets |
 //! | `json` | *pure*: strict objects |
 //! | `algorithm` | *pure*: the closed list |
@@ -36,6 +37,7 @@ mod cache;
 mod claims;
 mod clock;
 mod config;
+mod discovery;
 mod event;
 mod http;
 mod json;
@@ -57,6 +59,8 @@ mod support;
 
 pub use authorizer::{AfterAnswer, Authorizer, Decision, Failure, Invocation};
 pub use config::{Config, Problem, Problems, SETTINGS, Setting};
+pub use discovery::jwks_uri;
+pub use http::Endpoint;
 pub use log::Log;
 pub use policy::Answer;
 pub use refusal::{Fault, Obstacle, Reason};

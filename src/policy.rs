@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use crate::event::Stage;
 use crate::refusal::Reason;
-use crate::rights::{Grant, Routes};
+use crate::rights::{Entry, Grant, Routes};
 use crate::token::{ClaimPath, Claims};
 
 /// The longest resource that API Gateway takes (Developer Guide, "Output from an API Gateway Lambda authorizer").
@@ -108,8 +108,12 @@ pub(crate) struct TooLarge {
 /// Whether the document of every token fits, whatever rights it has, for ARNs of up to [`PROVEN_PREFIX`].
 pub(crate) fn fits(routes: &Routes) -> Result<(), TooLarge> {
     let stage = Stage::of_length(PROVEN_PREFIX);
-    // Every resource stands once, in one of two statements; with one entry refused there are both.
-    let entries = routes.entries().iter().enumerate().map(|(index, entry)| (entry, index != 0)).collect();
+    // Every entry stands in one of two statements, and never takes more room than where it is open. So the longest
+    // document has one entry in the other statement, of those that take the same room there; `ANY /*` stands once.
+    let is_as_long = |entry: &Entry| entry.patterns(false) == entry.patterns(true);
+    let closed = routes.entries().iter().position(is_as_long).filter(|_| routes.entries().len() > 1);
+    let entries = routes.entries().iter().enumerate();
+    let entries = entries.map(|(index, entry)| (entry, Some(index) != closed)).collect();
     check(&document(&stage, &Grant::Routes(entries), Some(0.0)))
 }
 
@@ -121,7 +125,7 @@ fn document(stage: &Stage<'_>, grant: &Grant<'_>, ends: Option<f64>) -> IamPolic
         Grant::Routes(entries) => {
             for (effect, wanted) in [(IamPolicyEffect::Allow, true), (IamPolicyEffect::Deny, false)] {
                 let entries = entries.iter().filter(|(_, is_open)| *is_open == wanted);
-                let patterns = entries.flat_map(|(entry, _)| entry.patterns.iter().map(String::as_str));
+                let patterns = entries.flat_map(|(entry, is_open)| entry.patterns(*is_open).iter().map(String::as_str));
                 let statement = statement(effect, stage, patterns);
                 // IAM takes no statement without a resource.
                 if !statement.resource.is_empty() {
@@ -351,8 +355,10 @@ mod tests {
             assert_eq!(effects, ["Allow", "Deny", "Deny"]);
             let mut open = resources(&statements[0]);
             open.sort_unstable();
-            assert_eq!(open, ["/*", "/GET/pets/*"]);
             let verbs = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+            let mut expected: Vec<_> = verbs.iter().map(|verb| format!("/{verb}/*")).collect();
+            expected.insert(2, "/GET/pets/*".to_owned());
+            assert_eq!(open, expected);
             assert_eq!(resources(&statements[1]), verbs.map(|verb| format!("/{verb}/admin/*")));
             assert_eq!(resources(&statements[2]), ["/*"]);
         });
@@ -360,7 +366,14 @@ mod tests {
             let answer = permit(grant, None).answer(&rest(), Form::Policy).unwrap();
             let answer: Value = serde_json::from_str(answer.get()).unwrap();
             assert_eq!(answer["policyDocument"]["Statement"].as_array().unwrap().len(), 1);
-            assert_eq!(resources(&answer["policyDocument"]["Statement"][0]).len(), 9);
+            assert_eq!(resources(&answer["policyDocument"]["Statement"][0]).len(), 15);
+        });
+        let table = json!({"ANY /*": ["all"], "GET /pets": []});
+        with_rights(&table, "", |grant| {
+            let answer = permit(grant, None).answer(&rest(), Form::Policy).unwrap();
+            let answer: Value = serde_json::from_str(answer.get()).unwrap();
+            let statements = answer["policyDocument"]["Statement"].as_array().unwrap();
+            assert_eq!((&statements[1]["Effect"], resources(&statements[1])), (&json!("Deny"), vec!["/*".to_owned()]));
         });
     }
 
@@ -565,24 +578,25 @@ mod evaluation {
     }
 
     fn rule(table: &Table, held: &[String], verb: &str, path: &str) -> Rule {
-        let matching: Vec<_> = table.iter().filter(|(route, _)| is_for(route, verb, path)).collect();
-        if matching.is_empty() {
-            Rule::Nowhere
-        } else if matching.iter().all(|(_, scopes)| scopes.iter().all(|scope| held.contains(scope))) {
+        let satisfied = |scopes: &[String]| scopes.iter().all(|scope| held.contains(scope));
+        let (open, closed): (Vec<_>, Vec<_>) = table.iter().partition(|(_, scopes)| satisfied(scopes));
+        if closed.iter().any(|(route, _)| is_for(route, verb, path) || is_for_everything(route)) {
+            Rule::Closed
+        } else if open.iter().any(|(route, _)| is_for(route, verb, path)) {
             Rule::Open
         } else {
-            Rule::Closed
+            Rule::Nowhere
         }
     }
 
     fn is_for(route: &str, verb: &str, path: &str) -> bool {
         let Some((wanted, template)) = route.split_once(' ') else { return false };
-        let is_all = ["/*", "/{proxy+}", "/{id}"].contains(&template);
-        let is_verb = match wanted {
-            "ANY" => is_all || VERBS[..7].contains(&verb),
-            one => one == verb,
-        };
+        let is_verb = if wanted == "ANY" { VERBS[..7].contains(&verb) } else { wanted == verb };
         is_verb && stands_for(template, path)
+    }
+
+    fn is_for_everything(route: &str) -> bool {
+        ["ANY /*", "ANY /{proxy+}", "ANY /{id}"].contains(&route)
     }
 
     /// Whether the literal pieces of a path template come in the path in this order, with anything between.
@@ -939,6 +953,22 @@ mod evaluation {
             let expected = "resources of up to 513 characters; API Gateway takes 8192 and 512";
             assert!(problems.len() == 1 && problems[0].contains(expected), "{verb}: {problems:?}");
         }
+    }
+
+    #[test]
+    fn any_verb_of_everything_counts_seven_times() {
+        // As a Deny it is one resource, as an Allow seven: the table has to fit in every case.
+        let table = |last: usize| {
+            let mut table: Table = (0..13).map(|n| (format!("POST /{n:0>401}"), vec!["w".to_owned()])).collect();
+            table.push(("ANY /*".to_owned(), vec!["r".to_owned()]));
+            table.push((format!("PUT /{}", "p".repeat(last)), vec!["r".to_owned(), "w".to_owned()]));
+            table
+        };
+        let exact = MAX_DOCUMENT - longest(&table(0), 96);
+        assert_eq!(problems(&as_json(&table(exact))), [""; 0]);
+        assert_eq!(longest(&table(exact), 96), MAX_DOCUMENT);
+        assert_eq!(problems(&as_json(&table(exact + 1))).len(), 1);
+        assert_eq!(problems(&json!({ "ANY /*": [] })), [""; 0]);
     }
 
     #[test]

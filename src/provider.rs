@@ -1,14 +1,12 @@
-//! What an identity provider publishes: its discovery document (OpenID Connect Discovery 1.0) and its key set.
+//! What an identity provider publishes: its discovery document and its key set.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::algorithm::Algorithms;
 use crate::cache::Renewed;
+use crate::discovery;
 use crate::http::{Endpoint, Failure, Fetcher, Response, Stage};
-use crate::json;
 use crate::jwks::{self, Key, KeySet, Origin};
 
 /// Where the keys of one issuer are fetched.
@@ -47,7 +45,7 @@ impl Provider {
         symmetric: Vec<Key>,
         fetcher: Arc<Fetcher>,
     ) -> Self {
-        let discovery = if keys_at.is_none() { discovery_endpoint(&issuer) } else { None };
+        let discovery = if keys_at.is_none() { discovery::endpoint(&issuer) } else { None };
         let known = Mutex::new(Known { keys_at, etag: None });
         Self { issuer, discovery, allowed, symmetric, fetcher, known }
     }
@@ -92,26 +90,10 @@ impl Provider {
         let response = self.fetcher.get(endpoint, None).await;
         let response = response
             .map_err(|failure| Failure::new(failure.stage, format!("discovery document: {}", failure.detail)))?;
-        let document = json::object(&response.body.unwrap_or_default());
-        let document = document.map_err(|_| unreadable("not a JSON object".to_owned()))?;
-        // OpenID Connect Discovery 1.0 section 4.3: exactly the issuer that was asked.
-        let issuer = document.get("issuer").and_then(Value::as_str).unwrap_or_default();
-        if issuer != self.issuer {
-            let issuer: String = issuer.chars().take(128).collect();
-            return Err(unreadable(format!("`issuer` is {issuer:?}, not {:?}", self.issuer)));
-        }
-        let keys_at = document.get("jwks_uri").and_then(Value::as_str);
-        let keys_at = keys_at.ok_or_else(|| unreadable("no `jwks_uri`".to_owned()))?;
-        Endpoint::parse(keys_at).map_err(|problem| unreadable(format!("`jwks_uri` {problem}")))
+        discovery::jwks_uri(&response.body.unwrap_or_default(), &self.issuer).map_err(unreadable)
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// OpenID Connect Discovery 1.0 section 4.1: one slash at the end of the issuer is removed first.
-fn discovery_endpoint(issuer: &str) -> Option<Endpoint> {
-    let base = issuer.strip_suffix('/').unwrap_or(issuer);
-    Endpoint::parse(&format!("{base}/.well-known/openid-configuration")).ok()
 }

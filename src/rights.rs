@@ -51,8 +51,8 @@ impl Rights {
         let Some(routes) = &self.routes else { return Ok(Grant::Stage) };
         let decided = routes.decide(&held);
         if let Some(request) = only {
-            let mut matching = decided.iter().filter(|(entry, _)| entry.matches(request)).peekable();
-            return if matching.peek().is_some() && matching.all(|(_, open)| *open) {
+            let mut matching = decided.iter().filter(|(entry, is_open)| entry.matches(request, *is_open)).peekable();
+            return if matching.peek().is_some() && matching.all(|(_, is_open)| *is_open) {
                 Ok(Grant::Stage)
             } else {
                 Err(Reason::InsufficientScope.because("the route is not open to the token"))
@@ -88,22 +88,29 @@ pub(crate) struct Routes {
     scopes: HashMap<String, usize>,
 }
 
-/// One entry of the table: the requests it stands for.
+/// One entry of the table: the requests it stands for, by what their ARNs have after the stage, as IAM patterns:
+/// `GET/pets/*`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
-    /// What the ARNs of these requests have after the stage, as IAM patterns: `GET/pets/*`.
-    pub(crate) patterns: Vec<String>,
+    /// What is allowed where the entry is open.
+    allowed: Vec<String>,
+    /// What is denied where it is closed: the same, but for `ANY /*`, which closes the stage to other verbs, too.
+    denied: Vec<String>,
     /// The numbers of the scopes that are all needed.
     scopes: Vec<usize>,
 }
 
 impl Entry {
-    /// Whether a request's `VERB/path`, as it stands in an ARN after the stage, is one of these requests. A
-    /// connection has an entry of its own: no other entry opens it, not even that for everything.
-    fn matches(&self, request: &str) -> bool {
+    pub(crate) fn patterns(&self, is_open: bool) -> &[String] {
+        if is_open { &self.allowed } else { &self.denied }
+    }
+
+    /// Whether a request's `VERB/path`, as it stands in an ARN after the stage, is one of those that the entry opens
+    /// or closes. A connection has an entry of its own: no other entry opens it, not even that for everything.
+    fn matches(&self, request: &str, is_open: bool) -> bool {
         let is_connect = |pattern: &str| pattern == CONNECT;
         let matches = |pattern: &String| is_connect(pattern) == is_connect(request) && glob(pattern, request);
-        self.patterns.iter().any(matches)
+        self.patterns(is_open).iter().any(matches)
     }
 }
 
@@ -115,12 +122,13 @@ impl Routes {
             problems.push("is empty: name at least one route, as {\"GET /pets\": [\"pets:read\"]}".to_owned());
         }
         for (route, scopes) in table {
-            let entry = patterns(route).and_then(|patterns| {
+            let entry = patterns(route).and_then(|allowed| {
                 let scopes = scope_list(scopes).ok_or("its scopes are not an array of strings, as [\"pets:read\"]")?;
-                Ok(Entry { patterns, scopes: scopes.map(|scope| routes.number(scope)).collect() })
+                let denied = if allowed == everything() { vec!["*".to_owned()] } else { allowed.clone() };
+                Ok(Entry { allowed, denied, scopes: scopes.map(|scope| routes.number(scope)).collect() })
             });
             match entry {
-                Ok(entry) if routes.entries.iter().any(|other| other.patterns == entry.patterns) => {
+                Ok(entry) if routes.entries.iter().any(|other| other.allowed == entry.allowed) => {
                     problems.push(format!("entry `{route}`: another entry stands for the same requests"));
                 }
                 Ok(entry) => routes.entries.push(entry),
@@ -167,12 +175,15 @@ fn patterns(route: &str) -> Result<Vec<String>, &'static str> {
     }
     let path = path_pattern(path)?;
     match verb {
-        // Everything: shorter than seven patterns, and it cannot match into a path.
-        "ANY" if path == "*" => Ok(vec![path]),
         "ANY" => Ok(VERBS.map(|verb| format!("{verb}/{path}")).into()),
         verb if VERBS.contains(&verb) => Ok(vec![format!("{verb}/{path}")]),
         _ => Err("the verb must be ANY, DELETE, GET, HEAD, OPTIONS, PATCH, POST or PUT"),
     }
+}
+
+/// What `ANY /*` allows: a `*` alone would allow verbs that no entry can name.
+fn everything() -> [String; 7] {
+    VERBS.map(|verb| format!("{verb}/*"))
 }
 
 /// A path as an IAM pattern: `{name}` and `{name+}` become `*`. `?`, IAM's any one character, cannot stand in a
@@ -232,7 +243,7 @@ mod tests {
     }
 
     fn patterns_of(route: &str) -> Vec<String> {
-        parse(json!({ route: [] })).unwrap().entries[0].patterns.clone()
+        parse(json!({ route: [] })).unwrap().entries[0].allowed.clone()
     }
 
     fn held(paths: &[&str], claims: Value) -> Vec<String> {
@@ -273,11 +284,12 @@ mod tests {
             ("HEAD /a{b}c*d", "HEAD/a*c*d"),
             ("DELETE /-._~!$&'()+,;=:@%20", "DELETE/-._~!$&'()+,;=:@%20"),
             ("OPTIONS /a//b", "OPTIONS/a//b"),
-            ("ANY /*", "*"),
-            ("ANY /{proxy+}", "*"),
             ("$connect", "$connect"),
         ] {
             assert_eq!(patterns_of(route), [expected], "{route}");
+        }
+        for route in ["ANY /*", "ANY /{proxy+}"] {
+            assert_eq!(patterns_of(route), VERBS.map(|verb| format!("{verb}/*")), "{route}");
         }
         let any = patterns_of("ANY /pets/*");
         assert_eq!(any, VERBS.map(|verb| format!("{verb}/pets/*")));
@@ -450,8 +462,24 @@ mod tests {
             ("admin w", "DELETE/admin/x", true),
             ("w", "DELETE/admin/x", false),
             ("w", "DELETE/", true),
+            ("admin", "PROPFIND/admin/x", false),
+            ("w", "TRACE/", false),
         ] {
             let expected = if is_open { Ok(None) } else { refused(CLOSED) };
+            assert_eq!(grant(&rights, scope, Some(request)), expected, "{scope} {request}");
+        }
+    }
+
+    #[test]
+    fn an_entry_for_everything_closes_every_verb() {
+        let rights = rights(&[], json!({ "ANY /*": ["all"], "GET /pets": [] }));
+        for (scope, request, is_open) in [
+            ("all", "GET/pets", true),
+            ("all", "PROPFIND/pets", false),
+            ("", "GET/pets", false),
+            ("", "PROPFIND/pets", false),
+        ] {
+            let expected = if is_open { Ok(None) } else { refused("the route is not open to the token") };
             assert_eq!(grant(&rights, scope, Some(request)), expected, "{scope} {request}");
         }
     }

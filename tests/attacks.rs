@@ -404,6 +404,36 @@ fn unusable_keys(table: &mut Table) {
     let settings = [("JWKS", set(&[&raw.jwk(1), &spare]))];
     table.token_under(&settings, "exponent 1, forged", format!("{message}.{}", b64(block)), KEY);
 
+    // Under a point of small order, R = the identity and S = 0 are a signature of some messages, or of all. Little
+    // endian y; the last three are 0, 1 and -1 with p added, and the sign of x is the highest bit.
+    let (zeros, ones) = ("00".repeat(31), "ff".repeat(30));
+    let identity = [&[1][..], &[0; 63]].concat();
+    for (order, y) in [
+        ("1", format!("01{zeros}")),
+        ("2", format!("ec{ones}7f")),
+        ("4", format!("00{zeros}")),
+        ("8", "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05".to_owned()),
+        ("8", "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a".to_owned()),
+        ("4, not canonical", format!("ed{ones}7f")),
+        ("1, not canonical", format!("ee{ones}7f")),
+    ] {
+        let digits: Vec<_> = y.bytes().collect();
+        let bytes = digits.chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap());
+        let x: Vec<u8> = bytes.collect();
+        for sign in [0, 0x80] {
+            let x = [&x[..31], &[x[31] | sign]].concat();
+            let jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": b64(&x)});
+            let spare = SigningKey::ed25519("spare").jwk();
+            let settings = [("ALGORITHMS", "EdDSA".to_owned()), ("JWKS", set(&[&jwk, &spare]))];
+            for sub in ["a", "b", "c", "d"] {
+                let header = json!({"alg": "EdDSA", "kid": "k1"}).to_string();
+                let message = format!("{}.{}", b64(header), b64(merged(claims(), json!({"sub": sub})).to_string()));
+                let token = format!("{message}.{}", b64(&identity));
+                table.token_under(&settings, format!("Ed25519 key of order {order}, sign {sign}, {sub}"), token, KEY);
+            }
+        }
+    }
+
     let ec = SigningKey::es256("k1");
     let (jwk, spare) = (ec.jwk(), SigningKey::es256("spare").jwk());
     let x = b64(without(&[0xff; 32], 0x80));

@@ -386,7 +386,9 @@ async fn lets_through(routes: Value, events: &[(&str, Value)], settings: &[(&str
 async fn a_simple_response_is_decided_for_its_own_route() {
     let routes = json!({ "ANY /*": [], "ANY /admin/*": ["pets:admin"], "GET /pets/*": ["pets:read"] });
     let event = json!({ "version": "2.0" });
-    let events = ["GET/pets/1", "GET/", "PUT/x", "GET/admin/x", "PUT/admin/", "PUT/admin"].map(|r| (r, event.clone()));
+    let events = ["GET/pets/1", "GET/", "PUT/x", "GET/admin/x", "PUT/admin/", "PUT/admin"];
+    let events = [&events[..], &["PROPFIND/admin/x", "PROPFIND/x"]].concat();
+    let events: Vec<_> = events.into_iter().map(|route| (route, event.clone())).collect();
     let open = lets_through(routes, &events, &[("SIMPLE_RESPONSE", "on")]).await;
     assert_eq!(open, ["GET/pets/1", "GET/", "PUT/x", "PUT/admin"]);
     let closed = json!({ "GET /pets/*": ["pets:read"] });

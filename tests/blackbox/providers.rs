@@ -311,6 +311,81 @@ fn a_discovery_document_that_cannot_be_trusted_gives_no_keys() {
     assert_eq!(idp.fetches(), 0);
 }
 
+/// Settings for a provider over https, of which only the discovery document says where the keys are.
+fn discovered(idp: &Idp) -> Vec<(&'static str, String)> {
+    let ca_file = idp.ca_file().to_str().unwrap().to_owned();
+    vec![("ISSUER", idp.issuer()), ("AUDIENCE", AUDIENCE.to_owned()), ("JWKS_CA_FILE", ca_file)]
+}
+
+fn spawn(settings: &[(&'static str, String)]) -> Lambda {
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, &**value)).collect();
+    Lambda::spawn(program(), &settings)
+}
+
+#[test]
+fn what_came_by_https_leads_to_https_only() {
+    let key = SigningKey::rsa("k1");
+    let (idp, inside) = (Idp::start_tls(), provider(&key));
+    idp.serve(&[&key]);
+    let event = good(&idp, &key);
+    // The Runtime API listens on loopback, and gives an event to whoever asks.
+    for jwks_uri in [inside.jwks_uri(), inside.jwks_uri().replace("127.0.0.1", "localhost")] {
+        idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": jwks_uri}));
+        let lambda = spawn(&discovered(&idp));
+        assert_no_verdict(&lambda.invoke(&event), "keys_unavailable");
+        let failure = failure(&lambda);
+        assert_eq!(failure["stage"], "parse", "{failure}");
+        assert!(failure["error"].as_str().unwrap().contains("`jwks_uri` must be https"), "{failure}");
+    }
+    idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": idp.jwks_uri()}));
+    let redirected = |lambda: Lambda| {
+        assert_no_verdict(&lambda.invoke(&event), "keys_unavailable");
+        assert_eq!(failure(&lambda)["stage"], "redirect");
+    };
+    idp.behave(Behaviour::Redirect(inside.issuer() + "/jwks2"));
+    redirected(spawn(&discovered(&idp)));
+    idp.behave(Behaviour::Healthy);
+    idp.behave_discovery(Behaviour::Redirect(inside.issuer() + "/.well-known/openid-configuration"));
+    redirected(spawn(&discovered(&idp)));
+    assert_eq!(inside.connections(), 0);
+
+    idp.behave_discovery(Behaviour::Healthy);
+    assert_eq!(said(&spawn(&discovered(&idp)).invoke(&event)), "Allow");
+    // A setting may say http on loopback, and so may the document that came from there.
+    let settings = [&discovered(&idp)[..], &[("JWKS_URI", inside.jwks_uri())]].concat();
+    assert_eq!(said(&spawn(&settings).invoke(&event)), "Allow");
+}
+
+#[test]
+fn a_provider_cannot_have_the_function_take_its_own_events() {
+    let key = SigningKey::rsa("k1");
+    let (idp, other) = (Idp::start_tls(), provider(&key));
+    idp.serve(&[&key]);
+    let issuers = json!([
+        {"issuer": idp.issuer(), "audience": AUDIENCE},
+        {"issuer": other.issuer(), "audience": AUDIENCE},
+    ]);
+    let ca_file = idp.ca_file().to_str().unwrap().to_owned();
+    // Without keys at the start, the provider is asked again: for their address first.
+    idp.behave(Behaviour::Status(404));
+    let lambda = spawn(&[("ISSUERS", issuers.to_string()), ("JWKS_CA_FILE", ca_file), (SHORT.0, SHORT.1.to_owned())]);
+    let runtime_api = format!("http://{}/2018-06-01/runtime/invocation/next", lambda.api().address());
+    idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": runtime_api}));
+    let discoveries = idp.discoveries();
+    let (hostile, honest) = (good(&idp, &key), good(&other, &key));
+    let since = Instant::now();
+    while idp.discoveries() == discoveries {
+        let hostile = lambda.submit(&hostile);
+        let honest: Vec<_> = (0..3).map(|_| lambda.submit(&honest)).collect();
+        assert_no_verdict(&lambda.wait(hostile), "keys_unavailable");
+        for ticket in honest {
+            assert_eq!(said(&lambda.wait(ticket)), "Allow", "{}", lambda.output());
+        }
+        assert!(since.elapsed() < Duration::from_secs(10), "{}", lambda.output());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn keys_that_moved_are_discovered_again() {
     let key = SigningKey::rsa("k1");
