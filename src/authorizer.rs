@@ -90,7 +90,7 @@ impl Authorizer {
     /// refused token where the configuration wants that.
     pub async fn authorize(&self, event: &str, invocation: Invocation<'_>) -> Result<Answer, Failure> {
         let (answer, after) = self.answered(event).await;
-        after.record(invocation, &Now::read());
+        after.record(invocation);
         answer
     }
 

@@ -1,6 +1,7 @@
 //! What was decided about an event, and what was seen on the way. The answer, the log event, the metric and
 //! `explain` are rendered from it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -160,25 +161,25 @@ impl AfterAnswer {
     /// Records the decision under the invocation that was answered, and waits for the renewal of keys that it began:
     /// for as long as its fetches may take, but not beyond half a second before the invocation's `deadline`.
     pub async fn finish(self, invocation: Invocation<'_>, deadline: SystemTime) {
-        let now = Now::read();
-        self.record(invocation, &now);
+        self.record(invocation);
         if self.pending.is_empty() {
             return;
         }
-        let left = deadline.duration_since(now.wall()).unwrap_or_default().saturating_sub(DEADLINE_MARGIN);
+        let left = deadline.duration_since(Now::read().wall()).unwrap_or_default().saturating_sub(DEADLINE_MARGIN);
         let ended = join_all(self.pending.into_iter().map(PendingRenewal::ended));
         // What has not ended by then is left to the next invocation.
         let _ = tokio::time::timeout(left, ended).await;
     }
 
     /// Writes the log event of the decision, and its metric.
-    pub(crate) fn record(&self, invocation: Invocation<'_>, now: &Now) {
+    pub(crate) fn record(&self, invocation: Invocation<'_>) {
         self.log(invocation);
         if let Some(metrics) = &self.metrics {
+            let now = Now::read();
             match &self.verdict {
-                Verdict::Allow => metrics.count("Allowed", None, now),
-                Verdict::Deny(denial) => metrics.count("Refused", Some(denial.reason), now),
-                Verdict::Undecided(_) => metrics.count("Unavailable", None, now),
+                Verdict::Allow => metrics.count("Allowed", None, &now),
+                Verdict::Deny(denial) => metrics.count("Refused", Some(denial.reason), &now),
+                Verdict::Undecided(_) => metrics.count("Unavailable", None, &now),
             }
         }
     }
@@ -210,11 +211,11 @@ impl AfterAnswer {
 
 /// The beginning of what a token says. Formats escape line feeds and the like, but JSON leaves as they are the
 /// characters at which some readers break lines too, and those that make a terminal obey or reorder text.
-fn excerpt(text: &str) -> String {
+fn excerpt(text: &str) -> Cow<'_, str> {
     let end = text.char_indices().nth(MAX_LOGGED).map_or(text.len(), |(end, _)| end);
     let text = &text[..end];
     if text.bytes().all(|byte| byte < 0x7f) {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let mut excerpt = String::with_capacity(text.len());
     for c in text.chars() {
@@ -225,5 +226,5 @@ fn excerpt(text: &str) -> String {
             _ => excerpt.push(c),
         }
     }
-    excerpt
+    Cow::Owned(excerpt)
 }
