@@ -15,10 +15,10 @@
 //! | `config` | environment -> settings |
 //! | `log` | the form of log lines |
 //! | `metrics` | lines that CloudWatch turns into metrics |
-//! | `keys` | the keys of an issuer: look-ups, one renewal at a time |
+//! | `keys` | the keys of an issuer: look-ups, one refresh at a time |
 //! | `provider` | an issuer's discovery document and key set |
 //! | `http` | one bounded GET |
-//! | `cache` | *pure*: when keys serve and when they are renewed |
+//! | `cache` | *pure*: when keys serve and when they are refreshed |
 //! | `policy` | *pure*: the answer |
 //! | `event` | *pure*: what API Gateway sends |
 //! | `rights` | *pure*: scopes and routes |
@@ -31,30 +31,19 @@
 //! | `refusal` | *pure*: every reason |
 //! | `clock` | where time enters |
 
-mod algorithm;
+mod access;
 mod authorizer;
-mod cache;
-mod claims;
 mod clock;
 mod config;
 mod decision;
-mod discovery;
-mod event;
 mod explain;
-mod http;
+mod gateway;
 mod issuer;
-mod json;
-mod jwks;
+mod jose;
 mod keys;
 mod log;
 mod metrics;
-mod policy;
-mod provider;
 mod reason;
-mod rights;
-mod token;
-#[cfg(test)]
-mod vectors;
 
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
@@ -63,10 +52,10 @@ mod support;
 pub use authorizer::Authorizer;
 pub use config::{Config, Problem, Problems, SETTINGS, Setting};
 pub use decision::{AfterAnswer, Decision, Failure, Invocation, Verdict};
-pub use discovery::jwks_uri;
 pub use explain::{Explanation, Step, StepState};
-pub use http::Endpoint;
+pub use gateway::policy::Answer;
+pub use jose::token::MAX_TOKEN_BYTES;
+pub use keys::discovery::jwks_uri;
+pub use keys::http::Endpoint;
 pub use log::Log;
-pub use policy::Answer;
 pub use reason::{Denial, Fault, Obstacle, Reason};
-pub use token::MAX_BYTES;

@@ -30,8 +30,9 @@ impl Log {
     /// `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT`; values that Lambda does not know are warned of.
     #[must_use]
     pub fn start(level: Option<&str>, format: Option<&str>) -> Self {
-        let set =
-            |value: Option<&str>| value.map(|value| value.trim().to_uppercase()).filter(|value| !value.is_empty());
+        let set = |value: Option<&str>| {
+            value.map(|value| value.trim().to_uppercase()).filter(|value| !value.is_empty())
+        };
         let (level, format) = (set(level), set(format));
         let max = match level.as_deref() {
             Some("TRACE") => Some(LevelFilter::TRACE),
@@ -60,7 +61,9 @@ impl Log {
         let watch = PlatformWatch(Arc::clone(&platform_failed));
         tracing_subscriber::registry().with(targets).with(line).with(watch).init();
         if max.is_none() {
-            tracing::warn!("AWS_LAMBDA_LOG_LEVEL: want TRACE, DEBUG, INFO, WARN, ERROR or FATAL; INFO is used");
+            tracing::warn!(
+                "AWS_LAMBDA_LOG_LEVEL: want TRACE, DEBUG, INFO, WARN, ERROR or FATAL; INFO is used"
+            );
         }
         if is_json.is_none() {
             tracing::warn!("AWS_LAMBDA_LOG_FORMAT: want JSON or TEXT; JSON is used");

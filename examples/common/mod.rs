@@ -85,10 +85,14 @@ impl LocalProvider {
             filled = filled.replace("{{token:expired}}", &with("exp", json!(tokens::now() - 60)));
         }
         if filled.contains("{{token:audience}}") {
-            filled = filled.replace("{{token:audience}}", &with("aud", json!("https://cats.example.com")));
+            filled = filled
+                .replace("{{token:audience}}", &with("aud", json!("https://cats.example.com")));
         }
         if filled.contains("{{token:forged}}") {
-            filled = filled.replace("{{token:forged}}", &SigningKey::rsa_other(self.key.kid(), 1).token(&good));
+            filled = filled.replace(
+                "{{token:forged}}",
+                &SigningKey::rsa_other(self.key.kid(), 1).token(&good),
+            );
         }
         filled
     }

@@ -26,7 +26,8 @@ use page::{Page, plain};
 use serde_json::{Value, json};
 use token_authorizer::{Authorizer, Config, Explanation, Failure, Obstacle, Reason, Verdict};
 
-const USAGE: &str = "usage: cargo run --example explain -- [--expect WORD] TOKEN_OR_EVENT [VERB /path ...]
+const USAGE: &str =
+    "usage: cargo run --example explain -- [--expect WORD] TOKEN_OR_EVENT [VERB /path ...]
 TOKEN_OR_EVENT: a token, a file with a token or an event, or - for standard input
 VERB /path:     requests to decide; without any, the event's own and the entries of ROUTES
 --expect WORD:  exit with 0 if the verdict is `allow`, `deny` or this reason, and with 1 if not
@@ -46,7 +47,8 @@ pub(crate) struct Explained {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let colour = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colour =
+        io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let arguments: Vec<String> = env::args().skip(1).collect();
     match explain(&arguments, io::stdin(), &Environment::read(), colour).await {
         Ok(Explained { page, is_expected }) => {
@@ -79,7 +81,8 @@ pub(crate) async fn explain(
 
     // Nothing is to be counted.
     let telling = |name: &str| environment.variable(name).filter(|_| name != "METRICS_NAMESPACE");
-    let authorizer = Authorizer::new(Config::read(telling).map_err(|problems| problems.to_string())?);
+    let authorizer =
+        Authorizer::new(Config::read(telling).map_err(|problems| problems.to_string())?);
     authorizer.prefetch().await;
     let mut decision = authorizer.decide(&event).await;
     let answer = authorizer.answer(&mut decision);
@@ -87,12 +90,16 @@ pub(crate) async fn explain(
 
     let mut page = Page::new(colour);
     if let Some(issuer) = environment.local_issuer() {
-        page.note(&format!("no ISSUER is set: {issuer} stands in, on this machine, until this program ends"));
+        page.note(&format!(
+            "no ISSUER is set: {issuer} stands in, on this machine, until this program ends"
+        ));
     }
     show_token(&mut page, &seen);
     show_keys(&mut page, &seen);
     show_steps(&mut page, &seen, &decision.verdict);
-    let answer = answer.as_ref().map(|answer| serde_json::from_str::<Value>(answer.get()).unwrap_or_default());
+    let answer = answer
+        .as_ref()
+        .map(|answer| serde_json::from_str::<Value>(answer.get()).unwrap_or_default());
     show_answer(&mut page, &seen, &decision.verdict, answer.as_ref().map_err(|failure| *failure));
     let requests = requests_of(&seen, &asked, subject_is_event(&text));
     show_requests(&mut page, &seen, answer.as_ref().ok(), &requests);
@@ -114,8 +121,10 @@ fn expectation(arguments: &[String]) -> Result<(Option<String>, Vec<String>), St
             others.push(argument.clone());
         }
     }
-    let codes = || Reason::ALL.map(Reason::code).into_iter().chain(Obstacle::ALL.map(Obstacle::code));
-    let is_known = |word: &String| word == "allow" || word == "deny" || codes().any(|code| code == word);
+    let codes =
+        || Reason::ALL.map(Reason::code).into_iter().chain(Obstacle::ALL.map(Obstacle::code));
+    let is_known =
+        |word: &String| word == "allow" || word == "deny" || codes().any(|code| code == word);
     match &expected {
         Some(word) if !is_known(word) => {
             let codes: Vec<_> = codes().collect();
@@ -147,8 +156,13 @@ fn event(text: &str) -> String {
     if subject_is_event(text) {
         return text.to_owned();
     }
-    let credential = if text.is_empty() || text.contains(' ') { text.to_owned() } else { format!("Bearer {text}") };
-    json!({"type": "TOKEN", "authorizationToken": credential, "methodArn": format!("{STAGE}/GET/")}).to_string()
+    let credential = if text.is_empty() || text.contains(' ') {
+        text.to_owned()
+    } else {
+        format!("Bearer {text}")
+    };
+    json!({"type": "TOKEN", "authorizationToken": credential, "methodArn": format!("{STAGE}/GET/")})
+        .to_string()
 }
 
 fn subject_is_event(text: &str) -> bool {
@@ -162,13 +176,16 @@ fn asked(arguments: &[String]) -> Result<Vec<String>, String> {
     while let Some(word) = words.next() {
         match (word, words.clone().next()) {
             ("$connect", _) => requests.push(word.to_owned()),
-            (verb, Some(path)) if (VERBS.contains(&verb) || verb == "ANY") && path.starts_with('/') => {
+            (verb, Some(path))
+                if (VERBS.contains(&verb) || verb == "ANY") && path.starts_with('/') =>
+            {
                 requests.push(format!("{verb} {path}"));
                 words.next();
             }
             // Not quoted: what stands in the wrong place may be a token.
             _ => {
-                let problem = "a request is `VERB /path`, with the verb in upper case, or `$connect`";
+                let problem =
+                    "a request is `VERB /path`, with the verb in upper case, or `$connect`";
                 return Err(format!("{problem}\n{USAGE}"));
             }
         }
@@ -180,10 +197,15 @@ fn show_token(page: &mut Page, seen: &Explanation) {
     page.heading("Token");
     match (&seen.place, &seen.token) {
         (None, _) => page.line("none was found"),
-        (Some(place), None) => page.line(&plain(&format!("in {place}, and cannot be read: see the steps"))),
+        (Some(place), None) => {
+            page.line(&plain(&format!("in {place}, and cannot be read: see the steps")))
+        }
         (Some(_), Some((header, payload))) => {
             page.json("header", header);
-            page.json(if seen.is_verified { "claims" } else { "claims, which no key has vouched for" }, payload);
+            page.json(
+                if seen.is_verified { "claims" } else { "claims, which no key has vouched for" },
+                payload,
+            );
             page.note("The signature is not shown.");
         }
     }
@@ -209,13 +231,24 @@ fn show_steps(page: &mut Page, seen: &Explanation, verdict: &Verdict) {
     seen.steps.iter().for_each(|step| page.step(step));
 }
 
-fn show_answer(page: &mut Page, seen: &Explanation, verdict: &Verdict, answer: Result<&Value, &Failure>) {
+fn show_answer(
+    page: &mut Page,
+    seen: &Explanation,
+    verdict: &Verdict,
+    answer: Result<&Value, &Failure>,
+) {
     page.heading("Answer");
     match verdict {
         Verdict::Allow => page.good("Allow"),
-        Verdict::Deny(denial) if denial.detail.is_empty() => page.bad(&format!("Deny: {}", denial.reason.code())),
-        Verdict::Deny(denial) => page.bad(&format!("Deny: {} ({})", denial.reason.code(), plain(&denial.detail))),
-        Verdict::Undecided(fault) => page.bad(&format!("no verdict: {}", plain(&fault.to_string()))),
+        Verdict::Deny(denial) if denial.detail.is_empty() => {
+            page.bad(&format!("Deny: {}", denial.reason.code()))
+        }
+        Verdict::Deny(denial) => {
+            page.bad(&format!("Deny: {} ({})", denial.reason.code(), plain(&denial.detail)))
+        }
+        Verdict::Undecided(fault) => {
+            page.bad(&format!("no verdict: {}", plain(&fault.to_string())))
+        }
     }
     match answer {
         Err(Failure::Unauthorized) => {
@@ -264,7 +297,8 @@ fn show_requests(page: &mut Page, seen: &Explanation, answer: Option<&Value>, re
     for request in requests {
         let (verb, path) = request.split_once(' ').unwrap_or((request, ""));
         let verbs = if verb == "ANY" { &VERBS[..] } else { &[verb] };
-        let evaluate = |verb| iam::evaluate(document, &format!("{stage}/{verb}{path}"), tokens::now());
+        let evaluate =
+            |verb| iam::evaluate(document, &format!("{stage}/{verb}{path}"), tokens::now());
         let verdicts: Vec<_> = verbs.iter().map(|verb| (verb, evaluate(verb))).collect();
         if verdicts.iter().all(|(_, verdict)| *verdict == verdicts[0].1) {
             show_verdict(page, request, verdicts[0].1);

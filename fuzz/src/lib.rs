@@ -13,15 +13,18 @@ use serde_json::{Value, json};
 use token_authorizer::{Authorizer, Config, Failure, Invocation, Obstacle};
 use tokio::runtime::{Builder, Runtime};
 
-const ALGORITHMS: [&str; 12] =
-    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "HS256", "HS384", "HS512"];
+const ALGORITHMS: [&str; 12] = [
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "HS256",
+    "HS384", "HS512",
+];
 
 /// The secret of the key `hs`, by which the fuzzer gets its own tokens signed.
 const SECRET: [u8; 64] = [7; 64];
 
 const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b/dev";
 
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_time().build().unwrap());
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().enable_time().build().unwrap());
 
 static AUTHORIZER: LazyLock<Authorizer> = LazyLock::new(|| {
     let keys = json!({"keys": [
@@ -75,7 +78,10 @@ pub fn keys(bytes: &[u8]) {
         let header = json!({"alg": algorithm, "kid": "k"});
         decide(
             &authorizer,
-            &bearer(&signed(header.to_string().as_bytes(), br#"{"iss":"https://issuer.example.com"}"#)),
+            &bearer(&signed(
+                header.to_string().as_bytes(),
+                br#"{"iss":"https://issuer.example.com"}"#,
+            )),
         );
     }
 }
@@ -84,7 +90,8 @@ pub fn keys(bytes: &[u8]) {
 pub fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let lines = text.lines().filter_map(|line| line.split_once('='));
-    let settings: Vec<_> = lines.filter(|(name, value)| *name != "JWKS_CA_FILE" && !value.contains('@')).collect();
+    let settings: Vec<_> =
+        lines.filter(|(name, value)| *name != "JWKS_CA_FILE" && !value.contains('@')).collect();
     authorizer(&settings);
 }
 
@@ -103,17 +110,31 @@ fn authorizer(settings: &[(&str, &str)]) -> Option<Authorizer> {
 fn decide(authorizer: &Authorizer, event: &str) {
     let answer = match RUNTIME.block_on(authorizer.authorize(event, Invocation::default())) {
         Ok(answer) => answer,
-        Err(Failure::NoVerdict(fault)) => return assert_ne!(fault.obstacle, Obstacle::InternalError),
+        Err(Failure::NoVerdict(fault)) => {
+            return assert_ne!(fault.obstacle, Obstacle::InternalError);
+        }
         Err(Failure::Unauthorized) => panic!("not configured"),
     };
     let parsed: Value = serde_json::from_str(answer.get()).unwrap();
     let Some(statements) = parsed["policyDocument"]["Statement"].as_array() else {
         return assert!(parsed["isAuthorized"].is_boolean(), "{answer}");
     };
-    assert!(statements.iter().all(|statement| !statement.as_object().unwrap().values().any(Value::is_null)));
-    assert!(parsed["policyDocument"].to_string().len() <= 8 * 1024 && parsed["context"].to_string().len() <= 4 * 1024);
+    assert!(
+        statements.iter().all(|statement| !statement
+            .as_object()
+            .unwrap()
+            .values()
+            .any(Value::is_null))
+    );
+    assert!(
+        parsed["policyDocument"].to_string().len() <= 8 * 1024
+            && parsed["context"].to_string().len() <= 4 * 1024
+    );
     let context = parsed["context"].as_object().unwrap();
-    assert!(context.values().all(|value| value.is_string() || value.is_number() || value.is_boolean()), "{answer}");
+    assert!(
+        context.values().all(|value| value.is_string() || value.is_number() || value.is_boolean()),
+        "{answer}"
+    );
     let is_refusal = statements.iter().all(|statement| statement["Effect"] == "Deny");
     assert_eq!(is_refusal, context.contains_key("reason"), "{answer}");
 }
@@ -126,5 +147,6 @@ fn signed(header: &[u8], payload: &[u8]) -> String {
 
 fn bearer(token: &str) -> String {
     let arn = format!("{STAGE}/GET/pets");
-    json!({"type": "TOKEN", "authorizationToken": format!("Bearer {token}"), "methodArn": arn}).to_string()
+    json!({"type": "TOKEN", "authorizationToken": format!("Bearer {token}"), "methodArn": arn})
+        .to_string()
 }

@@ -39,7 +39,11 @@ fn without_any_setting_it_says_what_is_required() {
 #[test]
 fn outside_lambda_it_says_so() {
     let settings = |address| {
-        [("ISSUER", "https://login.example.com"), ("AUDIENCE", AUDIENCE), ("AWS_LAMBDA_RUNTIME_API", address)]
+        [
+            ("ISSUER", "https://login.example.com"),
+            ("AUDIENCE", AUDIENCE),
+            ("AWS_LAMBDA_RUNTIME_API", address),
+        ]
     };
     for (address, wrong) in [
         ("", "AWS_LAMBDA_RUNTIME_API is not set"),
@@ -52,7 +56,11 @@ fn outside_lambda_it_says_so() {
     }
     let exit = refused(&settings("")[1..]);
     assert_eq!(exit.code, Some(78));
-    assert!(exit.output.contains("ISSUER: is required") && !exit.output.contains("panic"), "{}", exit.output);
+    assert!(
+        exit.output.contains("ISSUER: is required") && !exit.output.contains("panic"),
+        "{}",
+        exit.output
+    );
 }
 
 #[test]
@@ -64,7 +72,9 @@ fn a_missing_file_is_named() {
         ("JWKS_CA_FILE", "ca.pem"),
         ("LAMBDA_TASK_ROOT", "/nowhere"),
     ]);
-    for line in ["JWKS: /nowhere/keys.json: No such file", "JWKS_CA_FILE: /nowhere/ca.pem: No such file"] {
+    for line in
+        ["JWKS: /nowhere/keys.json: No such file", "JWKS_CA_FILE: /nowhere/ca.pem: No such file"]
+    {
         assert!(exit.output.contains(line), "{}", exit.output);
     }
 }
@@ -84,14 +94,24 @@ fn configured_keys_need_no_network() {
     let idp = Idp::start();
     let secret = SigningKey::hmac("h1", &[7; 32]);
     let keys = jwks(&[&key, &secret]).to_string();
-    let settings =
-        [("ISSUER", &*idp.issuer()), ("AUDIENCE", AUDIENCE), ("JWKS", &keys), ("ALGORITHMS", "RS256, HS256")];
+    let settings = [
+        ("ISSUER", &*idp.issuer()),
+        ("AUDIENCE", AUDIENCE),
+        ("JWKS", &keys),
+        ("ALGORITHMS", "RS256, HS256"),
+    ];
     let lambda = Lambda::spawn(&program(), &settings);
     let claims = claims(&idp, json!({}));
     assert_eq!(said(&lambda.invoke(&bearer(&key.token(&claims)))), "Allow");
     assert_eq!(said(&lambda.invoke(&bearer(&secret.token(&claims)))), "Allow");
-    assert_eq!(said(&lambda.invoke(&bearer(&SigningKey::rsa("k2").token(&claims)))), "Deny key_unknown");
-    assert_eq!(said(&lambda.invoke(&bearer(&SigningKey::rsa_other("k1", 1).token(&claims)))), "Deny signature_invalid");
+    assert_eq!(
+        said(&lambda.invoke(&bearer(&SigningKey::rsa("k2").token(&claims)))),
+        "Deny key_unknown"
+    );
+    assert_eq!(
+        said(&lambda.invoke(&bearer(&SigningKey::rsa_other("k1", 1).token(&claims)))),
+        "Deny signature_invalid"
+    );
     assert_eq!(idp.requests(), 0);
 }
 
@@ -99,10 +119,12 @@ fn configured_keys_need_no_network() {
 fn log_settings_that_lambda_does_not_know_are_warned_of() {
     let key = SigningKey::rsa("k1");
     let idp = provider(&key);
-    let lambda = super::start(&idp, &[("AWS_LAMBDA_LOG_LEVEL", "loud"), ("AWS_LAMBDA_LOG_FORMAT", "xml")]);
+    let lambda =
+        super::start(&idp, &[("AWS_LAMBDA_LOG_LEVEL", "loud"), ("AWS_LAMBDA_LOG_FORMAT", "xml")]);
     for variable in ["AWS_LAMBDA_LOG_LEVEL", "AWS_LAMBDA_LOG_FORMAT"] {
         lambda.wait_for_log(|line| {
-            line["level"] == "WARN" && line["message"].as_str().is_some_and(|message| message.starts_with(variable))
+            line["level"] == "WARN"
+                && line["message"].as_str().is_some_and(|message| message.starts_with(variable))
         });
     }
     assert_eq!(said(&lambda.invoke(&bearer(&key.token(&claims(&idp, json!({})))))), "Allow");

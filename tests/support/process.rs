@@ -37,7 +37,10 @@ impl Lambda {
     /// Starts the function and waits until it asks for its first event.
     pub(crate) fn spawn(program: &Path, env: &[(&str, &str)]) -> Self {
         Self::try_spawn(program, env).unwrap_or_else(|exit| {
-            panic!("did not start, exit code {:?}, init error {:?}:\n{}", exit.code, exit.init_error, exit.output)
+            panic!(
+                "did not start, exit code {:?}, init error {:?}:\n{}",
+                exit.code, exit.init_error, exit.output
+            )
         })
     }
 
@@ -134,7 +137,11 @@ impl Lambda {
 
     /// Those lines so far that are JSON objects.
     pub(crate) fn log_lines(&self) -> Vec<Value> {
-        self.output().lines().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
+        self.output()
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter(Value::is_object)
+            .collect()
     }
 
     /// The first log line, written or still to come, that is as wanted.
@@ -144,7 +151,11 @@ impl Lambda {
             if let Some(line) = self.log_lines().into_iter().find(&wanted) {
                 return line;
             }
-            assert!(since.elapsed() < LOG_LIMIT, "no such log line within {LOG_LIMIT:?}:\n{}", self.output());
+            assert!(
+                since.elapsed() < LOG_LIMIT,
+                "no such log line within {LOG_LIMIT:?}:\n{}",
+                self.output()
+            );
             thread::sleep(TICK);
         }
     }
@@ -214,7 +225,11 @@ impl Lambda {
             if let Some(status) = self.exited() {
                 return status;
             }
-            assert!(since.elapsed() < START_LIMIT, "not ended within {START_LIMIT:?}:\n{}", self.output());
+            assert!(
+                since.elapsed() < START_LIMIT,
+                "not ended within {START_LIMIT:?}:\n{}",
+                self.output()
+            );
             thread::sleep(TICK);
         }
     }

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::algorithm::Algorithms;
-use crate::cache::Renewed;
-use crate::discovery;
-use crate::http::{Endpoint, Failure, Fetcher, Response, Stage};
-use crate::jwks::{self, Key, KeySet, Origin};
+use crate::jose::algorithm::Algorithms;
+use crate::jose::jwks::{self, Key, KeySet, Origin};
+use crate::keys::cache::Refreshed;
+use crate::keys::discovery;
+use crate::keys::http::{Endpoint, FetchError, FetchStage, Fetcher, Response};
 
 /// Where the keys of one issuer are fetched.
 pub(crate) struct Provider {
@@ -30,7 +30,7 @@ struct Known {
 
 /// A fetch that went well.
 pub(crate) struct Fetched {
-    pub(crate) renewed: Renewed,
+    pub(crate) refreshed: Refreshed,
     pub(crate) max_age: Option<Duration>,
     /// Members of the key set that cannot be used.
     pub(crate) skipped: usize,
@@ -55,7 +55,7 @@ impl Provider {
     }
 
     /// Fetches the key set, and before it, if need be, the document that says where it is.
-    pub(crate) async fn fetch(&self) -> Result<Fetched, Failure> {
+    pub(crate) async fn fetch(&self) -> Result<Fetched, FetchError> {
         let known = self.known().clone();
         let (keys_at, etag) = match known.keys_at {
             Some(endpoint) => (endpoint, known.etag),
@@ -72,24 +72,32 @@ impl Provider {
         fetched
     }
 
-    fn read(&self, response: Response, keys_at: Endpoint) -> Result<Fetched, Failure> {
+    fn read(&self, response: Response, keys_at: Endpoint) -> Result<Fetched, FetchError> {
         let Response { body, etag, max_age } = response;
         let Some(body) = body else {
-            return Ok(Fetched { renewed: Renewed::Unchanged, max_age, skipped: 0 });
+            return Ok(Fetched { refreshed: Refreshed::Unchanged, max_age, skipped: 0 });
         };
         let parsed = jwks::parse(&body, self.allowed, Origin::Network);
-        let parsed = parsed.map_err(|unusable| Failure::new(Stage::Parse, unusable))?;
+        let parsed = parsed.map_err(|unusable| FetchError::new(FetchStage::Parse, unusable))?;
         *self.known() = Known { keys_at: Some(keys_at), etag };
         let keys = parsed.keys.into_iter().chain(self.symmetric.iter().cloned());
-        Ok(Fetched { renewed: Renewed::Keys(Arc::new(KeySet::new(keys))), max_age, skipped: parsed.skipped })
+        Ok(Fetched {
+            refreshed: Refreshed::Keys(Arc::new(KeySet::new(keys))),
+            max_age,
+            skipped: parsed.skipped,
+        })
     }
 
-    async fn discover(&self) -> Result<Endpoint, Failure> {
-        let unreadable = |detail: String| Failure::new(Stage::Parse, format!("discovery document: {detail}"));
-        let endpoint = self.discovery.as_ref().ok_or_else(|| unreadable("no address".to_owned()))?;
+    async fn discover(&self) -> Result<Endpoint, FetchError> {
+        let unreadable = |detail: String| {
+            FetchError::new(FetchStage::Parse, format!("discovery document: {detail}"))
+        };
+        let endpoint =
+            self.discovery.as_ref().ok_or_else(|| unreadable("no address".to_owned()))?;
         let response = self.fetcher.get(endpoint, None).await;
-        let response = response
-            .map_err(|failure| Failure::new(failure.stage, format!("discovery document: {}", failure.detail)))?;
+        let response = response.map_err(|failure| {
+            FetchError::new(failure.stage, format!("discovery document: {}", failure.detail))
+        })?;
         discovery::jwks_uri(&response.body.unwrap_or_default(), &self.issuer).map_err(unreadable)
     }
 

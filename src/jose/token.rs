@@ -9,13 +9,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use crate::algorithm::{self, Algorithm, Algorithms};
-use crate::json;
-use crate::jwks::KeySet;
+use crate::jose::algorithm::{self, Algorithm, Algorithms};
+use crate::jose::json;
+use crate::jose::jwks::KeySet;
 use crate::reason::{Denial, Reason};
 
 /// The longest token that is looked at. All headers of a request to API Gateway have at most 10,240 bytes in sum.
-pub const MAX_BYTES: usize = 16 * 1024;
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// A well-formed token that nobody has vouched for yet.
 pub(crate) struct Token<'a> {
@@ -33,7 +33,7 @@ pub(crate) struct Claims(Arc<Value>);
 impl<'a> Token<'a> {
     /// Reads a token. Its header is well-formed afterwards, but not yet accepted: see [`Token::acceptable`].
     pub(crate) fn parse(text: &'a str) -> Result<Self, Denial> {
-        if text.len() > MAX_BYTES {
+        if text.len() > MAX_TOKEN_BYTES {
             return Err(Reason::TokenTooLong.into());
         }
         let malformed = |detail| Reason::TokenMalformed.because(detail);
@@ -41,10 +41,15 @@ impl<'a> Token<'a> {
         let (signed, signature) = text.rsplit_once('.').ok_or_else(not_three)?;
         let (header, payload) = signed.split_once('.').ok_or_else(not_three)?;
         let object = |segment: &str| json::object(&decode(segment)?).ok();
-        let header = object(header).ok_or(malformed("the header is not a JSON object in base64url"))?;
+        let header =
+            object(header).ok_or(malformed("the header is not a JSON object in base64url"))?;
         let payload = object(payload).ok_or_else(|| {
             // Those of a JWE would be five: the dots between are no base64url, and need not be looked for before.
-            if payload.contains('.') { not_three() } else { malformed("the payload is not a JSON object in base64url") }
+            if payload.contains('.') {
+                not_three()
+            } else {
+                malformed("the payload is not a JSON object in base64url")
+            }
         })?;
         decode(signature).ok_or(malformed("the signature is not base64url"))?;
 
@@ -52,7 +57,10 @@ impl<'a> Token<'a> {
         if !header.get("alg").is_some_and(Value::is_string) {
             return Err(malformed("header member `alg` is absent or not a string"));
         }
-        if ["kid", "typ", "cty"].iter().any(|name| header.get(*name).is_some_and(|value| !value.is_string())) {
+        if ["kid", "typ", "cty"]
+            .iter()
+            .any(|name| header.get(*name).is_some_and(|value| !value.is_string()))
+        {
             return Err(malformed("header member `kid`, `typ` or `cty` is not a string"));
         }
         if header.contains_key("zip") {
@@ -64,7 +72,11 @@ impl<'a> Token<'a> {
 
     /// Whether this kind of token is wanted at all: no extension that would have to be understood (RFC 7515
     /// section 4.1.11), a type on the list (in lower case, without `application/`), an allowed algorithm.
-    pub(crate) fn acceptable(&self, types: &[String], allowed: Algorithms) -> Result<Algorithm, Denial> {
+    pub(crate) fn acceptable(
+        &self,
+        types: &[String],
+        allowed: Algorithms,
+    ) -> Result<Algorithm, Denial> {
         if self.header.get("crit").is_some() || self.header.get("b64").is_some() {
             return Err(Reason::CriticalHeaderUnsupported.into());
         }
@@ -77,7 +89,8 @@ impl<'a> Token<'a> {
         if self.member("cty").is_some_and(|cty| media_type(cty).eq_ignore_ascii_case("JWT")) {
             return Err(Reason::TypeNotAccepted.because("a nested JWT"));
         }
-        let algorithm = algorithm::named(self.unverified_algorithm()).filter(|algorithm| allowed.contains(*algorithm));
+        let algorithm = algorithm::named(self.unverified_algorithm())
+            .filter(|algorithm| allowed.contains(*algorithm));
         algorithm.ok_or_else(|| Reason::AlgorithmNotAllowed.into())
     }
 
@@ -121,7 +134,11 @@ impl<'a> Token<'a> {
 /// RFC 7515 section 4.1.9: `application/` may be left out of a media type without another slash.
 pub(crate) fn media_type(name: &str) -> &str {
     match name.split_at_checked("application/".len()) {
-        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") && !rest.contains('/') => rest,
+        Some((prefix, rest))
+            if prefix.eq_ignore_ascii_case("application/") && !rest.contains('/') =>
+        {
+            rest
+        }
         _ => name,
     }
 }
@@ -189,7 +206,7 @@ impl Claims {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jwks::{self, Origin};
+    use crate::jose::jwks::{self, Origin};
     use crate::support::tokens::{self, SigningKey, b64};
     use serde_json::json;
 
@@ -213,7 +230,9 @@ mod tests {
 
     fn key_set(keys: &[&SigningKey]) -> KeySet {
         let document = tokens::jwks(keys).to_string();
-        KeySet::new(jwks::parse(document.as_bytes(), Algorithms::ALL, Origin::Configuration).unwrap().keys)
+        KeySet::new(
+            jwks::parse(document.as_bytes(), Algorithms::ALL, Origin::Configuration).unwrap().keys,
+        )
     }
 
     #[test]
@@ -236,18 +255,26 @@ mod tests {
     fn segments_are_counted() {
         let (h, p) = (&*b64(HEADER), &*b64(PAYLOAD));
         let detail = |text: &str| Token::parse(text).err().unwrap().detail;
-        for text in [h.to_owned(), format!("{h}.{p}"), format!("{h}.{p}.c2ln.c2ln"), format!("{h}.{p}.c2ln.c2ln.c2ln")]
-        {
+        for text in [
+            h.to_owned(),
+            format!("{h}.{p}"),
+            format!("{h}.{p}.c2ln.c2ln"),
+            format!("{h}.{p}.c2ln.c2ln.c2ln"),
+        ] {
             assert_eq!(detail(&text), "not three segments", "{text}");
         }
-        assert_eq!(detail(&format!("{h}.{p}+.c2ln")), "the payload is not a JSON object in base64url");
+        assert_eq!(
+            detail(&format!("{h}.{p}+.c2ln")),
+            "the payload is not a JSON object in base64url"
+        );
         assert_eq!(detail(&format!("{h}.{p}.c2ln+")), "the signature is not base64url");
     }
 
     #[test]
     fn header_and_payload_are_strict_json_objects() {
         assert_eq!(parsed(&raw(" { \"alg\" : \"RS256\" }\n", " {}\r\n")), Ok(()));
-        let nested = |depth| format!(r#"{{"alg":"RS256","x":{}1{}}}"#, "[".repeat(depth), "]".repeat(depth));
+        let nested =
+            |depth| format!(r#"{{"alg":"RS256","x":{}1{}}}"#, "[".repeat(depth), "]".repeat(depth));
         assert_eq!(parsed(&raw(nested(100), nested(100))), Ok(()));
         let deep = nested(200);
         let bad: [&[u8]; 14] = [
@@ -280,13 +307,21 @@ mod tests {
             for value in &wrong {
                 let mut header = json!({"alg": "RS256"});
                 header[name] = value.clone();
-                assert_eq!(parsed(&raw(header.to_string(), PAYLOAD)), Err(Reason::TokenMalformed), "{header}");
+                assert_eq!(
+                    parsed(&raw(header.to_string(), PAYLOAD)),
+                    Err(Reason::TokenMalformed),
+                    "{header}"
+                );
             }
         }
         assert_eq!(parsed(&raw("{}", PAYLOAD)), Err(Reason::TokenMalformed), "no alg");
         for zip in [json!("DEF"), json!(""), json!(null), json!(false)] {
             let header = json!({"alg": "RS256", "zip": zip});
-            assert_eq!(parsed(&raw(header.to_string(), PAYLOAD)), Err(Reason::TokenMalformed), "{header}");
+            assert_eq!(
+                parsed(&raw(header.to_string(), PAYLOAD)),
+                Err(Reason::TokenMalformed),
+                "{header}"
+            );
         }
         let unused = json!({"alg": "RS256", "jku": 5, "jwk": [], "x5u": null, "x5c": "x", "x5t": {}, "enc": "A128GCM"});
         assert_eq!(parsed(&raw(unused.to_string(), PAYLOAD)), Ok(()));
@@ -310,9 +345,17 @@ mod tests {
         for good in ["JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt", "APPLICATION/Jwt"] {
             assert_eq!(typ(good), Ok(Algorithm::RS256), "{good}");
         }
-        for bad in
-            ["", " ", "JWT ", "id+jwt", "dpop+jwt", "logout+jwt", "text/jwt", "application/", "application/x/jwt"]
-        {
+        for bad in [
+            "",
+            " ",
+            "JWT ",
+            "id+jwt",
+            "dpop+jwt",
+            "logout+jwt",
+            "text/jwt",
+            "application/",
+            "application/x/jwt",
+        ] {
             assert_eq!(typ(bad), Err(Reason::TypeNotAccepted), "{bad}");
         }
         for (name, short) in [
@@ -332,7 +375,11 @@ mod tests {
             ("application/JWT", Err(Reason::TypeNotAccepted)),
             ("json", Ok(Algorithm::RS256)),
         ] {
-            assert_eq!(accepted(&json!({"alg": "RS256", "cty": cty}), &wanted, rs256), expected, "{cty}");
+            assert_eq!(
+                accepted(&json!({"alg": "RS256", "cty": cty}), &wanted, rs256),
+                expected,
+                "{cty}"
+            );
         }
     }
 
@@ -343,8 +390,10 @@ mod tests {
         assert_eq!(alg("RS256"), Ok(Algorithm::RS256));
         assert_eq!(alg("EdDSA"), Ok(Algorithm::EdDSA));
         assert_eq!(alg("Ed25519"), Ok(Algorithm::EdDSA));
-        for bad in ["none", "None", "NONE", "", "rs256", "Rs256", "RS256 ", "RS384", "PS256", "HS256", "Ed448", "eddsa"]
-        {
+        for bad in [
+            "none", "None", "NONE", "", "rs256", "Rs256", "RS256 ", "RS384", "PS256", "HS256",
+            "Ed448", "eddsa",
+        ] {
             assert_eq!(alg(bad), Err(Reason::AlgorithmNotAllowed), "{bad}");
         }
         assert_eq!(
@@ -374,15 +423,18 @@ mod tests {
             let rs256 = Algorithms::of(Algorithm::RS256);
             assert_eq!(accepted(&header, &["jwt"], rs256), Err(expected), "{header}");
         }
-        let late = format!("{}.{}.c2ln", b64(HEADER), "A".repeat(MAX_BYTES));
+        let late = format!("{}.{}.c2ln", b64(HEADER), "A".repeat(MAX_TOKEN_BYTES));
         assert_eq!(parsed(&late), Err(TokenTooLong));
     }
 
     #[test]
     fn every_algorithm_verifies_its_own_tokens_and_no_others() {
         let (rsa, secret) = (SigningKey::rsa("rsa"), SigningKey::hmac("secret", &[7; 64]));
-        let mut keys = vec![SigningKey::es256("ec"), SigningKey::es384("ec"), SigningKey::ed25519("ed")];
-        keys.extend(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"].map(|alg| rsa.with_alg(alg)));
+        let mut keys =
+            vec![SigningKey::es256("ec"), SigningKey::es384("ec"), SigningKey::ed25519("ed")];
+        keys.extend(
+            ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"].map(|alg| rsa.with_alg(alg)),
+        );
         keys.extend(["HS256", "HS384", "HS512"].map(|alg| secret.with_alg(alg)));
         let set = key_set(&keys.iter().collect::<Vec<_>>());
         for key in &keys {
@@ -408,20 +460,24 @@ mod tests {
     #[test]
     fn the_signature_covers_the_bytes_as_they_came_in() {
         let key = SigningKey::ed25519("k");
-        let text = key.token_raw(b"{ \"kid\":\"k\",\n\"alg\":\"EdDSA\" }", b" { \"sub\" : \"\\u0061\" } ");
+        let text =
+            key.token_raw(b"{ \"kid\":\"k\",\n\"alg\":\"EdDSA\" }", b" { \"sub\" : \"\\u0061\" } ");
         let claims = Token::parse(&text).unwrap().verify(&key_set(&[&key]), Algorithm::EdDSA);
         assert_eq!(claims.ok().unwrap().0, Arc::new(json!({"sub": "a"})));
         let respelled = raw(br#"{"alg":"EdDSA","kid":"k"}"#, br#"{"sub":"a"}"#);
         let (signed, _) = respelled.rsplit_once('.').unwrap();
         let respelled = format!("{signed}.{}", text.rsplit_once('.').unwrap().1);
-        assert!(Token::parse(&respelled).unwrap().verify(&key_set(&[&key]), Algorithm::EdDSA).is_err());
+        assert!(
+            Token::parse(&respelled).unwrap().verify(&key_set(&[&key]), Algorithm::EdDSA).is_err()
+        );
     }
 
     #[test]
     fn a_public_key_is_no_secret() {
         let rsa = SigningKey::rsa("k");
         let set = key_set(&[&rsa]);
-        for secret in [rsa.spki_pem().into_bytes(), rsa.spki_der(), rsa.pkcs1_der(), rsa.modulus()] {
+        for secret in [rsa.spki_pem().into_bytes(), rsa.spki_der(), rsa.pkcs1_der(), rsa.modulus()]
+        {
             let forged = SigningKey::hmac("k", &secret).token(&json!({}));
             let token = Token::parse(&forged).unwrap();
             assert!(!set.knows(token.unverified_kid(), Algorithm::HS256));
@@ -452,9 +508,17 @@ mod tests {
             let path = ClaimPath::parse(path).unwrap();
             assert_eq!(claims.get(&path), Some(&expected), "{path:?}");
         }
-        for absent in
-            ["sub", "none", "/none", "/list/1", "/list/2", "/list/01", "/list/-", "/realm_access/roles/r0", "a.c"]
-        {
+        for absent in [
+            "sub",
+            "none",
+            "/none",
+            "/list/1",
+            "/list/2",
+            "/list/01",
+            "/list/-",
+            "/realm_access/roles/r0",
+            "a.c",
+        ] {
             assert_eq!(claims.get(&ClaimPath::parse(absent).unwrap()), None, "{absent}");
         }
         for bad in ["/~", "/a~", "/a~2", "/~~0"] {

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
+use crate::jose::token::{ClaimPath, Claims};
 use crate::reason::{Denial, Reason};
-use crate::token::{ClaimPath, Claims};
 
 /// The verbs of an API Gateway method. `ANY` is written out as these: a `*` in the verb's place of an ARN would
 /// also match into paths.
@@ -25,7 +25,7 @@ pub(crate) struct Rights {
 
 /// Which routes a token opens.
 #[derive(Debug)]
-pub(crate) enum Grant<'r> {
+pub(crate) enum Access<'r> {
     /// Every route of the stage.
     Stage,
     /// Those of the table whose entry is true, and none of those whose entry is false.
@@ -35,31 +35,34 @@ pub(crate) enum Grant<'r> {
 impl Rights {
     /// What the scopes in these claims open. `only`: the one request that the answer will be used for, as it
     /// stands in its ARN after the stage.
-    pub(crate) fn grant(
+    pub(crate) fn access(
         &self,
         scope_claims: &[ClaimPath],
         claims: &Claims,
-        only: Option<&str>,
-    ) -> Result<Grant<'_>, Denial> {
+        single_request: Option<&str>,
+    ) -> Result<Access<'_>, Denial> {
         if self.required.is_empty() && self.routes.is_none() {
-            return Ok(Grant::Stage);
+            return Ok(Access::Stage);
         }
         let held = scopes(scope_claims, claims);
         if let Some(scope) = self.required.iter().find(|scope| !held.contains(scope.as_str())) {
             return Err(Reason::InsufficientScope.because(format!("scope `{scope}`")));
         }
-        let Some(routes) = &self.routes else { return Ok(Grant::Stage) };
+        let Some(routes) = &self.routes else { return Ok(Access::Stage) };
         let decided = routes.decide(&held);
-        if let Some(request) = only {
-            let mut matching = decided.iter().filter(|(entry, is_open)| entry.matches(request, *is_open)).peekable();
+        if let Some(request) = single_request {
+            let mut matching = decided
+                .iter()
+                .filter(|(entry, is_open)| entry.matches(request, *is_open))
+                .peekable();
             return if matching.peek().is_some() && matching.all(|(_, is_open)| *is_open) {
-                Ok(Grant::Stage)
+                Ok(Access::Stage)
             } else {
                 Err(Reason::InsufficientScope.because("the route is not open to the token"))
             };
         }
         if decided.iter().any(|(_, open)| *open) {
-            Ok(Grant::Routes(decided))
+            Ok(Access::Routes(decided))
         } else {
             Err(Reason::InsufficientScope.because("no route of the table is open to the token"))
         }
@@ -111,7 +114,8 @@ impl Entry {
     /// or closes. A connection has an entry of its own: no other entry opens it, not even that for everything.
     fn matches(&self, request: &str, is_open: bool) -> bool {
         let is_connect = |pattern: &str| pattern == CONNECT;
-        let matches = |pattern: &String| is_connect(pattern) == is_connect(request) && glob(pattern, request);
+        let matches =
+            |pattern: &String| is_connect(pattern) == is_connect(request) && glob(pattern, request);
         self.patterns(is_open).iter().any(matches)
     }
 }
@@ -119,14 +123,19 @@ impl Entry {
 impl Routes {
     /// The table in a JSON object `"VERB /path"` -> array of scopes. Every problem is one line that names its entry.
     pub(crate) fn parse(table: &Map<String, Value>) -> Result<Self, Vec<String>> {
-        let (mut routes, mut problems) = (Self { entries: Vec::new(), scopes: HashMap::new() }, Vec::new());
+        let (mut routes, mut problems) =
+            (Self { entries: Vec::new(), scopes: HashMap::new() }, Vec::new());
         if table.is_empty() {
-            problems.push("is empty: name at least one route, as {\"GET /pets\": [\"pets:read\"]}".to_owned());
+            problems.push(
+                "is empty: name at least one route, as {\"GET /pets\": [\"pets:read\"]}".to_owned(),
+            );
         }
         for (route, scopes) in table {
             let entry = patterns(route).and_then(|allowed| {
-                let scopes = scope_list(scopes).ok_or("its scopes are not an array of strings, as [\"pets:read\"]")?;
-                let denied = if allowed == everything() { vec!["*".to_owned()] } else { allowed.clone() };
+                let scopes = scope_list(scopes)
+                    .ok_or("its scopes are not an array of strings, as [\"pets:read\"]")?;
+                let denied =
+                    if allowed == everything() { vec!["*".to_owned()] } else { allowed.clone() };
                 Ok(Entry {
                     name: route.clone(),
                     allowed,
@@ -136,7 +145,9 @@ impl Routes {
             });
             match entry {
                 Ok(entry) if routes.entries.iter().any(|other| other.allowed == entry.allowed) => {
-                    problems.push(format!("entry `{route}`: another entry stands for the same requests"));
+                    problems.push(format!(
+                        "entry `{route}`: another entry stands for the same requests"
+                    ));
                 }
                 Ok(entry) => routes.entries.push(entry),
                 Err(problem) => problems.push(format!("entry `{route}`: {problem}")),
@@ -159,7 +170,10 @@ impl Routes {
         for number in held.iter().filter_map(|scope| self.scopes.get(*scope)) {
             has[*number] = true;
         }
-        self.entries.iter().map(|entry| (entry, entry.scopes.iter().all(|number| has[*number]))).collect()
+        self.entries
+            .iter()
+            .map(|entry| (entry, entry.scopes.iter().all(|number| has[*number])))
+            .collect()
     }
 }
 
@@ -175,7 +189,8 @@ fn patterns(route: &str) -> Result<Vec<String>, &'static str> {
     if route == CONNECT {
         return Ok(vec![CONNECT.to_owned()]);
     }
-    let (verb, path) = route.split_once(' ').ok_or("want a verb, one space and a path, as `GET /pets`")?;
+    let (verb, path) =
+        route.split_once(' ').ok_or("want a verb, one space and a path, as `GET /pets`")?;
     let path = path.strip_prefix('/').ok_or("the path must begin with `/`")?;
     if path.contains("${") {
         return Err("`${` cannot stand in a route");
@@ -262,11 +277,17 @@ mod tests {
     }
 
     /// What `scope` opens: the routes of the table in their order, or why nothing.
-    fn grant(rights: &Rights, scope: &str, only: Option<&str>) -> Result<Option<Vec<bool>>, Denial> {
+    fn access(
+        rights: &Rights,
+        scope: &str,
+        single_request: Option<&str>,
+    ) -> Result<Option<Vec<bool>>, Denial> {
         let claims = Claims::verified(json!({ "scope": scope }));
-        match rights.grant(&[ClaimPath::Member("scope".to_owned())], &claims, only)? {
-            Grant::Stage => Ok(None),
-            Grant::Routes(entries) => Ok(Some(entries.into_iter().map(|(_, open)| open).collect())),
+        match rights.access(&[ClaimPath::Member("scope".to_owned())], &claims, single_request)? {
+            Access::Stage => Ok(None),
+            Access::Routes(entries) => {
+                Ok(Some(entries.into_iter().map(|(_, open)| open).collect()))
+            }
         }
     }
 
@@ -300,7 +321,10 @@ mod tests {
         }
         let any = patterns_of("ANY /pets/*");
         assert_eq!(any, VERBS.map(|verb| format!("{verb}/pets/*")));
-        assert!(any.iter().all(|pattern| !pattern.starts_with('*')), "a `*` for a verb would match into paths");
+        assert!(
+            any.iter().all(|pattern| !pattern.starts_with('*')),
+            "a `*` for a verb would match into paths"
+        );
     }
 
     #[test]
@@ -354,7 +378,10 @@ mod tests {
             ("GET /a${b}", "`${` cannot stand in a route"),
             ("GET /$${", "`${` cannot stand in a route"),
         ] {
-            assert_eq!(parse(json!({ route: [] })).unwrap_err(), [format!("entry `{route}`: {expected}")]);
+            assert_eq!(
+                parse(json!({ route: [] })).unwrap_err(),
+                [format!("entry `{route}`: {expected}")]
+            );
         }
     }
 
@@ -372,7 +399,8 @@ mod tests {
             json!([""]),
         ] {
             let problems = parse(json!({ "GET /pets": scopes })).unwrap_err();
-            let expected = r#"entry `GET /pets`: its scopes are not an array of strings, as ["pets:read"]"#;
+            let expected =
+                r#"entry `GET /pets`: its scopes are not an array of strings, as ["pets:read"]"#;
             assert_eq!(problems, [expected], "{scopes}");
         }
         for scopes in [json!([]), json!(["a"]), json!(["a", "a"]), json!(["two words"])] {
@@ -383,7 +411,10 @@ mod tests {
     #[test]
     fn a_table_has_entries_and_each_once() {
         let problems = parse(json!({})).unwrap_err();
-        assert_eq!(problems, [r#"is empty: name at least one route, as {"GET /pets": ["pets:read"]}"#]);
+        assert_eq!(
+            problems,
+            [r#"is empty: name at least one route, as {"GET /pets": ["pets:read"]}"#]
+        );
         for (a, b) in [
             ("GET /pets/{id}", "GET /pets/{petId}"),
             ("GET /pets/*", "GET /pets/{id}"),
@@ -392,17 +423,24 @@ mod tests {
             ("ANY /pets/{a}", "ANY /pets/{b}"),
         ] {
             let problems = parse(json!({ a: [], b: ["x"] })).unwrap_err();
-            assert_eq!(problems, [format!("entry `{b}`: another entry stands for the same requests")]);
+            assert_eq!(
+                problems,
+                [format!("entry `{b}`: another entry stands for the same requests")]
+            );
         }
-        for (a, b) in [("GET /pets", "PUT /pets"), ("GET /pets", "GET /pets/"), ("ANY /pets", "GET /pets")] {
+        for (a, b) in
+            [("GET /pets", "PUT /pets"), ("GET /pets", "GET /pets/"), ("ANY /pets", "GET /pets")]
+        {
             assert!(parse(json!({ a: [], b: ["x"] })).is_ok(), "{a}, {b}");
         }
     }
 
     #[test]
     fn every_bad_entry_is_reported_at_once() {
-        let problems = parse(json!({ "GET": [], "GET /": 1, "GET /ok": [], "get /": [] })).unwrap_err();
-        let entries: Vec<_> = problems.iter().map(|problem| problem.split(':').next().unwrap()).collect();
+        let problems =
+            parse(json!({ "GET": [], "GET /": 1, "GET /ok": [], "get /": [] })).unwrap_err();
+        let entries: Vec<_> =
+            problems.iter().map(|problem| problem.split(':').next().unwrap()).collect();
         assert_eq!(entries, ["entry `GET`", "entry `GET /`", "entry `get /`"]);
     }
 
@@ -411,12 +449,29 @@ mod tests {
         let none: [&str; 0] = [];
         assert_eq!(held(&["scope"], json!({ "scope": "a b  c " })), ["a", "b", "c"]);
         assert_eq!(held(&["scp"], json!({ "scp": ["a", "b c", "a"] })), ["a", "b c"]);
-        assert_eq!(held(&["scope", "scp"], json!({ "scope": "a b", "scp": ["b", "c"] })), ["a", "b", "c"]);
-        assert_eq!(held(&["/realm_access/roles"], json!({ "realm_access": { "roles": ["admin"] } })), ["admin"]);
-        assert_eq!(held(&["https://example.com/roles"], json!({ "https://example.com/roles": ["r"] })), ["r"]);
+        assert_eq!(
+            held(&["scope", "scp"], json!({ "scope": "a b", "scp": ["b", "c"] })),
+            ["a", "b", "c"]
+        );
+        assert_eq!(
+            held(&["/realm_access/roles"], json!({ "realm_access": { "roles": ["admin"] } })),
+            ["admin"]
+        );
+        assert_eq!(
+            held(&["https://example.com/roles"], json!({ "https://example.com/roles": ["r"] })),
+            ["r"]
+        );
         assert_eq!(held(&["scope"], json!({ "scope": ["a", 1, null, ["b"], { "c": 1 }] })), ["a"]);
         assert_eq!(held(&["scope"], json!({ "scope": "a\tb,c" })), ["a\tb,c"]);
-        for value in [json!(null), json!(1), json!(true), json!({ "a": true }), json!(""), json!(" "), json!([])] {
+        for value in [
+            json!(null),
+            json!(1),
+            json!(true),
+            json!({ "a": true }),
+            json!(""),
+            json!(" "),
+            json!([]),
+        ] {
             assert_eq!(held(&["scope"], json!({ "scope": value })), none, "{value}");
         }
         assert_eq!(held(&["scope"], json!({ "Scope": "a", "scp": "b" })), none);
@@ -425,39 +480,45 @@ mod tests {
     #[test]
     fn without_rights_to_ask_for_the_stage_is_open() {
         let rights = rights(&[], json!(null));
-        for only in [None, Some("GET/pets"), Some("$connect")] {
-            assert_eq!(grant(&rights, "", only), Ok(None));
+        for single_request in [None, Some("GET/pets"), Some("$connect")] {
+            assert_eq!(access(&rights, "", single_request), Ok(None));
         }
     }
 
     #[test]
     fn required_scopes_are_all_needed() {
         let only_scopes = rights(&["a", "b"], json!(null));
-        assert_eq!(grant(&only_scopes, "b c a", None), Ok(None));
-        assert_eq!(grant(&only_scopes, "b", None), refused("scope `a`"));
-        assert_eq!(grant(&only_scopes, "a ab", None), refused("scope `b`"));
-        assert_eq!(grant(&only_scopes, "A B", None), refused("scope `a`"));
-        assert_eq!(grant(&only_scopes, "", Some("$connect")), refused("scope `a`"));
+        assert_eq!(access(&only_scopes, "b c a", None), Ok(None));
+        assert_eq!(access(&only_scopes, "b", None), refused("scope `a`"));
+        assert_eq!(access(&only_scopes, "a ab", None), refused("scope `b`"));
+        assert_eq!(access(&only_scopes, "A B", None), refused("scope `a`"));
+        assert_eq!(access(&only_scopes, "", Some("$connect")), refused("scope `a`"));
 
         let both = rights(&["a"], json!({ "GET /": [], "GET /x": ["x"] }));
-        assert_eq!(grant(&both, "x", None), refused("scope `a`"));
-        assert_eq!(grant(&both, "x", Some("GET/x")), refused("scope `a`"));
-        assert_eq!(grant(&both, "a", None), Ok(Some(vec![true, false])));
-        assert_eq!(grant(&both, "a x", None), Ok(Some(vec![true, true])));
+        assert_eq!(access(&both, "x", None), refused("scope `a`"));
+        assert_eq!(access(&both, "x", Some("GET/x")), refused("scope `a`"));
+        assert_eq!(access(&both, "a", None), Ok(Some(vec![true, false])));
+        assert_eq!(access(&both, "a x", None), Ok(Some(vec![true, true])));
     }
 
     #[test]
     fn a_table_opens_what_the_token_has_all_scopes_for() {
         let rights = rights(&[], json!({ "GET /a": ["r"], "GET /b": ["r", "w"], "GET /c": ["w"] }));
-        assert_eq!(grant(&rights, "r", None), Ok(Some(vec![true, false, false])));
-        assert_eq!(grant(&rights, "w r", None), Ok(Some(vec![true, true, true])));
-        assert_eq!(grant(&rights, "x", None), refused("no route of the table is open to the token"));
+        assert_eq!(access(&rights, "r", None), Ok(Some(vec![true, false, false])));
+        assert_eq!(access(&rights, "w r", None), Ok(Some(vec![true, true, true])));
+        assert_eq!(
+            access(&rights, "x", None),
+            refused("no route of the table is open to the token")
+        );
     }
 
     #[test]
     fn one_request_passes_if_an_entry_matches_and_all_that_match_are_satisfied() {
         const CLOSED: &str = "the route is not open to the token";
-        let rights = rights(&[], json!({ "ANY /*": [], "ANY /admin/*": ["admin"], "DELETE /{proxy+}": ["w"] }));
+        let rights = rights(
+            &[],
+            json!({ "ANY /*": [], "ANY /admin/*": ["admin"], "DELETE /{proxy+}": ["w"] }),
+        );
         for (scope, request, is_open) in [
             ("", "GET/pets", true),
             ("", "GET/", true),
@@ -473,7 +534,7 @@ mod tests {
             ("w", "TRACE/", false),
         ] {
             let expected = if is_open { Ok(None) } else { refused(CLOSED) };
-            assert_eq!(grant(&rights, scope, Some(request)), expected, "{scope} {request}");
+            assert_eq!(access(&rights, scope, Some(request)), expected, "{scope} {request}");
         }
     }
 
@@ -486,8 +547,9 @@ mod tests {
             ("", "GET/pets", false),
             ("", "PROPFIND/pets", false),
         ] {
-            let expected = if is_open { Ok(None) } else { refused("the route is not open to the token") };
-            assert_eq!(grant(&rights, scope, Some(request)), expected, "{scope} {request}");
+            let expected =
+                if is_open { Ok(None) } else { refused("the route is not open to the token") };
+            assert_eq!(access(&rights, scope, Some(request)), expected, "{scope} {request}");
         }
     }
 
@@ -495,12 +557,12 @@ mod tests {
     fn only_its_own_entry_opens_a_connection() {
         const CLOSED: &str = "the route is not open to the token";
         let wide = rights(&[], json!({ "ANY /*": [], "GET /$connect": [] }));
-        assert_eq!(grant(&wide, "", Some("$connect")), refused(CLOSED));
-        assert_eq!(grant(&wide, "", Some("GET/$connect")), Ok(None));
+        assert_eq!(access(&wide, "", Some("$connect")), refused(CLOSED));
+        assert_eq!(access(&wide, "", Some("GET/$connect")), Ok(None));
 
         let named = rights(&[], json!({ "ANY /*": ["x"], "$connect": ["chat"] }));
-        assert_eq!(grant(&named, "chat", Some("$connect")), Ok(None));
-        assert_eq!(grant(&named, "x", Some("$connect")), refused(CLOSED));
-        assert_eq!(grant(&named, "chat", Some("GET/$connect")), refused(CLOSED));
+        assert_eq!(access(&named, "chat", Some("$connect")), Ok(None));
+        assert_eq!(access(&named, "x", Some("$connect")), refused(CLOSED));
+        assert_eq!(access(&named, "chat", Some("GET/$connect")), refused(CLOSED));
     }
 }

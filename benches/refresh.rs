@@ -1,9 +1,15 @@
-//! Whether trouble with the provider reaches the answers: `cargo bench --bench renewal [-- PART-OF-A-NAME ...]`
+//! Whether trouble with the provider reaches the answers: `cargo bench --bench refresh [-- PART-OF-A-NAME ...]`
 //!
 //! The shipped binary, one invocation at a time, against a provider on loopback that is slow, down, hostile or
 //! asked for keys that nobody has. Each figure stands beside its bar; a missed bar makes the exit code 1. Takes some
 //! two minutes, half of it for the minute of invented key ids.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a benchmark")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark"
+)]
 #![allow(clippy::disallowed_methods, missing_docs, reason = "a benchmark")]
 
 mod measuring;
@@ -15,7 +21,8 @@ use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use measuring::{
-    AUDIENCE, cpu, is_allowed, key_set, mebibytes, median, microseconds, milliseconds, pin, quantile, start,
+    AUDIENCE, cpu, is_allowed, key_set, mebibytes, median, microseconds, milliseconds, pin,
+    quantile, start,
 };
 use serde_json::json;
 use support::events::bearer;
@@ -37,7 +44,8 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 const TIMEOUT_SETTING: (&str, &str) = ("JWKS_TIMEOUT_MS", "500");
 
 fn main() -> ExitCode {
-    let wanted: Vec<_> = env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wanted: Vec<_> =
+        env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let scenarios = [
         ("slow", slow_provider as fn(&mut Table)),
         ("invented", invented_key_ids),
@@ -97,8 +105,8 @@ fn slow_provider(table: &mut Table) {
     thread::sleep(PAST);
     let before = idp.fetches();
     let replies = invoke_for(&lambda, &good, Duration::from_millis(1900));
-    assert_eq!(idp.fetches(), before + 1, "one renewal, under way all the time");
-    table.undisturbed("renewal takes 2 s", &replies);
+    assert_eq!(idp.fetches(), before + 1, "one refresh, under way all the time");
+    table.undisturbed("refresh takes 2 s", &replies);
 }
 
 /// 10,000 tokens in a minute, each with a key id of its own that the provider does not know.
@@ -109,17 +117,22 @@ fn invented_key_ids(table: &mut Table) {
     let (idp, lambda, good) = function(&[]);
     let token = SigningKey::rsa("k1").token(&claims(&idp.issuer(), AUDIENCE));
     let (_, rest) = token.split_once('.').unwrap();
-    let invented = |n: u32| bearer(&format!("{}.{rest}", b64(format!(r#"{{"alg":"RS256","kid":"invented-{n}"}}"#))));
+    let invented = |n: u32| {
+        bearer(&format!("{}.{rest}", b64(format!(r#"{{"alg":"RS256","kid":"invented-{n}"}}"#))))
+    };
     // The same at the same time, refused for another reason before any key is looked up: what a good token costs
     // more after a refused one, the processor having forgotten its way, has nothing to do with keys.
     let (_calm_idp, calm_lambda, calm_good) = function(&[]);
-    let untrusted = bearer(&SigningKey::rsa("k1").token(&claims("https://untrusted.example.com", AUDIENCE)));
+    let untrusted =
+        bearer(&SigningKey::rsa("k1").token(&claims("https://untrusted.example.com", AUDIENCE)));
     let (begun, before) = (Instant::now(), idp.fetches());
     let (mut calm, mut disturbed) = (Vec::new(), Vec::new());
     for n in 0..INVENTED {
         thread::sleep((MINUTE / INVENTED * n).saturating_sub(begun.elapsed()));
-        let mut ask =
-            [(&lambda, invented(n), &good, &mut disturbed), (&calm_lambda, untrusted.clone(), &calm_good, &mut calm)];
+        let mut ask = [
+            (&lambda, invented(n), &good, &mut disturbed),
+            (&calm_lambda, untrusted.clone(), &calm_good, &mut calm),
+        ];
         // The first after a pause is slower.
         ask.rotate_left((n / EVERY % 2) as usize);
         for (lambda, refused, good, replies) in ask {
@@ -133,7 +146,8 @@ fn invented_key_ids(table: &mut Table) {
     table.row("10,000 invented key ids in 60 s: fetches", &fetches.to_string(), "3", fetches <= 3);
     table.undisturbed("10,000 invented key ids in 60 s", &disturbed);
     let (calm, disturbed) = (median(&times(&calm)), median(&times(&disturbed)));
-    let what = "10,000 invented key ids in 60 s: median of good tokens, by those among other refused ones";
+    let what =
+        "10,000 invented key ids in 60 s: median of good tokens, by those among other refused ones";
     let ratio = disturbed.as_secs_f64() / calm.as_secs_f64();
     let measured = format!("{} / {} = {ratio:.2}", microseconds(disturbed), microseconds(calm));
     table.row(what, &measured, "1.10", ratio <= 1.1);
@@ -141,9 +155,11 @@ fn invented_key_ids(table: &mut Table) {
 
 /// The provider is down for longer than fresh, and shorter than stale.
 fn outages(table: &mut Table) {
-    for (name, fault) in
-        [("refuses connections", None), ("hangs", Some(Behaviour::Hang)), ("answers 500", Some(Behaviour::Status(500)))]
-    {
+    for (name, fault) in [
+        ("refuses connections", None),
+        ("hangs", Some(Behaviour::Hang)),
+        ("answers 500", Some(Behaviour::Status(500))),
+    ] {
         let (idp, lambda, good) = function(&[SOON, TIMEOUT_SETTING]);
         match fault {
             Some(fault) => idp.behave(fault),
@@ -152,7 +168,7 @@ fn outages(table: &mut Table) {
         thread::sleep(PAST);
         let replies = invoke_for(&lambda, &good, Duration::from_secs(5));
         table.undisturbed(&format!("provider {name} for 6 s"), &replies);
-        assert!(lambda.output().contains("key renewal failed"), "{}", lambda.output());
+        assert!(lambda.output().contains("key refresh failed"), "{}", lambda.output());
     }
 }
 
@@ -166,7 +182,12 @@ fn down_at_start(table: &mut Table) {
     let good = bearer(&key.token(&claims(&idp.issuer(), AUDIENCE)));
     let replies = invoke_for(&lambda, &good, Duration::from_secs(4));
     let policies = replies.iter().filter(|reply| !reply.is_error).count();
-    table.row("provider down at start: policies answered", &policies.to_string(), "0", policies == 0);
+    table.row(
+        "provider down at start: policies answered",
+        &policies.to_string(),
+        "0",
+        policies == 0,
+    );
     idp.up();
     let back = Instant::now();
     let invoke = || is_allowed(&lambda.invoke(&good));
@@ -175,7 +196,8 @@ fn down_at_start(table: &mut Table) {
         thread::sleep(PACE);
     }
     let took = back.elapsed();
-    let mut pauses = lambda.log_lines().into_iter().filter_map(|line| line["pause_milliseconds"].as_u64());
+    let mut pauses =
+        lambda.log_lines().into_iter().filter_map(|line| line["backoff_milliseconds"].as_u64());
     let pause = Duration::from_millis(pauses.next_back().unwrap());
     let within = pause + Duration::from_millis(100);
     let what = "provider back: until the first Allow, by the pause that was on";
@@ -199,7 +221,12 @@ fn bad_documents(table: &mut Table) {
         let grown = lambda.peak_kib() - before;
         assert!(reply.is_error, "{}", reply.body);
         let within = TIMEOUT + Duration::from_millis(100);
-        table.row(&format!("{name}: peak memory grows by"), &mebibytes(grown), "8 MiB", grown < 8 * 1024);
+        table.row(
+            &format!("{name}: peak memory grows by"),
+            &mebibytes(grown),
+            "8 MiB",
+            grown < 8 * 1024,
+        );
         table.row(
             &format!("{name}: the invocation takes"),
             &milliseconds(reply.elapsed),
@@ -221,7 +248,11 @@ fn lookup(table: &mut Table) {
         (start(&idp, &[]), good, idp)
     });
     // All on one core, where that can be had: to wake another one costs more than the look-up that is compared.
-    functions.iter().map(|(lambda, ..)| lambda.pid()).chain([process::id()]).for_each(|pid| _ = pin(pid));
+    functions
+        .iter()
+        .map(|(lambda, ..)| lambda.pid())
+        .chain([process::id()])
+        .for_each(|pid| _ = pin(pid));
     let mut samples = [const { Vec::new() }; 2];
     for _ in 0..ROUNDS {
         for ((lambda, good, _), samples) in functions.iter().zip(&mut samples) {
@@ -234,7 +265,12 @@ fn lookup(table: &mut Table) {
     }
     let ratios: Vec<_> = samples[1].iter().zip(&samples[0]).map(|(many, one)| many / one).collect();
     let ratio = median(&ratios);
-    table.row("CPU of an invocation with 1,000 keys, by 1 key", &format!("{ratio:.3}"), "1.05", ratio <= 1.05);
+    table.row(
+        "CPU of an invocation with 1,000 keys, by 1 key",
+        &format!("{ratio:.3}"),
+        "1.05",
+        ratio <= 1.05,
+    );
 }
 
 /// A function whose provider has one key, and a token of it.
@@ -267,10 +303,9 @@ fn gzip_bomb(bytes: usize) -> Vec<u8> {
     let copies = bytes / 258;
     let codes = [(1, "1"), (1, "10"), (1, "01010000"), (copies, "1100010100000"), (1, "0000000")];
     let bits: String = codes.map(|(times, code)| code.repeat(times)).concat();
-    let packed = bits
-        .as_bytes()
-        .chunks(8)
-        .map(|bits| bits.iter().enumerate().fold(0, |byte, (place, bit)| byte | ((bit - b'0') << place)));
+    let packed = bits.as_bytes().chunks(8).map(|bits| {
+        bits.iter().enumerate().fold(0, |byte, (place, bit)| byte | ((bit - b'0') << place))
+    });
     // The checksum and the length at the end are wrong, which a reader learns when it is too late.
     [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255].into_iter().chain(packed).chain([0; 8]).collect()
 }

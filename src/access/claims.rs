@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::clock::Now;
+use crate::jose::token::{ClaimPath, Claims};
 use crate::reason::{Denial, Reason};
-use crate::token::{ClaimPath, Claims};
 
 /// The longest time that a detail tells, in seconds: a number of a token may have hundreds of digits.
 const MAX_TOLD: f64 = 1e10;
@@ -26,27 +26,31 @@ pub(crate) struct Rules {
 
 /// What the rules found out about a token that keeps them.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Subject<'c> {
+pub(crate) struct Caller<'c> {
     /// Who calls: `principalId`.
     pub(crate) principal: &'c str,
     /// The Unix time from which on the token is no good any more, leeway included.
-    pub(crate) ends: f64,
+    pub(crate) expires_at: f64,
 }
 
 impl Rules {
     /// Checks in the order of [`Reason`]: time, audience, what is missing, what is invalid.
-    pub(crate) fn check<'c>(&self, claims: &'c Claims, now: &Now) -> Result<Subject<'c>, Denial> {
+    pub(crate) fn check<'c>(&self, claims: &'c Claims, now: &Now) -> Result<Caller<'c>, Denial> {
         let (now, leeway) = (now.unix(), self.leeway);
         let (exp, nbf) = (Date::of(claims, "exp"), Date::of(claims, "nbf"));
         if let Date::At(exp) = exp
             && exp + leeway <= now
         {
-            return Err(Reason::TokenExpired.because(format!("{:.0} s ago", (now - exp).min(MAX_TOLD))));
+            return Err(
+                Reason::TokenExpired.because(format!("{:.0} s ago", (now - exp).min(MAX_TOLD)))
+            );
         }
         if let Date::At(nbf) = nbf
             && nbf - leeway > now
         {
-            return Err(Reason::TokenNotYetValid.because(format!("in {:.0} s", (nbf - now).min(MAX_TOLD))));
+            return Err(
+                Reason::TokenNotYetValid.because(format!("in {:.0} s", (nbf - now).min(MAX_TOLD)))
+            );
         }
 
         let audience = self.audience_claims.iter().find_map(|path| Some((path, claims.get(path)?)));
@@ -61,8 +65,10 @@ impl Rules {
         if exp == Date::Absent {
             return Err(missing("exp"));
         }
-        let (audience_claim, held) = audience.ok_or_else(|| missing(&texts(&self.audience_claims)))?;
-        let principal = self.principal(claims).ok_or_else(|| missing(&texts(&self.principal_claims)))?;
+        let (audience_claim, held) =
+            audience.ok_or_else(|| missing(&texts(&self.audience_claims)))?;
+        let principal =
+            self.principal(claims).ok_or_else(|| missing(&texts(&self.principal_claims)))?;
         if let Some((path, _)) = self.required.iter().find(|(path, _)| claims.get(path).is_none()) {
             return Err(missing(path.text()));
         }
@@ -80,14 +86,15 @@ impl Rules {
         }
         let (principal_claim, principal) = principal;
         // A control character could forge a line where the backend logs its caller.
-        let principal = principal.filter(|name| !name.trim().is_empty() && !name.contains(char::is_control));
+        let principal =
+            principal.filter(|name| !name.trim().is_empty() && !name.contains(char::is_control));
         let principal = principal.ok_or_else(|| invalid(principal_claim.text()))?;
         for (path, accepted) in &self.required {
             if !claims.get(path).is_some_and(|value| satisfies(value, accepted)) {
                 return Err(invalid(path.text()));
             }
         }
-        Ok(Subject { principal, ends: exp + leeway })
+        Ok(Caller { principal, expires_at: exp + leeway })
     }
 
     /// The required claims in words; empty if there are none.
@@ -115,7 +122,8 @@ impl Rules {
 
     /// The first of the claims that holds a non-empty string; else the first that is present, without its value.
     fn principal<'c>(&self, claims: &'c Claims) -> Option<(&ClaimPath, Option<&'c str>)> {
-        let present = || self.principal_claims.iter().filter_map(|path| Some((path, claims.get(path)?)));
+        let present =
+            || self.principal_claims.iter().filter_map(|path| Some((path, claims.get(path)?)));
         let text = |value: &'c Value| value.as_str().filter(|text| !text.is_empty());
         let named = present().find_map(|(path, value)| Some((path, Some(text(value)?))));
         named.or_else(|| present().next().map(|(path, _)| (path, None)))
@@ -138,7 +146,9 @@ impl Date {
     fn of(claims: &Claims, name: &str) -> Self {
         match claims.member(name) {
             None | Some(Value::Null) => Self::Absent,
-            Some(value) => value.as_f64().filter(|date| date.is_finite()).map_or(Self::Invalid, Self::At),
+            Some(value) => {
+                value.as_f64().filter(|date| date.is_finite()).map_or(Self::Invalid, Self::At)
+            }
         }
     }
 }
@@ -164,7 +174,9 @@ fn satisfies(claim: &Value, accepted: &[Value]) -> bool {
 /// Equality as JSON means it: 2 is 2.0.
 fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64() && (a.is_f64() || b.is_f64()),
+        (Value::Number(a), Value::Number(b)) => {
+            a == b || a.as_f64() == b.as_f64() && (a.is_f64() || b.is_f64())
+        }
         _ => a == b,
     }
 }
@@ -217,8 +229,8 @@ mod tests {
 
     fn principal(rules: &Rules, claims: &Value, now: f64) -> Result<String, Reason> {
         let checked = Claims::verified(claims.clone());
-        let subject = rules.check(&checked, &Now::at(now)).map_err(|denial| denial.reason)?;
-        Ok(subject.principal.to_owned())
+        let caller = rules.check(&checked, &Now::at(now)).map_err(|denial| denial.reason)?;
+        Ok(caller.principal.to_owned())
     }
 
     fn outcome(rules: &Rules, claims: &Value) -> Result<(), Reason> {
@@ -255,12 +267,13 @@ mod tests {
 
     #[test]
     fn a_token_ends_when_its_leeway_does() {
-        for (exp, leeway, ends) in
+        for (exp, leeway, expires_at) in
             [(json!(2000), 0.0, 2000.0), (json!(2000.5), 30.0, 2030.5), (json!(1e308), 1.0, 1e308)]
         {
             let claims = Claims::verified(with("exp", exp));
-            let subject = Rules { leeway, ..rules() }.check(&claims, &Now::at(NOW)).unwrap().ends;
-            assert_eq!(subject, ends);
+            let caller =
+                Rules { leeway, ..rules() }.check(&claims, &Now::at(NOW)).unwrap().expires_at;
+            assert_eq!(caller, expires_at);
         }
     }
 
@@ -296,8 +309,14 @@ mod tests {
         }
         assert_eq!(outcome(&rules(), &without("exp")), Err(ClaimMissing));
         for name in ["exp", "nbf", "iat"] {
-            for value in [json!("2000"), json!(""), json!([2000]), json!([]), json!({}), json!(true)] {
-                assert_eq!(outcome(&rules(), &with(name, value.clone())), Err(ClaimInvalid), "{name} {value}");
+            for value in
+                [json!("2000"), json!(""), json!([2000]), json!([]), json!({}), json!(true)]
+            {
+                assert_eq!(
+                    outcome(&rules(), &with(name, value.clone())),
+                    Err(ClaimInvalid),
+                    "{name} {value}"
+                );
             }
         }
     }
@@ -406,7 +425,11 @@ mod tests {
             (json!(["2"]), json!(2), Err(ClaimInvalid)),
             (json!([0]), json!(-0.0), Ok(())),
             (json!([-1]), json!(-1.0), Ok(())),
-            (json!([9_007_199_254_740_993_u64]), json!(9_007_199_254_740_992_u64), Err(ClaimInvalid)),
+            (
+                json!([9_007_199_254_740_993_u64]),
+                json!(9_007_199_254_740_992_u64),
+                Err(ClaimInvalid),
+            ),
             (json!([u64::MAX]), json!(-1), Err(ClaimInvalid)),
             (json!([true]), json!(true), Ok(())),
             (json!([true]), json!(false), Err(ClaimInvalid)),
@@ -416,7 +439,11 @@ mod tests {
         ];
         for (accepted, value, expected) in cases {
             let rules = requiring("tenant", accepted.clone());
-            assert_eq!(outcome(&rules, &with("tenant", value.clone())), expected, "{accepted} {value}");
+            assert_eq!(
+                outcome(&rules, &with("tenant", value.clone())),
+                expected,
+                "{accepted} {value}"
+            );
         }
         assert_eq!(outcome(&requiring("tenant", json!(["a"])), &good()), Err(ClaimMissing));
     }
@@ -454,7 +481,10 @@ mod tests {
             (json!({"nbf": 2000, "aud": "x"}), TokenNotYetValid),
             (json!({"exp": "x", "nbf": 2000}), TokenNotYetValid),
             (json!({"aud": "x", "iat": "x"}), AudienceMismatch),
-            (json!({"exp": "x", "nbf": "x", "aud": ["x"], "sub": "a", "tenant": "b"}), AudienceMismatch),
+            (
+                json!({"exp": "x", "nbf": "x", "aud": ["x"], "sub": "a", "tenant": "b"}),
+                AudienceMismatch,
+            ),
             (json!({"nbf": "x", "iat": "x", "aud": 5, "sub": "", "tenant": "b"}), ClaimMissing),
             (json!({"exp": "x", "sub": "", "tenant": "b"}), ClaimMissing),
             (json!({"exp": "x", "aud": 5, "tenant": "b"}), ClaimMissing),
@@ -475,7 +505,10 @@ mod tests {
             (json!({"exp": 2000, "aud": "secret"}), "claim `aud`"),
             (json!({"exp": 2000, "aud": "api"}), "claim `sub`"),
             (json!({"exp": 2000, "aud": "api", "sub": "secret"}), "claim `tenant`"),
-            (json!({"exp": 2000, "aud": "api", "sub": "secret\n", "tenant": "secret"}), "claim `sub`"),
+            (
+                json!({"exp": 2000, "aud": "api", "sub": "secret\n", "tenant": "secret"}),
+                "claim `sub`",
+            ),
             (json!({"exp": 2000, "aud": "api", "sub": "a", "tenant": "secret"}), "claim `tenant`"),
         ] {
             let claims = Claims::verified(claims);

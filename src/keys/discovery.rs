@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::http::Endpoint;
-use crate::json;
+use crate::jose::json;
+use crate::keys::http::Endpoint;
 
 /// How much of a wrong issuer's name is told.
 const MAX_TOLD: usize = 128;
@@ -70,8 +70,11 @@ mod tests {
         let keys = "https://keys.example.com/a?b=c";
         assert_eq!(found(ISSUER, keys), Ok(keys.to_owned()));
         assert_eq!(found("https://127.0.0.1", keys), Ok(keys.to_owned()));
-        for inside in ["http://127.0.0.1:9001/2018-06-01/runtime/invocation/next", "http://[::1]/", "http://localhost/"]
-        {
+        for inside in [
+            "http://127.0.0.1:9001/2018-06-01/runtime/invocation/next",
+            "http://[::1]/",
+            "http://localhost/",
+        ] {
             assert_eq!(found(ISSUER, inside), Err(https.to_owned()));
             assert_eq!(found("HTTPS://login.example.com", inside), Err(https.to_owned()));
             assert_eq!(found("https://localhost:1", inside), Err(https.to_owned()));
@@ -85,7 +88,8 @@ mod tests {
     #[test]
     fn a_document_is_an_object_of_the_issuer_that_was_asked() {
         let keys = "https://keys.example.com/";
-        let good = json!({"issuer": ISSUER, "jwks_uri": keys, "scopes_supported": [{"a": {}}]}).to_string();
+        let good = json!({"issuer": ISSUER, "jwks_uri": keys, "scopes_supported": [{"a": {}}]})
+            .to_string();
         assert_eq!(jwks_uri(good.as_bytes(), ISSUER).unwrap().to_string(), keys);
         let with = |name: &str, value: Value| {
             let mut document = json!({"issuer": ISSUER, "jwks_uri": keys});
@@ -97,13 +101,19 @@ mod tests {
             ("[]".to_owned(), "not a JSON object"),
             (format!("[{good}]"), "not a JSON object"),
             (format!("{good}{{}}"), "not a JSON object"),
-            (good.replacen('{', r#"{"jwks_uri":"https://keys.example.com/","#, 1), "not a JSON object"),
+            (
+                good.replacen('{', r#"{"jwks_uri":"https://keys.example.com/","#, 1),
+                "not a JSON object",
+            ),
             (good.replacen('{', r#"{"\u0069ssuer":"x","#, 1), "not a JSON object"),
             (good.replacen('{', r#"{"a":1,"a":1,"#, 1), "not a JSON object"),
             ("{}".to_owned(), "`issuer` is \"\""),
             (with("issuer", json!(null)), "`issuer` is \"\""),
             (with("issuer", json!([ISSUER])), "`issuer` is \"\""),
-            (with("issuer", json!("https://login.example.com/a/")), "`issuer` is \"https://login.example.com/a/\""),
+            (
+                with("issuer", json!("https://login.example.com/a/")),
+                "`issuer` is \"https://login.example.com/a/\"",
+            ),
             (with("issuer", json!("x".repeat(1000))), "`issuer` is \"xxx"),
             (with("jwks_uri", json!(null)), "no `jwks_uri`"),
             (with("jwks_uri", json!([keys])), "no `jwks_uri`"),

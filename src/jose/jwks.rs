@@ -16,8 +16,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::algorithm::{self, Algorithm, Algorithms};
-use crate::json;
+use crate::jose::algorithm::{self, Algorithm, Algorithms};
+use crate::jose::json;
 
 /// More keys than any provider publishes; beyond it a document is refused whole.
 pub(crate) const MAX_KEYS: usize = 1000;
@@ -80,7 +80,10 @@ impl Key {
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key").field("id", &self.id).field("fits", &self.fits).finish_non_exhaustive()
+        f.debug_struct("Key")
+            .field("id", &self.id)
+            .field("fits", &self.fits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -120,7 +123,8 @@ fn elliptic_curve(jwk: &Map<String, Value>) -> Option<(DecodingKey, Algorithms)>
     // RFC 7518 section 6.2.1.2: coordinates have the full length. Uncompressed point: SEC 1 section 2.3.3.
     let point = [&[4], &*x, &*y].concat();
     // RFC 8725 section 3.4: aws-lc takes no point that is not on the curve.
-    let usable = x.len() == size && y.len() == size && ParsedPublicKey::new(parameters, &point).is_ok();
+    let usable =
+        x.len() == size && y.len() == size && ParsedPublicKey::new(parameters, &point).is_ok();
     usable.then(|| (DecodingKey::from_ec_der(&point), Algorithms::of(algorithm)))
 }
 
@@ -144,12 +148,14 @@ const SMALL_ORDER: [[u8; 32]; 7] = {
         filled(0, 0, 0), // 0, of order 4
         filled(1, 0, 0), // 1, the identity
         [
-            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
-            0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
+            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
+            0x6d, 0x53, 0xfc, 0x05,
         ], // of order 8
         [
-            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
-            0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
+            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
+            0x92, 0xac, 0x03, 0x7a,
         ], // of order 8
         filled(0xec, 0xff, 0x7f), // -1, of order 2
         filled(0xed, 0xff, 0x7f), // 0, not canonical
@@ -203,20 +209,26 @@ impl fmt::Display for Unusable {
         match self {
             Self::NotAKeySet => f.write_str("not a JSON object with an array `keys`"),
             Self::TooManyKeys => write!(f, "more than {MAX_KEYS} keys"),
-            Self::NoUsableKey => f.write_str("no key in it can verify a signature of an allowed algorithm"),
+            Self::NoUsableKey => {
+                f.write_str("no key in it can verify a signature of an allowed algorithm")
+            }
         }
     }
 }
 
 /// The usable keys of a document, and how many of its members are not.
 #[derive(Debug)]
-pub(crate) struct Parsed {
+pub(crate) struct ParsedKeys {
     pub(crate) keys: Vec<Key>,
     pub(crate) skipped: usize,
 }
 
 /// Reads a key set. Only keys that fit one of the `allowed` algorithms count as usable.
-pub(crate) fn parse(document: &[u8], allowed: Algorithms, origin: Origin) -> Result<Parsed, Unusable> {
+pub(crate) fn parse(
+    document: &[u8],
+    allowed: Algorithms,
+    origin: Origin,
+) -> Result<ParsedKeys, Unusable> {
     #[derive(Deserialize)]
     struct Document<'a> {
         #[serde(borrow)]
@@ -230,11 +242,12 @@ pub(crate) fn parse(document: &[u8], allowed: Algorithms, origin: Origin) -> Res
     if members.len() > MAX_KEYS {
         return Err(Unusable::TooManyKeys);
     }
-    let keys: Vec<_> = members.iter().filter_map(|member| Key::parse(member, allowed, origin)).collect();
+    let keys: Vec<_> =
+        members.iter().filter_map(|member| Key::parse(member, allowed, origin)).collect();
     if keys.is_empty() {
         return Err(Unusable::NoUsableKey);
     }
-    Ok(Parsed { skipped: members.len() - keys.len(), keys })
+    Ok(ParsedKeys { skipped: members.len() - keys.len(), keys })
 }
 
 /// The keys of one issuer, by id. A look-up costs the same for one key and for a thousand.
@@ -283,7 +296,13 @@ impl KeySet {
     }
 
     /// Whether one of the keys for this `kid` and `alg` verifies the signature over exactly these bytes.
-    pub(crate) fn verifies(&self, id: Option<&str>, algorithm: Algorithm, signature: &str, message: &[u8]) -> bool {
+    pub(crate) fn verifies(
+        &self,
+        id: Option<&str>,
+        algorithm: Algorithm,
+        signature: &str,
+        message: &[u8],
+    ) -> bool {
         self.candidates(id, algorithm).any(|key| key.verifies(signature, message, algorithm))
     }
 }
@@ -315,7 +334,7 @@ mod tests {
     fn fits(jwk: &Value, origin: Origin) -> Algorithms {
         let document = json!({"keys": [jwk]}).to_string();
         match parse(document.as_bytes(), Algorithms::ALL, origin) {
-            Ok(Parsed { keys, .. }) => keys[0].fits,
+            Ok(ParsedKeys { keys, .. }) => keys[0].fits,
             Err(unusable) => {
                 assert_eq!(unusable, Unusable::NoUsableKey);
                 Algorithms::default()
@@ -344,7 +363,11 @@ mod tests {
             ("8192 bits", rsa_of(8192, F4), true),
             ("8193 bits", rsa_of(8193, F4), false),
             ("8200 bits", rsa_of(8200, F4), false),
-            ("1024 bits and zeros", with(rsa_of(2048, F4), "n", json!(b64([[0; 128], [0xff; 128]].concat()))), false),
+            (
+                "1024 bits and zeros",
+                with(rsa_of(2048, F4), "n", json!(b64([[0; 128], [0xff; 128]].concat()))),
+                false,
+            ),
             ("even", even, false),
             ("all zeros", with(rsa_of(2048, F4), "n", json!(b64([0; 256]))), false),
             ("e empty", rsa_of(2048, &[]), false),
@@ -455,7 +478,8 @@ mod tests {
             let root = square.modpow(&((p() + small(3)) >> 3u8), &p());
             let root_of_minus_1 = small(2).modpow(&((p() - small(1)) >> 2u8), &p());
             let roots = [root.clone(), root * root_of_minus_1 % p()];
-            let x = roots.into_iter().find(|x| x * x % p() == square).expect("a point of the curve");
+            let x =
+                roots.into_iter().find(|x| x * x % p() == square).expect("a point of the curve");
             (x, y.clone())
         }
 
@@ -464,13 +488,15 @@ mod tests {
         fn encodings((x, y): &Point) -> Vec<[u8; 32]> {
             let signs: &[bool] = if *x == small(0) { &[false, true] } else { &[x.bit(0)] };
             let ys = [y.clone(), y + p()].into_iter().filter(|y| y.bits() <= 255);
-            ys.flat_map(|y| signs.iter().map(move |sign| y.clone() + (small(u32::from(*sign)) << 255u8)))
-                .map(|number| {
-                    let mut bytes = number.to_bytes_le();
-                    bytes.resize(32, 0);
-                    bytes.try_into().unwrap()
-                })
-                .collect()
+            ys.flat_map(|y| {
+                signs.iter().map(move |sign| y.clone() + (small(u32::from(*sign)) << 255u8))
+            })
+            .map(|number| {
+                let mut bytes = number.to_bytes_le();
+                bytes.resize(32, 0);
+                bytes.try_into().unwrap()
+            })
+            .collect()
         }
 
         /// Of all points whose order divides 8: the multiples of one that has this order.
@@ -484,7 +510,10 @@ mod tests {
                     point.clone()
                 })
                 .collect();
-            let order = 1 + multiples.iter().position(|multiple| *multiple == (small(0), small(1))).unwrap();
+            let order = 1 + multiples
+                .iter()
+                .position(|multiple| *multiple == (small(0), small(1)))
+                .unwrap();
             assert_eq!(order, 8);
             multiples.iter().flat_map(encodings).collect()
         }
@@ -553,7 +582,8 @@ mod tests {
     fn a_key_is_usable_only_for_algorithms_that_are_allowed() {
         let document = tokens::jwks(&[&SigningKey::rsa("k").with_alg("RS512")]).to_string();
         for (allowed, is_usable) in [("RS512", true), ("RS256", false), ("ES256", false)] {
-            let parsed = parse(document.as_bytes(), Algorithms::parse([allowed]).unwrap(), Origin::Network);
+            let parsed =
+                parse(document.as_bytes(), Algorithms::parse([allowed]).unwrap(), Origin::Network);
             assert_eq!(parsed.is_ok(), is_usable, "{allowed}");
         }
     }
@@ -613,7 +643,8 @@ mod tests {
     #[test]
     fn a_document_is_an_object_with_an_array_of_keys() {
         let good = SigningKey::ed25519("good").jwk();
-        let refused = |document: &[u8]| parse(document, Algorithms::ALL, Origin::Network).unwrap_err();
+        let refused =
+            |document: &[u8]| parse(document, Algorithms::ALL, Origin::Network).unwrap_err();
         let keys = json!([good]);
         let cases = [
             String::new(),
@@ -663,14 +694,22 @@ mod tests {
         let set = set(&keys);
         assert_eq!(set.len(), 6);
         for (index, signer) in same.iter().enumerate() {
-            assert_eq!(verifies(&set, Some("k"), Algorithm::ES256, signer), index < 4, "key {index}");
+            assert_eq!(
+                verifies(&set, Some("k"), Algorithm::ES256, signer),
+                index < 4,
+                "key {index}"
+            );
         }
-        assert!(verifies(&set, Some("k"), Algorithm::EdDSA, &other), "only keys that fit are counted");
+        assert!(
+            verifies(&set, Some("k"), Algorithm::EdDSA, &other),
+            "only keys that fit are counted"
+        );
     }
 
     #[test]
     fn a_key_is_chosen_by_id_and_algorithm() {
-        let (rsa, ec, ed) = (SigningKey::rsa("a"), SigningKey::es256("a"), SigningKey::ed25519("b"));
+        let (rsa, ec, ed) =
+            (SigningKey::rsa("a"), SigningKey::es256("a"), SigningKey::ed25519("b"));
         let set = set(&[&rsa, &ec, &ed]);
         let cases = [
             (Some("a"), Algorithm::RS256, &rsa, true),
@@ -693,7 +732,8 @@ mod tests {
 
     #[test]
     fn a_token_without_key_id_needs_exactly_one_key_that_fits() {
-        let (first, second, ed) = (SigningKey::es256("a"), SigningKey::es256("b"), SigningKey::ed25519("c"));
+        let (first, second, ed) =
+            (SigningKey::es256("a"), SigningKey::es256("b"), SigningKey::ed25519("c"));
         let one = set(&[&first, &ed]);
         assert!(verifies(&one, None, Algorithm::ES256, &first));
         assert!(verifies(&one, None, Algorithm::EdDSA, &ed));
@@ -703,7 +743,8 @@ mod tests {
             assert!(!verifies(&two, None, Algorithm::ES256, &first));
         }
         let nameless = json!({"keys": [without(first.jwk(), "kid")]}).to_string();
-        let nameless = KeySet::new(parse(nameless.as_bytes(), Algorithms::ALL, Origin::Network).unwrap().keys);
+        let nameless =
+            KeySet::new(parse(nameless.as_bytes(), Algorithms::ALL, Origin::Network).unwrap().keys);
         assert!(verifies(&nameless, None, Algorithm::ES256, &first));
         assert!(!nameless.knows(Some("a"), Algorithm::ES256));
     }

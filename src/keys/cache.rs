@@ -1,17 +1,17 @@
-//! When the keys of one issuer serve, and when they are renewed: a pure decision, with the time as an argument.
+//! When the keys of one issuer serve, and when they are refreshed: a pure decision, with the time as an argument.
 //!
 //! ```text
 //!            age <= fresh            age <= stale              older, or none yet
 //!          +-------------+        +---------------+        +----------------------+
 //!          |    fresh    | -----> |     aging     | -----> |       too old        |
-//!          | answer      |        | answer, renew |        | wait for the renewal |
+//!          | answer      |        | answer, refresh |        | wait for the refresh |
 //!          +-------------+        | beside        |        +----------------------+
 //!                 ^               +---------------+                    |
-//!                 +----------------------- renewed --------------------+
+//!                 +----------------------- refreshed --------------------+
 //! ```
 //!
-//! A key id that is not in the set, and a signature that does not verify under its key, ask for a renewal too,
-//! but at most once in [`DOUBT_INTERVAL`], so that made-up tokens cost the provider nothing. A failed renewal
+//! A key id that is not in the set, and a signature that does not verify under its key, ask for a refresh too,
+//! but at most once in [`DOUBT_INTERVAL`], so that made-up tokens cost the provider nothing. A failed refresh
 //! starts a pause, in which nothing waits for the network.
 //!
 //! Nothing here is a timer: Lambda freezes the process between events, so every rule is a comparison at look-up.
@@ -20,13 +20,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Now;
-use crate::jwks::KeySet;
+use crate::jose::jwks::KeySet;
 
-/// How often a token that does not fit the keys at hand may ask for a renewal.
-pub(crate) const DOUBT_INTERVAL: Duration = Duration::from_secs(30);
+/// How often a token that does not fit the keys at hand may ask for a refresh.
+pub(crate) const MISS_COOLDOWN: Duration = Duration::from_secs(30);
 
 /// The pause after the first failure, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const BACKOFFS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// A provider that asks for a shorter life of its keys gets no shorter one than this.
 const SHORTEST_MAX_AGE: Duration = Duration::from_secs(60);
@@ -34,7 +34,7 @@ const SHORTEST_MAX_AGE: Duration = Duration::from_secs(60);
 /// How long keys serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lifetimes {
-    /// Older keys are renewed beside the answers.
+    /// Older keys are refreshed beside the answers.
     pub(crate) fresh: Duration,
     /// Older keys are not used.
     pub(crate) stale: Duration,
@@ -42,7 +42,7 @@ pub(crate) struct Lifetimes {
 
 /// How the keys at hand stand to a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fit {
+pub(crate) enum KeyMatch {
     /// There is a key to try.
     Known,
     /// There is none for its `kid` and `alg`.
@@ -53,22 +53,22 @@ pub(crate) enum Fit {
 
 /// What to do for a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Advice {
+pub(crate) enum CacheAction {
     /// Answer from the keys at hand.
     Answer,
-    /// Answer from the keys at hand, and start a renewal beside.
-    AnswerAndRenew,
-    /// Start a renewal, wait for it and look again.
-    RenewAndWait,
-    /// Wait for the renewal that is under way and look again.
+    /// Answer from the keys at hand, and start a refresh beside.
+    AnswerAndRefresh,
+    /// Start a refresh, wait for it and look again.
+    RefreshAndWait,
+    /// Wait for the refresh that is under way and look again.
     Wait,
-    /// No verdict: the keys that are needed cannot be had now.
+    /// No verdict: the keys that are needed are unavailable now.
     Unavailable,
 }
 
-/// What came of a renewal.
+/// What came of a refresh.
 #[derive(Debug)]
-pub(crate) enum Renewed {
+pub(crate) enum Refreshed {
     /// A new set.
     Keys(Arc<KeySet>),
     /// The provider says that the set at hand is still right.
@@ -84,11 +84,11 @@ pub(crate) struct Cache {
     confirmed: Confirmed,
     /// How long the keys count as fresh.
     fresh: Duration,
-    /// The last renewal that a token asked for which did not fit.
-    doubted: Option<Now>,
-    /// Renewals that failed since the last that did not.
+    /// The last refresh that a token asked for which did not fit.
+    missed: Option<Now>,
+    /// Refreshes that failed since the last that did not.
     failures: u32,
-    pause: Option<(Now, Duration)>,
+    backoff: Option<(Now, Duration)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -102,10 +102,10 @@ enum Confirmed {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Age {
+enum Freshness {
     Fresh,
-    Aging,
-    TooOld,
+    Stale,
+    Expired,
 }
 
 impl Cache {
@@ -116,9 +116,9 @@ impl Cache {
             keys: None,
             confirmed: Confirmed::Since(now),
             fresh: lifetimes.fresh,
-            doubted: None,
+            missed: None,
             failures: 0,
-            pause: None,
+            backoff: None,
         }
     }
 
@@ -127,7 +127,7 @@ impl Cache {
         Self { keys: Some(Arc::new(keys)), ..Self::empty(lifetimes, now) }
     }
 
-    /// Configured keys that are never renewed.
+    /// Configured keys that are never refreshed.
     pub(crate) fn fixed(keys: KeySet, lifetimes: Lifetimes, now: Now) -> Self {
         Self { confirmed: Confirmed::Always, ..Self::seeded(keys, lifetimes, now) }
     }
@@ -145,78 +145,91 @@ impl Cache {
         }
     }
 
-    /// What to do for a token that fits the keys at hand like this. `renewing`: a renewal is under way. `renewed`:
+    /// What to do for a token that fits the keys at hand like this. `refreshing`: a refresh is under way. `refreshed`:
     /// the provider has confirmed the keys since the token came in, so it need not be asked again.
-    pub(crate) fn advise(&self, fit: Fit, renewing: bool, renewed: bool, now: &Now) -> Advice {
+    pub(crate) fn action_for(
+        &self,
+        key_match: KeyMatch,
+        refreshing: bool,
+        refreshed: bool,
+        now: &Now,
+    ) -> CacheAction {
         if matches!(self.confirmed, Confirmed::Always) {
-            return Advice::Answer;
+            return CacheAction::Answer;
         }
         let age = self.state(now);
-        if age == Age::TooOld {
+        if age == Freshness::Expired {
             return match () {
-                () if renewing => Advice::Wait,
-                () if self.is_paused(now) => Advice::Unavailable,
-                () => Advice::RenewAndWait,
+                () if refreshing => CacheAction::Wait,
+                () if self.in_backoff(now) => CacheAction::Unavailable,
+                () => CacheAction::RefreshAndWait,
             };
         }
-        let due = age == Age::Aging && !renewing && !self.is_paused(now);
-        match fit {
-            Fit::Known if due => Advice::AnswerAndRenew,
-            Fit::Known => Advice::Answer,
-            Fit::Unknown | Fit::Mismatch if renewed => Advice::Answer,
-            Fit::Unknown | Fit::Mismatch if renewing => Advice::Wait,
-            Fit::Unknown | Fit::Mismatch if due || self.may_doubt(now) => Advice::RenewAndWait,
+        let due = age == Freshness::Stale && !refreshing && !self.in_backoff(now);
+        match key_match {
+            KeyMatch::Known if due => CacheAction::AnswerAndRefresh,
+            KeyMatch::Known => CacheAction::Answer,
+            KeyMatch::Unknown | KeyMatch::Mismatch if refreshed => CacheAction::Answer,
+            KeyMatch::Unknown | KeyMatch::Mismatch if refreshing => CacheAction::Wait,
+            KeyMatch::Unknown | KeyMatch::Mismatch if due || self.may_doubt(now) => {
+                CacheAction::RefreshAndWait
+            }
             // The provider was asked a moment ago. If it did not answer, who knows whether it has the key by now;
             // a bad signature under a known key is a bad signature all the same.
-            Fit::Unknown if self.failures > 0 => Advice::Unavailable,
-            Fit::Unknown | Fit::Mismatch => Advice::Answer,
+            KeyMatch::Unknown if self.failures > 0 => CacheAction::Unavailable,
+            KeyMatch::Unknown | KeyMatch::Mismatch => CacheAction::Answer,
         }
     }
 
-    /// A renewal begins for a token that fits like this. It is a doubt only about keys that are there.
-    pub(crate) fn asked(&mut self, fit: Fit, now: Now) {
-        if fit != Fit::Known && self.keys.is_some() {
-            self.doubted = Some(now);
+    /// A refresh begins for a token that fits like this. It is a doubt only about keys that are there.
+    pub(crate) fn asked(&mut self, key_match: KeyMatch, now: Now) {
+        if key_match != KeyMatch::Known && self.keys.is_some() {
+            self.missed = Some(now);
         }
     }
 
-    /// A renewal succeeded. `max_age` is what the provider said of the life of its answer. `asked` is when it was asked:
+    /// A refresh succeeded. `max_age` is what the provider said of the life of its answer. `asked` is when it was asked:
     /// an answer may have waited for a frozen process, and is as old as that (RFC 9111 section 4.2.3).
-    pub(crate) fn succeeded(&mut self, renewed: Renewed, max_age: Option<Duration>, asked: Now) {
-        if let Renewed::Keys(keys) = renewed {
+    pub(crate) fn succeeded(
+        &mut self,
+        refreshed: Refreshed,
+        max_age: Option<Duration>,
+        asked: Now,
+    ) {
+        if let Refreshed::Keys(keys) = refreshed {
             self.keys = Some(keys);
         }
         self.confirmed = Confirmed::At(asked);
         let asked = max_age.map_or(Duration::MAX, |max_age| max_age.max(SHORTEST_MAX_AGE));
         self.fresh = self.lifetimes.fresh.min(asked);
-        (self.failures, self.pause) = (0, None);
+        (self.failures, self.backoff) = (0, None);
     }
 
-    /// A renewal failed. `jitter`, from 0 to 1, spreads the next attempts of many processes.
+    /// A refresh failed. `jitter`, from 0 to 1, spreads the next attempts of many processes.
     pub(crate) fn failed(&mut self, jitter: f64, now: Now) -> Duration {
-        let (first, longest) = PAUSES;
-        let pause = first.saturating_mul(1 << self.failures.min(16)).min(longest);
-        let pause = pause.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0));
+        let (first, longest) = BACKOFFS;
+        let backoff = first.saturating_mul(1 << self.failures.min(16)).min(longest);
+        let backoff = backoff.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0));
         self.failures = self.failures.saturating_add(1);
-        self.pause = Some((now, pause));
-        pause
+        self.backoff = Some((now, backoff));
+        backoff
     }
 
-    fn state(&self, now: &Now) -> Age {
+    fn state(&self, now: &Now) -> Freshness {
         let age = self.age(now);
         match self.confirmed {
-            _ if self.keys.is_none() || age > self.lifetimes.stale => Age::TooOld,
-            Confirmed::At(_) if age <= self.fresh => Age::Fresh,
-            _ => Age::Aging,
+            _ if self.keys.is_none() || age > self.lifetimes.stale => Freshness::Expired,
+            Confirmed::At(_) if age <= self.fresh => Freshness::Fresh,
+            _ => Freshness::Stale,
         }
     }
 
-    fn is_paused(&self, now: &Now) -> bool {
-        self.pause.is_some_and(|(since, length)| now.since(&since) < length)
+    fn in_backoff(&self, now: &Now) -> bool {
+        self.backoff.is_some_and(|(since, length)| now.since(&since) < length)
     }
 
     fn may_doubt(&self, now: &Now) -> bool {
-        !self.is_paused(now) && self.doubted.is_none_or(|last| now.since(&last) >= DOUBT_INTERVAL)
+        !self.in_backoff(now) && self.missed.is_none_or(|last| now.since(&last) >= MISS_COOLDOWN)
     }
 }
 
@@ -230,7 +243,8 @@ mod tests {
 
     const FRESH: u64 = 600;
     const STALE: u64 = 86_400;
-    const LIFETIMES: Lifetimes = Lifetimes { fresh: Duration::from_secs(FRESH), stale: Duration::from_secs(STALE) };
+    const LIFETIMES: Lifetimes =
+        Lifetimes { fresh: Duration::from_secs(FRESH), stale: Duration::from_secs(STALE) };
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -248,69 +262,125 @@ mod tests {
     /// A cache whose keys were fetched at `start`.
     fn fetched(max_age: Option<u64>) -> Cache {
         let mut cache = Cache::empty(LIFETIMES, start());
-        cache.succeeded(Renewed::Keys(no_keys()), max_age.map(seconds), start());
+        cache.succeeded(Refreshed::Keys(no_keys()), max_age.map(seconds), start());
         cache
     }
 
     #[test]
-    fn keys_are_renewed_when_older_than_fresh_and_unused_when_older_than_stale() {
-        use Advice::{Answer, AnswerAndRenew, RenewAndWait};
+    fn keys_are_refreshed_when_older_than_fresh_and_unused_when_older_than_stale() {
+        use CacheAction::{Answer, AnswerAndRefresh, RefreshAndWait};
         let cache = fetched(None);
-        for (age, advice) in [
+        for (age, action) in [
             (0, Answer),
             (FRESH, Answer),
-            (FRESH + 1, AnswerAndRenew),
-            (STALE, AnswerAndRenew),
-            (STALE + 1, RenewAndWait),
-            (STALE * 1000, RenewAndWait),
+            (FRESH + 1, AnswerAndRefresh),
+            (STALE, AnswerAndRefresh),
+            (STALE + 1, RefreshAndWait),
+            (STALE * 1000, RefreshAndWait),
         ] {
-            assert_eq!(cache.advise(Fit::Known, false, false, &start().later(seconds(age))), advice, "{age} s");
+            assert_eq!(
+                cache.action_for(KeyMatch::Known, false, false, &start().later(seconds(age))),
+                action,
+                "{age} s"
+            );
         }
         let frozen = start().frozen(seconds(FRESH + 1));
-        assert_eq!(cache.advise(Fit::Known, false, false, &frozen), AnswerAndRenew, "ages while frozen");
+        assert_eq!(
+            cache.action_for(KeyMatch::Known, false, false, &frozen),
+            AnswerAndRefresh,
+            "ages while frozen"
+        );
         let set_back = start().later(seconds(FRESH + 1)).set_back(seconds(3600));
         assert_eq!(
-            cache.advise(Fit::Known, false, false, &set_back),
-            AnswerAndRenew,
+            cache.action_for(KeyMatch::Known, false, false, &set_back),
+            AnswerAndRefresh,
             "ages though the clock was set back"
         );
     }
 
     #[test]
-    fn a_renewal_under_way_delays_nobody_who_has_a_key() {
+    fn a_refresh_under_way_delays_nobody_who_has_a_key() {
         let cache = fetched(None);
-        assert_eq!(cache.advise(Fit::Known, true, false, &start().later(seconds(STALE))), Advice::Answer);
-        assert_eq!(cache.advise(Fit::Known, true, false, &start().later(seconds(STALE + 1))), Advice::Wait);
-        assert_eq!(Cache::empty(LIFETIMES, start()).advise(Fit::Unknown, true, false, &start()), Advice::Wait);
+        assert_eq!(
+            cache.action_for(KeyMatch::Known, true, false, &start().later(seconds(STALE))),
+            CacheAction::Answer
+        );
+        assert_eq!(
+            cache.action_for(KeyMatch::Known, true, false, &start().later(seconds(STALE + 1))),
+            CacheAction::Wait
+        );
+        assert_eq!(
+            Cache::empty(LIFETIMES, start()).action_for(KeyMatch::Unknown, true, false, &start()),
+            CacheAction::Wait
+        );
     }
 
     #[test]
     fn max_age_shortens_down_to_a_minute_and_never_lengthens() {
-        for (max_age, fresh) in [(0, 60), (59, 60), (61, 61), (599, 599), (601, 600), (u64::MAX, 600)] {
+        for (max_age, fresh) in
+            [(0, 60), (59, 60), (61, 61), (599, 599), (601, 600), (u64::MAX, 600)]
+        {
             let cache = fetched(Some(max_age));
-            let advice = |age| cache.advise(Fit::Known, false, false, &start().later(seconds(age)));
-            assert_eq!((advice(fresh), advice(fresh + 1)), (Advice::Answer, Advice::AnswerAndRenew), "{max_age}");
+            let action =
+                |age| cache.action_for(KeyMatch::Known, false, false, &start().later(seconds(age)));
+            assert_eq!(
+                (action(fresh), action(fresh + 1)),
+                (CacheAction::Answer, CacheAction::AnswerAndRefresh),
+                "{max_age}"
+            );
         }
         let short = Lifetimes { fresh: seconds(5), stale: seconds(5) };
         let mut cache = Cache::empty(short, start());
-        cache.succeeded(Renewed::Keys(no_keys()), Some(seconds(3600)), start());
-        assert_eq!(cache.advise(Fit::Known, false, false, &start().later(seconds(5))), Advice::Answer);
-        assert_ne!(cache.advise(Fit::Known, false, false, &start().later(seconds(6))), Advice::Answer);
+        cache.succeeded(Refreshed::Keys(no_keys()), Some(seconds(3600)), start());
+        assert_eq!(
+            cache.action_for(KeyMatch::Known, false, false, &start().later(seconds(5))),
+            CacheAction::Answer
+        );
+        assert_ne!(
+            cache.action_for(KeyMatch::Known, false, false, &start().later(seconds(6))),
+            CacheAction::Answer
+        );
     }
 
     #[test]
-    fn doubts_renew_once_in_thirty_seconds() {
-        for fit in [Fit::Unknown, Fit::Mismatch] {
+    fn doubts_refresh_once_in_thirty_seconds() {
+        for key_match in [KeyMatch::Unknown, KeyMatch::Mismatch] {
             let mut cache = fetched(None);
             let now = start().later(seconds(1));
-            assert_eq!(cache.advise(fit, false, false, &now), Advice::RenewAndWait);
-            cache.asked(fit, now);
-            assert_eq!(cache.advise(fit, true, false, &now), Advice::Wait, "shares the renewal");
-            cache.succeeded(Renewed::Unchanged, None, now);
-            assert_eq!(cache.advise(fit, false, true, &now), Advice::Answer, "the provider was asked");
-            assert_eq!(cache.advise(fit, false, false, &now.later(Duration::from_millis(29_999))), Advice::Answer);
-            assert_eq!(cache.advise(fit, false, false, &now.later(seconds(30))), Advice::RenewAndWait);
-            assert_eq!(cache.advise(Fit::Known, false, false, &now), Advice::Answer, "known keys are not touched");
+            assert_eq!(
+                cache.action_for(key_match, false, false, &now),
+                CacheAction::RefreshAndWait
+            );
+            cache.asked(key_match, now);
+            assert_eq!(
+                cache.action_for(key_match, true, false, &now),
+                CacheAction::Wait,
+                "shares the refresh"
+            );
+            cache.succeeded(Refreshed::Unchanged, None, now);
+            assert_eq!(
+                cache.action_for(key_match, false, true, &now),
+                CacheAction::Answer,
+                "the provider was asked"
+            );
+            assert_eq!(
+                cache.action_for(
+                    key_match,
+                    false,
+                    false,
+                    &now.later(Duration::from_millis(29_999))
+                ),
+                CacheAction::Answer
+            );
+            assert_eq!(
+                cache.action_for(key_match, false, false, &now.later(seconds(30))),
+                CacheAction::RefreshAndWait
+            );
+            assert_eq!(
+                cache.action_for(KeyMatch::Known, false, false, &now),
+                CacheAction::Answer,
+                "known keys are not touched"
+            );
         }
     }
 
@@ -318,16 +388,31 @@ mod tests {
     fn after_a_failure_an_unknown_key_is_undecided_and_a_bad_signature_is_bad() {
         let mut cache = fetched(None);
         let now = start().later(seconds(1));
-        cache.asked(Fit::Unknown, now);
-        let pause = cache.failed(1.0, now);
-        assert_eq!(pause, seconds(1));
+        cache.asked(KeyMatch::Unknown, now);
+        let backoff = cache.failed(1.0, now);
+        assert_eq!(backoff, seconds(1));
         for later in [0, 1, 29] {
             let now = now.later(seconds(later));
-            assert_eq!(cache.advise(Fit::Unknown, false, false, &now), Advice::Unavailable, "{later} s");
-            assert_eq!(cache.advise(Fit::Mismatch, false, false, &now), Advice::Answer, "{later} s");
-            assert_eq!(cache.advise(Fit::Known, false, false, &now), Advice::Answer, "{later} s");
+            assert_eq!(
+                cache.action_for(KeyMatch::Unknown, false, false, &now),
+                CacheAction::Unavailable,
+                "{later} s"
+            );
+            assert_eq!(
+                cache.action_for(KeyMatch::Mismatch, false, false, &now),
+                CacheAction::Answer,
+                "{later} s"
+            );
+            assert_eq!(
+                cache.action_for(KeyMatch::Known, false, false, &now),
+                CacheAction::Answer,
+                "{later} s"
+            );
         }
-        assert_eq!(cache.advise(Fit::Unknown, false, false, &now.later(seconds(30))), Advice::RenewAndWait);
+        assert_eq!(
+            cache.action_for(KeyMatch::Unknown, false, false, &now.later(seconds(30))),
+            CacheAction::RefreshAndWait
+        );
     }
 
     #[test]
@@ -340,41 +425,67 @@ mod tests {
         for _ in 0..100 {
             cache.failed(1.0, start());
         }
-        cache.succeeded(Renewed::Unchanged, None, start());
+        cache.succeeded(Refreshed::Unchanged, None, start());
         assert_eq!(cache.failed(1.0, start()), seconds(1));
     }
 
     #[test]
     fn during_a_pause_nothing_is_fetched_and_nothing_waits() {
         let mut cache = Cache::empty(LIFETIMES, start());
-        assert_eq!(cache.advise(Fit::Unknown, false, false, &start()), Advice::RenewAndWait);
+        assert_eq!(
+            cache.action_for(KeyMatch::Unknown, false, false, &start()),
+            CacheAction::RefreshAndWait
+        );
         cache.failed(1.0, start());
         let at = |milliseconds| start().later(Duration::from_millis(milliseconds));
-        assert_eq!(cache.advise(Fit::Unknown, false, false, &at(999)), Advice::Unavailable);
-        assert_eq!(cache.advise(Fit::Unknown, false, false, &at(1000)), Advice::RenewAndWait);
+        assert_eq!(
+            cache.action_for(KeyMatch::Unknown, false, false, &at(999)),
+            CacheAction::Unavailable
+        );
+        assert_eq!(
+            cache.action_for(KeyMatch::Unknown, false, false, &at(1000)),
+            CacheAction::RefreshAndWait
+        );
 
         let mut cache = fetched(None);
         let aging = start().later(seconds(FRESH + 1));
         cache.failed(1.0, aging);
-        assert_eq!(cache.advise(Fit::Known, false, false, &aging), Advice::Answer);
-        assert_eq!(cache.advise(Fit::Known, false, false, &aging.later(seconds(1))), Advice::AnswerAndRenew);
-        assert_eq!(cache.advise(Fit::Unknown, false, false, &aging), Advice::Unavailable);
+        assert_eq!(cache.action_for(KeyMatch::Known, false, false, &aging), CacheAction::Answer);
+        assert_eq!(
+            cache.action_for(KeyMatch::Known, false, false, &aging.later(seconds(1))),
+            CacheAction::AnswerAndRefresh
+        );
+        assert_eq!(
+            cache.action_for(KeyMatch::Unknown, false, false, &aging),
+            CacheAction::Unavailable
+        );
         let too_old = start().later(seconds(STALE + 1));
         cache.failed(1.0, too_old);
-        assert_eq!(cache.advise(Fit::Known, false, false, &too_old), Advice::Unavailable);
+        assert_eq!(
+            cache.action_for(KeyMatch::Known, false, false, &too_old),
+            CacheAction::Unavailable
+        );
     }
 
     #[test]
-    fn configured_keys_serve_at_once_and_are_renewed_beside() {
+    fn configured_keys_serve_at_once_and_are_refreshed_beside() {
         let seeded = Cache::seeded(KeySet::default(), LIFETIMES, start());
-        let advice = |age| seeded.advise(Fit::Known, false, false, &start().later(seconds(age)));
+        let action =
+            |age| seeded.action_for(KeyMatch::Known, false, false, &start().later(seconds(age)));
         assert_eq!(
-            (advice(0), advice(STALE), advice(STALE + 1)),
-            (Advice::AnswerAndRenew, Advice::AnswerAndRenew, Advice::RenewAndWait)
+            (action(0), action(STALE), action(STALE + 1)),
+            (
+                CacheAction::AnswerAndRefresh,
+                CacheAction::AnswerAndRefresh,
+                CacheAction::RefreshAndWait
+            )
         );
         let fixed = Cache::fixed(KeySet::default(), LIFETIMES, start());
-        for fit in [Fit::Known, Fit::Unknown, Fit::Mismatch] {
-            assert_eq!(fixed.advise(fit, false, false, &start().later(seconds(STALE * 1000))), Advice::Answer);
+        for key_match in [KeyMatch::Known, KeyMatch::Unknown, KeyMatch::Mismatch] {
+            assert_eq!(
+                fixed.action_for(key_match, false, false, &start().later(seconds(STALE * 1000))),
+                CacheAction::Answer
+            );
         }
     }
 
@@ -415,34 +526,42 @@ mod tests {
                 self.cache.failed(jitter, self.now);
             } else {
                 self.held = Some(self.published.clone());
-                self.cache.succeeded(Renewed::Keys(no_keys()), None, self.now);
+                self.cache.succeeded(Refreshed::Keys(no_keys()), None, self.now);
             }
         }
 
-        fn fit(&self, kid: u8) -> Fit {
-            if self.held.as_ref().is_some_and(|held| held.contains(&kid)) { Fit::Known } else { Fit::Unknown }
+        fn key_match(&self, kid: u8) -> KeyMatch {
+            if self.held.as_ref().is_some_and(|held| held.contains(&kid)) {
+                KeyMatch::Known
+            } else {
+                KeyMatch::Unknown
+            }
         }
 
         /// What `Keys::verify` does, with a fetch that takes no time.
         fn ask(&mut self, kid: u8, jitter: f64) -> Verdict {
-            let mut renewed = false;
+            let mut refreshed = false;
             for _ in 0..3 {
-                let fit = self.fit(kid);
-                let advice = self.cache.advise(fit, false, renewed, &self.now);
-                match advice {
-                    Advice::Answer | Advice::AnswerAndRenew => {
-                        if advice == Advice::AnswerAndRenew {
+                let key_match = self.key_match(kid);
+                let action = self.cache.action_for(key_match, false, refreshed, &self.now);
+                match action {
+                    CacheAction::Answer | CacheAction::AnswerAndRefresh => {
+                        if action == CacheAction::AnswerAndRefresh {
                             self.fetch(jitter);
                         }
-                        return if fit == Fit::Known { Verdict::Accepted } else { Verdict::Unknown };
+                        return if key_match == KeyMatch::Known {
+                            Verdict::Accepted
+                        } else {
+                            Verdict::Unknown
+                        };
                     }
-                    Advice::RenewAndWait => {
-                        self.cache.asked(fit, self.now);
+                    CacheAction::RefreshAndWait => {
+                        self.cache.asked(key_match, self.now);
                         self.fetch(jitter);
-                        renewed = !self.down;
+                        refreshed = !self.down;
                     }
-                    Advice::Wait => unreachable!("no renewal outlasts its call here"),
-                    Advice::Unavailable => return Verdict::Undecided,
+                    CacheAction::Wait => unreachable!("no refresh outlasts its call here"),
+                    CacheAction::Unavailable => return Verdict::Undecided,
                 }
             }
             unreachable!("waits come to an end")
@@ -521,7 +640,7 @@ mod tests {
                 }
             }
             for pair in doubts.windows(2) {
-                prop_assert!(pair[1].saturating_sub(pair[0]) >= DOUBT_INTERVAL);
+                prop_assert!(pair[1].saturating_sub(pair[0]) >= MISS_COOLDOWN);
             }
         }
     }
@@ -536,10 +655,13 @@ mod tests {
         let mut state = 1u64;
         let mut random = move || {
             // Knuth's MMIX generator: every run has to be the same.
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 11) as f64 / (1u64 << 53) as f64
         };
-        let (mut by_minute, mut by_second) = (BTreeMap::<u64, u64>::new(), BTreeMap::<u64, u64>::new());
+        let (mut by_minute, mut by_second) =
+            (BTreeMap::<u64, u64>::new(), BTreeMap::<u64, u64>::new());
         for process in 0..PROCESSES {
             let offset = Duration::from_millis(process * 20);
             let mut world = World::new(LIFETIMES, vec![0]);
@@ -553,7 +675,11 @@ mod tests {
                 world.published = if minutes < 24.0 { vec![0] } else { vec![0, 1] };
                 world.down = (42.0..52.0).contains(&minutes);
                 let kid = u8::from(random() < (minutes - 24.0) / 20.0);
-                assert_eq!(world.ask(kid, random()), Verdict::Accepted, "process {process}, {at:?}");
+                assert_eq!(
+                    world.ask(kid, random()),
+                    Verdict::Accepted,
+                    "process {process}, {at:?}"
+                );
             }
             for fetch in &world.fetches {
                 *by_minute.entry(fetch.at.as_secs() / 60).or_default() += 1;

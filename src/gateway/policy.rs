@@ -13,10 +13,10 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::event::Stage;
+use crate::access::rights::{Access, Entry, Routes};
+use crate::gateway::event::Stage;
+use crate::jose::token::{ClaimPath, Claims};
 use crate::reason::Reason;
-use crate::rights::{Entry, Grant, Routes};
-use crate::token::{ClaimPath, Claims};
 
 /// The longest resource that API Gateway takes (Developer Guide, "Output from an API Gateway Lambda authorizer").
 pub(crate) const MAX_RESOURCE: usize = 512;
@@ -47,7 +47,7 @@ pub type Answer = Box<RawValue>;
 
 /// The form in which an answer is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum ResponseFormat {
     /// An IAM policy.
     Policy,
     /// `{isAuthorized, context}`, for HTTP APIs with simple responses.
@@ -55,24 +55,24 @@ pub(crate) enum Form {
 }
 
 /// What is answered to a good token.
-pub(crate) struct Permit<'a> {
+pub(crate) struct Allow<'a> {
     pub(crate) principal: &'a str,
-    pub(crate) grant: &'a Grant<'a>,
+    pub(crate) access: &'a Access<'a>,
     /// The Unix time from which on the policy itself refuses, if it is to.
-    pub(crate) ends: Option<f64>,
+    pub(crate) expires_at: Option<f64>,
     pub(crate) context: Context<'a>,
     pub(crate) usage_key: Option<&'a str>,
 }
 
-impl Permit<'_> {
+impl Allow<'_> {
     /// The answer as JSON.
-    pub(crate) fn answer(&self, stage: &Stage<'_>, form: Form) -> Answer {
-        if form == Form::Simple {
+    pub(crate) fn answer(&self, stage: &Stage<'_>, response_format: ResponseFormat) -> Answer {
+        if response_format == ResponseFormat::Simple {
             return json(&Simple { is_authorized: true, context: &self.context });
         }
         json(&Output {
             principal_id: self.principal,
-            policy_document: &document(stage, self.grant, self.ends),
+            policy_document: &document(stage, self.access, self.expires_at),
             context: &self.context,
             usage_identifier_key: self.usage_key,
         })
@@ -81,22 +81,38 @@ impl Permit<'_> {
 
 /// Whether API Gateway takes the document of these rights for this stage. Proven at start for all but the longest
 /// names of a stage.
-pub(crate) fn check_length(stage: &Stage<'_>, grant: &Grant<'_>, ends: Option<f64>) -> Result<(), TooLarge> {
-    if stage.arn().len() > PROVEN_PREFIX && matches!(grant, Grant::Routes(_)) {
-        return check(&document(stage, grant, ends));
+pub(crate) fn check_length(
+    stage: &Stage<'_>,
+    access: &Access<'_>,
+    expires_at: Option<f64>,
+) -> Result<(), TooLarge> {
+    if stage.arn().len() > PROVEN_PREFIX && matches!(access, Access::Routes(_)) {
+        return check(&document(stage, access, expires_at));
     }
     Ok(())
 }
 
 /// A Deny for everything that a cached answer could be applied to. `principal` is given for a verified token.
-pub(crate) fn deny(stage: &Stage<'_>, form: Form, reason: Reason, principal: Option<&str>) -> Answer {
-    let context = Context { entries: vec![("reason", Cow::Owned(reason.code().into()))], left_out: Vec::new() };
-    if form == Form::Simple {
+pub(crate) fn deny(
+    stage: &Stage<'_>,
+    response_format: ResponseFormat,
+    reason: Reason,
+    principal: Option<&str>,
+) -> Answer {
+    let context = Context {
+        entries: vec![("reason", Cow::Owned(reason.code().into()))],
+        omitted: Vec::new(),
+    };
+    if response_format == ResponseFormat::Simple {
         return json(&Simple { is_authorized: false, context: &context });
     }
     json(&Output {
         principal_id: principal.unwrap_or(ANONYMOUS),
-        policy_document: &of_statements(vec![statement(IamPolicyEffect::Deny, stage, [stage.everything()])]),
+        policy_document: &of_statements(vec![statement(
+            IamPolicyEffect::Deny,
+            stage,
+            [stage.everything()],
+        )]),
         context: &context,
         usage_identifier_key: None,
     })
@@ -115,21 +131,27 @@ pub(crate) fn fits(routes: &Routes) -> Result<(), TooLarge> {
     // Every entry stands in one of two statements, and never takes more room than where it is open. So the longest
     // document has one entry in the other statement, of those that take the same room there; `ANY /*` stands once.
     let is_as_long = |entry: &Entry| entry.patterns(false) == entry.patterns(true);
-    let closed = routes.entries().iter().position(is_as_long).filter(|_| routes.entries().len() > 1);
+    let closed =
+        routes.entries().iter().position(is_as_long).filter(|_| routes.entries().len() > 1);
     let entries = routes.entries().iter().enumerate();
     let entries = entries.map(|(index, entry)| (entry, Some(index) != closed)).collect();
-    check(&document(&stage, &Grant::Routes(entries), Some(0.0)))
+    check(&document(&stage, &Access::Routes(entries), Some(0.0)))
 }
 
 /// The document for a good token: the Allow first, then what the token's rights leave closed, then its end.
-fn document(stage: &Stage<'_>, grant: &Grant<'_>, ends: Option<f64>) -> IamPolicyDocument {
+fn document(stage: &Stage<'_>, access: &Access<'_>, expires_at: Option<f64>) -> IamPolicyDocument {
     let mut statements = Vec::new();
-    match grant {
-        Grant::Stage => statements.push(statement(IamPolicyEffect::Allow, stage, [stage.everything()])),
-        Grant::Routes(entries) => {
-            for (effect, wanted) in [(IamPolicyEffect::Allow, true), (IamPolicyEffect::Deny, false)] {
+    match access {
+        Access::Stage => {
+            statements.push(statement(IamPolicyEffect::Allow, stage, [stage.everything()]))
+        }
+        Access::Routes(entries) => {
+            for (effect, wanted) in [(IamPolicyEffect::Allow, true), (IamPolicyEffect::Deny, false)]
+            {
                 let entries = entries.iter().filter(|(_, is_open)| *is_open == wanted);
-                let patterns = entries.flat_map(|(entry, is_open)| entry.patterns(*is_open).iter().map(String::as_str));
+                let patterns = entries.flat_map(|(entry, is_open)| {
+                    entry.patterns(*is_open).iter().map(String::as_str)
+                });
                 let statement = statement(effect, stage, patterns);
                 // IAM takes no statement without a resource.
                 if !statement.resource.is_empty() {
@@ -138,7 +160,7 @@ fn document(stage: &Stage<'_>, grant: &Grant<'_>, ends: Option<f64>) -> IamPolic
             }
         }
     }
-    if let Some(end) = ends.and_then(date_time) {
+    if let Some(end) = expires_at.and_then(date_time) {
         // A Deny, since an Allow that only ends leaves the request to the API's resource policy.
         let mut guard = statement(IamPolicyEffect::Deny, stage, [stage.everything()]);
         let from = HashMap::from([("aws:CurrentTime".to_owned(), vec![end])]);
@@ -164,7 +186,8 @@ fn statement<'p>(
     let mut statement = IamPolicyStatement::default();
     statement.effect = effect;
     statement.action = vec!["execute-api:Invoke".to_owned()];
-    statement.resource = patterns.into_iter().map(|pattern| [stage.arn(), "/", pattern].concat()).collect();
+    statement.resource =
+        patterns.into_iter().map(|pattern| [stage.arn(), "/", pattern].concat()).collect();
     statement
 }
 
@@ -173,12 +196,17 @@ fn check(document: &IamPolicyDocument) -> Result<(), TooLarge> {
     let resources = document.statement.iter().flat_map(|statement| &statement.resource);
     let resource = resources.map(String::len).max().unwrap_or_default();
     let document = length(document);
-    if document > MAX_DOCUMENT || resource > MAX_RESOURCE { Err(TooLarge { document, resource }) } else { Ok(()) }
+    if document > MAX_DOCUMENT || resource > MAX_RESOURCE {
+        Err(TooLarge { document, resource })
+    } else {
+        Ok(())
+    }
 }
 
 /// ISO 8601 in UTC without a fraction, as IAM takes dates; none beyond the year 9999.
 fn date_time(unix: f64) -> Option<String> {
-    let end = SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(unix.floor()).ok()?)?;
+    let end =
+        SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(unix.floor()).ok()?)?;
     let year_10000 = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_800);
     (end < year_10000).then(|| humantime::format_rfc3339_seconds(end).to_string())
 }
@@ -205,7 +233,7 @@ struct Simple<'a> {
 pub(crate) struct Context<'a> {
     entries: Vec<(&'a str, Cow<'a, Value>)>,
     /// The names of claims that would have made it longer than [`MAX_CONTEXT`].
-    pub(crate) left_out: Vec<&'a str>,
+    pub(crate) omitted: Vec<&'a str>,
 }
 
 impl<'a> Context<'a> {
@@ -217,13 +245,15 @@ impl<'a> Context<'a> {
         for ContextClaim { name, path } in wanted {
             let value = match claims.get(path) {
                 None => continue,
-                Some(nested @ (Value::Array(_) | Value::Object(_))) => Cow::Owned(nested.to_string().into()),
+                Some(nested @ (Value::Array(_) | Value::Object(_))) => {
+                    Cow::Owned(nested.to_string().into())
+                }
                 Some(scalar) => Cow::Borrowed(scalar),
             };
             let comma = usize::from(!context.entries.is_empty());
             let grown = size + comma + length(name) + ":".len() + length(&value);
             if grown > MAX_CONTEXT {
-                context.left_out.push(name);
+                context.omitted.push(name);
             } else {
                 size = grown;
                 context.entries.push((name, value));
@@ -258,7 +288,10 @@ fn length(value: &(impl Serialize + ?Sized)) -> usize {
     serde_json::to_writer(&mut counter, value).map_or(usize::MAX / 2, |()| counter.0)
 }
 
-#[allow(clippy::expect_used, reason = "serializing plain structs with string keys to memory cannot fail")]
+#[allow(
+    clippy::expect_used,
+    reason = "serializing plain structs with string keys to memory cannot fail"
+)]
 fn json(answer: &impl Serialize) -> Answer {
     serde_json::value::to_raw_value(answer).expect("plain data")
 }
@@ -266,8 +299,8 @@ fn json(answer: &impl Serialize) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Event;
-    use crate::rights::Rights;
+    use crate::access::rights::Rights;
+    use crate::gateway::event::Event;
     use serde_json::json;
 
     const ARN: &str = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod";
@@ -275,7 +308,8 @@ mod tests {
     /// The stage of an event that asks for `arn`, on a WebSocket API if that ends in `$connect`.
     fn stage(arn: &str) -> Stage<'static> {
         let event = json!({"type": "REQUEST", "methodArn": arn}).to_string();
-        let event: &'static Event<'static> = Box::leak(Box::new(Event::parse(event.leak()).unwrap()));
+        let event: &'static Event<'static> =
+            Box::leak(Box::new(Event::parse(event.leak()).unwrap()));
         event.request().unwrap().stage
     }
 
@@ -287,14 +321,20 @@ mod tests {
         Routes::parse(table.as_object().unwrap()).unwrap()
     }
 
-    fn permit<'a>(grant: &'a Grant<'a>, ends: Option<f64>) -> Permit<'a> {
-        Permit { principal: "alice", grant, ends, context: Context::default(), usage_key: None }
+    fn allow<'a>(access: &'a Access<'a>, expires_at: Option<f64>) -> Allow<'a> {
+        Allow {
+            principal: "alice",
+            access,
+            expires_at,
+            context: Context::default(),
+            usage_key: None,
+        }
     }
 
-    fn with_rights(table: &Value, scopes: &str, then: impl FnOnce(Grant<'_>)) {
+    fn with_rights(table: &Value, scopes: &str, then: impl FnOnce(Access<'_>)) {
         let rights = Rights { required: Vec::new(), routes: Some(routes(table)) };
         let claims = Claims::verified(json!({"scope": scopes}));
-        then(rights.grant(&[ClaimPath::parse("scope").unwrap()], &claims, None).unwrap());
+        then(rights.access(&[ClaimPath::parse("scope").unwrap()], &claims, None).unwrap());
     }
 
     fn claims_to(names: &[&str]) -> Vec<ContextClaim> {
@@ -309,13 +349,13 @@ mod tests {
     fn a_good_token_opens_the_stage_until_it_ends() {
         let wanted = claims_to(&["sub", "exp"]);
         let claims = Claims::verified(json!({"sub": "alice", "exp": 1_700_000_000}));
-        let permit = Permit {
+        let allow = Allow {
             context: Context::copy(&wanted, &claims),
             usage_key: Some("key-1"),
-            ..permit(&Grant::Stage, Some(1_700_000_030.9))
+            ..allow(&Access::Stage, Some(1_700_000_030.9))
         };
         assert_eq!(
-            permit.answer(&rest(), Form::Policy).get(),
+            allow.answer(&rest(), ResponseFormat::Policy).get(),
             concat!(
                 r#"{"principalId":"alice","policyDocument":{"Version":"2012-10-17","Statement":["#,
                 r#"{"Action":["execute-api:Invoke"],"Effect":"Allow","#,
@@ -327,7 +367,7 @@ mod tests {
             )
         );
         assert_eq!(
-            permit.answer(&rest(), Form::Simple).get(),
+            allow.answer(&rest(), ResponseFormat::Simple).get(),
             r#"{"isAuthorized":true,"context":{"sub":"alice","exp":1700000000}}"#
         );
     }
@@ -335,7 +375,7 @@ mod tests {
     #[test]
     fn a_permit_without_guard_has_no_condition() {
         assert_eq!(
-            permit(&Grant::Stage, None).answer(&rest(), Form::Policy).get(),
+            allow(&Access::Stage, None).answer(&rest(), ResponseFormat::Policy).get(),
             concat!(
                 r#"{"principalId":"alice","policyDocument":{"Version":"2012-10-17","Statement":["#,
                 r#"{"Action":["execute-api:Invoke"],"Effect":"Allow","#,
@@ -349,10 +389,12 @@ mod tests {
         let table = json!({"ANY /*": [], "GET /pets/{id}": ["read"], "ANY /admin/*": ["admin"]});
         let resources = |statement: &Value| -> Vec<String> {
             let resources = statement["Resource"].as_array().unwrap().iter();
-            resources.map(|resource| resource.as_str().unwrap().strip_prefix(ARN).unwrap().to_owned()).collect()
+            resources
+                .map(|resource| resource.as_str().unwrap().strip_prefix(ARN).unwrap().to_owned())
+                .collect()
         };
-        with_rights(&table, "read", |grant| {
-            let answer = permit(&grant, Some(0.0)).answer(&rest(), Form::Policy);
+        with_rights(&table, "read", |access| {
+            let answer = allow(&access, Some(0.0)).answer(&rest(), ResponseFormat::Policy);
             let answer: Value = serde_json::from_str(answer.get()).unwrap();
             let statements = answer["policyDocument"]["Statement"].as_array().unwrap();
             let effects: Vec<_> = statements.iter().map(|statement| &statement["Effect"]).collect();
@@ -366,30 +408,38 @@ mod tests {
             assert_eq!(resources(&statements[1]), verbs.map(|verb| format!("/{verb}/admin/*")));
             assert_eq!(resources(&statements[2]), ["/*"]);
         });
-        with_rights(&table, "read admin", |grant| {
-            let answer = permit(&grant, None).answer(&rest(), Form::Policy);
+        with_rights(&table, "read admin", |access| {
+            let answer = allow(&access, None).answer(&rest(), ResponseFormat::Policy);
             let answer: Value = serde_json::from_str(answer.get()).unwrap();
             assert_eq!(answer["policyDocument"]["Statement"].as_array().unwrap().len(), 1);
             assert_eq!(resources(&answer["policyDocument"]["Statement"][0]).len(), 15);
         });
         let table = json!({"ANY /*": ["all"], "GET /pets": []});
-        with_rights(&table, "", |grant| {
-            let answer = permit(&grant, None).answer(&rest(), Form::Policy);
+        with_rights(&table, "", |access| {
+            let answer = allow(&access, None).answer(&rest(), ResponseFormat::Policy);
             let answer: Value = serde_json::from_str(answer.get()).unwrap();
             let statements = answer["policyDocument"]["Statement"].as_array().unwrap();
-            assert_eq!((&statements[1]["Effect"], resources(&statements[1])), (&json!("Deny"), vec!["/*".to_owned()]));
+            assert_eq!(
+                (&statements[1]["Effect"], resources(&statements[1])),
+                (&json!("Deny"), vec!["/*".to_owned()])
+            );
         });
     }
 
     #[test]
     fn a_websocket_connection_gets_its_own_resource() {
         let connect = format!("{ARN}/$connect");
-        let answer = permit(&Grant::Stage, Some(0.0)).answer(&stage(&connect), Form::Policy);
+        let answer =
+            allow(&Access::Stage, Some(0.0)).answer(&stage(&connect), ResponseFormat::Policy);
         let answer: Value = serde_json::from_str(answer.get()).unwrap();
         for statement in answer["policyDocument"]["Statement"].as_array().unwrap() {
             assert_eq!(statement["Resource"], json!([connect]));
         }
-        assert!(deny(&stage(&connect), Form::Policy, Reason::TokenExpired, None).get().contains(&connect));
+        assert!(
+            deny(&stage(&connect), ResponseFormat::Policy, Reason::TokenExpired, None)
+                .get()
+                .contains(&connect)
+        );
     }
 
     #[test]
@@ -403,10 +453,16 @@ mod tests {
         };
         for reason in Reason::ALL {
             let code = reason.code();
-            assert_eq!(deny(&rest(), Form::Policy, reason, None).get(), text("anonymous", code));
-            assert_eq!(deny(&rest(), Form::Policy, reason, Some("alice")).get(), text("alice", code));
+            assert_eq!(
+                deny(&rest(), ResponseFormat::Policy, reason, None).get(),
+                text("anonymous", code)
+            );
+            assert_eq!(
+                deny(&rest(), ResponseFormat::Policy, reason, Some("alice")).get(),
+                text("alice", code)
+            );
             let simple = format!(r#"{{"isAuthorized":false,"context":{{"reason":"{code}"}}}}"#);
-            assert_eq!(deny(&rest(), Form::Simple, reason, Some("alice")).get(), simple);
+            assert_eq!(deny(&rest(), ResponseFormat::Simple, reason, Some("alice")).get(), simple);
         }
     }
 
@@ -439,7 +495,7 @@ mod tests {
                 r#""list":"[\"x\",null,1]","object":"{\"k\":[true]}","empty":"","role":"admin","a":1}"#,
             )
         );
-        assert_eq!(context.left_out, [""; 0]);
+        assert_eq!(context.omitted, [""; 0]);
     }
 
     #[test]
@@ -456,10 +512,10 @@ mod tests {
             (json!("\n".repeat(room / 2 + 1)), r#"{"a":1,"c":3}"#.len(), vec!["b"]),
             (json!(["x".repeat(room)]), r#"{"a":1,"c":3}"#.len(), vec!["b"]),
         ];
-        for (value, length, left_out) in cases {
+        for (value, length, omitted) in cases {
             let claims = Claims::verified(json!({"a": 1, "b": value, "c": 3}));
             let context = Context::copy(&wanted, &claims);
-            assert_eq!((json(&context).get().len(), &context.left_out), (length, &left_out));
+            assert_eq!((json(&context).get().len(), &context.omitted), (length, &omitted));
         }
     }
 
@@ -480,7 +536,8 @@ mod tests {
         ] {
             assert_eq!(date_time(unix).as_deref(), expected, "{unix}");
         }
-        let answer = permit(&Grant::Stage, Some(253_402_300_800.0)).answer(&rest(), Form::Policy);
+        let answer =
+            allow(&Access::Stage, Some(253_402_300_800.0)).answer(&rest(), ResponseFormat::Policy);
         assert!(!answer.get().contains("Deny"), "no guard");
     }
 
@@ -504,29 +561,37 @@ mod tests {
         };
         let measured = |last: usize| {
             let routes = routes(&table(last));
-            let entries = routes.entries().iter().enumerate().map(|(index, entry)| (entry, index != 0)).collect();
-            length(&document(&Stage::of_length(96), &Grant::Routes(entries), Some(0.0)))
+            let entries = routes
+                .entries()
+                .iter()
+                .enumerate()
+                .map(|(index, entry)| (entry, index != 0))
+                .collect();
+            length(&document(&Stage::of_length(96), &Access::Routes(entries), Some(0.0)))
         };
         let exact = 8192 - measured(0);
         assert_eq!(fits(&routes(&table(exact))), Ok(()));
-        assert_eq!(fits(&routes(&table(exact + 1))), Err(TooLarge { document: 8193, resource: 493 }));
+        assert_eq!(
+            fits(&routes(&table(exact + 1))),
+            Err(TooLarge { document: 8193, resource: 493 })
+        );
 
         let long_stage = |length: usize| {
             let arn = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/";
             stage(&format!("{arn}{}/GET/open", "s".repeat(length - arn.len())))
         };
         for scopes in ["a", "b", "a b"] {
-            with_rights(&table(exact), scopes, |grant| {
-                let permit = permit(&grant, Some(0.0));
-                let answer = permit.answer(&long_stage(96), Form::Policy);
+            with_rights(&table(exact), scopes, |access| {
+                let allow = allow(&access, Some(0.0));
+                let answer = allow.answer(&long_stage(96), ResponseFormat::Policy);
                 let answer: Value = serde_json::from_str(answer.get()).unwrap();
                 let document = length(&answer["policyDocument"]);
                 assert!((8000..=8192).contains(&document), "{document}");
-                assert!(check_length(&long_stage(96), &grant, Some(0.0)).is_ok());
-                assert!(check_length(&long_stage(128), &grant, Some(0.0)).is_err());
+                assert!(check_length(&long_stage(96), &access, Some(0.0)).is_ok());
+                assert!(check_length(&long_stage(128), &access, Some(0.0)).is_err());
             });
         }
-        assert!(check_length(&long_stage(128), &Grant::Stage, None).is_ok());
+        assert!(check_length(&long_stage(128), &Access::Stage, None).is_ok());
     }
 }
 
@@ -538,11 +603,11 @@ mod evaluation {
     use serde_json::json;
 
     use super::*;
-    use crate::claims::Rules;
+    use crate::access::claims::Rules;
+    use crate::access::rights::Rights;
     use crate::clock::Now;
     use crate::config::Config;
-    use crate::event::Event;
-    use crate::rights::Rights;
+    use crate::gateway::event::Event;
     use crate::support::iam::{Verdict, evaluate};
 
     const VERBS: [&str; 8] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
@@ -583,7 +648,8 @@ mod evaluation {
 
     fn rule(table: &Table, held: &[String], verb: &str, path: &str) -> Rule {
         let satisfied = |scopes: &[String]| scopes.iter().all(|scope| held.contains(scope));
-        let (open, closed): (Vec<_>, Vec<_>) = table.iter().partition(|(_, scopes)| satisfied(scopes));
+        let (open, closed): (Vec<_>, Vec<_>) =
+            table.iter().partition(|(_, scopes)| satisfied(scopes));
         if closed.iter().any(|(route, _)| is_for(route, verb, path) || is_for_everything(route)) {
             Rule::Closed
         } else if open.iter().any(|(route, _)| is_for(route, verb, path)) {
@@ -608,7 +674,9 @@ mod evaluation {
         let pieces = pieces(template);
         let Some((last, others)) = pieces.split_last() else { return false };
         let Some((first, middle)) = others.split_first() else { return last == path };
-        let Some(mut rest) = path.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str())) else {
+        let Some(mut rest) =
+            path.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str()))
+        else {
             return false;
         };
         middle.iter().all(|piece| {
@@ -673,8 +741,11 @@ mod evaluation {
 
     fn route() -> impl Strategy<Value = String> {
         let verb = prop::sample::select(vec!["GET", "GET", "POST", "DELETE", "PUT", "ANY", "ANY"]);
-        let part = prop::sample::select(vec!["pets", "a", "{id}", "{proxy+}", "*", "a*", "v{n}b", "b:c", "$x", ""]);
-        let path = prop::collection::vec(part, 0..=3).prop_map(|parts| format!("/{}", parts.join("/")));
+        let part = prop::sample::select(vec![
+            "pets", "a", "{id}", "{proxy+}", "*", "a*", "v{n}b", "b:c", "$x", "",
+        ]);
+        let path =
+            prop::collection::vec(part, 0..=3).prop_map(|parts| format!("/{}", parts.join("/")));
         let route = (verb, path).prop_map(|(verb, path)| format!("{verb} {path}"));
         prop_oneof![20 => route, 1 => Just("ANY /*".to_owned()), 1 => Just("$connect".to_owned())]
     }
@@ -697,7 +768,9 @@ mod evaluation {
     }
 
     fn wanted() -> impl Strategy<Value = Wanted> {
-        let fill = prop::sample::select(vec!["", "1", "a", "a/b", "pets", "x:y", "*", "?", "${a}", "%2F", "..", "/"]);
+        let fill = prop::sample::select(vec![
+            "", "1", "a", "a/b", "pets", "x:y", "*", "?", "${a}", "%2F", "..", "/",
+        ]);
         let verb = prop::option::weighted(0.3, prop::sample::select(VERBS.to_vec()));
         (any::<prop::sample::Index>(), verb, prop::collection::vec(fill, 3), 0..12_u8)
             .prop_map(|(entry, verb, fills, spoil)| Wanted { entry, verb, fills, spoil })
@@ -709,7 +782,11 @@ mod evaluation {
     }
 
     fn claims(held: &[String], as_array: bool) -> Claims {
-        Claims::verified(if as_array { json!({ "scp": held }) } else { json!({ "scope": held.join(" ") }) })
+        Claims::verified(if as_array {
+            json!({ "scp": held })
+        } else {
+            json!({ "scope": held.join(" ") })
+        })
     }
 
     fn event(kind: &str, arn: &str) -> String {
@@ -724,20 +801,34 @@ mod evaluation {
     }
 
     /// The document that is answered to this event.
-    fn document_for(event: &str, rights: &Rights, claims: &Claims, ends: Option<f64>) -> Value {
+    fn document_for(
+        event: &str,
+        rights: &Rights,
+        claims: &Claims,
+        expires_at: Option<f64>,
+    ) -> Value {
         let event = Event::parse(event).unwrap();
         let request = event.request().unwrap();
         let paths = ["scope", "scp"].map(|name| ClaimPath::Member(name.to_owned()));
-        let only = (request.kind == crate::event::Kind::WebSocket).then_some(request.route);
-        let answer = match rights.grant(&paths, claims, only) {
-            Ok(grant) => permit(&grant, ends).answer(&request.stage, Form::Policy),
-            Err(denial) => deny(&request.stage, Form::Policy, denial.reason, Some("user-1")),
+        let single_request =
+            (request.kind == crate::gateway::event::Kind::WebSocket).then_some(request.route);
+        let answer = match rights.access(&paths, claims, single_request) {
+            Ok(access) => allow(&access, expires_at).answer(&request.stage, ResponseFormat::Policy),
+            Err(denial) => {
+                deny(&request.stage, ResponseFormat::Policy, denial.reason, Some("user-1"))
+            }
         };
         serde_json::from_str::<Value>(answer.get()).unwrap()["policyDocument"].take()
     }
 
-    fn permit<'a>(grant: &'a Grant<'a>, ends: Option<f64>) -> Permit<'a> {
-        Permit { principal: "user-1", grant, ends, context: Context::default(), usage_key: None }
+    fn allow<'a>(access: &'a Access<'a>, expires_at: Option<f64>) -> Allow<'a> {
+        Allow {
+            principal: "user-1",
+            access,
+            expires_at,
+            context: Context::default(),
+            usage_key: None,
+        }
     }
 
     proptest! {
@@ -780,7 +871,7 @@ mod evaluation {
 
                 // An answer for one route only says the same.
                 let paths = ["scope", "scp"].map(|name| ClaimPath::Member(name.to_owned()));
-                let is_open = rights.grant(&paths, &claims, Some(&route)).is_ok();
+                let is_open = rights.access(&paths, &claims, Some(&route)).is_ok();
                 prop_assert_eq!(is_open, expected == Verdict::Allow, "{} alone", route);
             }
         }
@@ -808,12 +899,31 @@ mod evaluation {
         let claims = claims(&[], false);
         for route in ["GET/$connect", "GET/a/$connect", "ANY/$connect"] {
             let closed = rights(&vec![("GET /x".to_owned(), vec!["r".to_owned()])], &[]);
-            let document = document_for(&event("rest", &format!("{STAGE}/{route}")), &closed, &claims, None);
-            assert_eq!(evaluate(&document, &format!("{STAGE}/{route}"), NOW), Verdict::ExplicitDeny, "{route}");
-            let document = document_for(&event("rest", &format!("{STAGE}/{route}")), &Rights::default(), &claims, None);
-            assert_eq!(evaluate(&document, &format!("{STAGE}/{route}"), NOW), Verdict::Allow, "{route}");
+            let document =
+                document_for(&event("rest", &format!("{STAGE}/{route}")), &closed, &claims, None);
+            assert_eq!(
+                evaluate(&document, &format!("{STAGE}/{route}"), NOW),
+                Verdict::ExplicitDeny,
+                "{route}"
+            );
+            let document = document_for(
+                &event("rest", &format!("{STAGE}/{route}")),
+                &Rights::default(),
+                &claims,
+                None,
+            );
+            assert_eq!(
+                evaluate(&document, &format!("{STAGE}/{route}"), NOW),
+                Verdict::Allow,
+                "{route}"
+            );
         }
-        let document = document_for(&event("rest", &format!("{STAGE}/$connect")), &Rights::default(), &claims, None);
+        let document = document_for(
+            &event("rest", &format!("{STAGE}/$connect")),
+            &Rights::default(),
+            &claims,
+            None,
+        );
         assert_eq!(evaluate(&document, &format!("{STAGE}/$connect"), NOW), Verdict::Allow);
         assert_eq!(evaluate(&document, &format!("{STAGE}/GET/"), NOW), Verdict::ImplicitDeny);
     }
@@ -822,8 +932,14 @@ mod evaluation {
     fn without_a_table_the_stage_is_open_and_nothing_else() {
         let event = event("token", &format!("{STAGE}/GET/pets"));
         let document = document_for(&event, &Rights::default(), &claims(&[], false), Some(ENDS));
-        for route in ["GET/pets", "POST/", "DELETE/a/b/c", "GET/*", "GET/${aws:username}", "PATCH/\u{e4}"] {
-            assert_eq!(evaluate(&document, &format!("{STAGE}/{route}"), NOW), Verdict::Allow, "{route}");
+        for route in
+            ["GET/pets", "POST/", "DELETE/a/b/c", "GET/*", "GET/${aws:username}", "PATCH/\u{e4}"]
+        {
+            assert_eq!(
+                evaluate(&document, &format!("{STAGE}/{route}"), NOW),
+                Verdict::Allow,
+                "{route}"
+            );
             for elsewhere in ELSEWHERE {
                 let verdict = evaluate(&document, &format!("{elsewhere}/{route}"), NOW);
                 assert_eq!(verdict, Verdict::ImplicitDeny, "{elsewhere}/{route}");
@@ -855,15 +971,28 @@ mod evaluation {
             (json!(253_402_300_739_u64), 60.0, 253_402_300_798),
         ] {
             let claims = Claims::verified(json!({ "aud": "my-api", "sub": "user-1", "exp": exp }));
-            let ends = rules(leeway).check(&claims, &Now::at(NOW as f64)).unwrap().ends;
+            let expires_at = rules(leeway).check(&claims, &Now::at(NOW as f64)).unwrap().expires_at;
             let event = event("token", &request);
-            for rights in [Rights::default(), rights(&vec![("GET /pets".to_owned(), Vec::new())], &[])] {
-                let document = document_for(&event, &rights, &claims, Some(ends));
+            for rights in
+                [Rights::default(), rights(&vec![("GET /pets".to_owned(), Vec::new())], &[])]
+            {
+                let document = document_for(&event, &rights, &claims, Some(expires_at));
                 assert_eq!(evaluate(&document, &request, last), Verdict::Allow, "{exp} + {leeway}");
-                assert_eq!(evaluate(&document, &request, last + 1), Verdict::ExplicitDeny, "{exp} + {leeway}");
-                assert_eq!(evaluate(&document, &format!("{STAGE}/PUT/else"), last + 1), Verdict::ExplicitDeny);
+                assert_eq!(
+                    evaluate(&document, &request, last + 1),
+                    Verdict::ExplicitDeny,
+                    "{exp} + {leeway}"
+                );
+                assert_eq!(
+                    evaluate(&document, &format!("{STAGE}/PUT/else"), last + 1),
+                    Verdict::ExplicitDeny
+                );
                 let unguarded = document_for(&event, &rights, &claims, None);
-                assert_eq!(evaluate(&unguarded, &request, u64::MAX), Verdict::Allow, "EXPIRY_GUARD=off");
+                assert_eq!(
+                    evaluate(&unguarded, &request, u64::MAX),
+                    Verdict::Allow,
+                    "EXPIRY_GUARD=off"
+                );
             }
         }
     }
@@ -871,9 +1000,10 @@ mod evaluation {
     #[test]
     fn a_token_that_lives_for_ever_has_no_guard() {
         let event = event("token", &format!("{STAGE}/GET/pets"));
-        for ends in [253_402_300_800.0, 1e15, 1e300, f64::MAX] {
-            let document = document_for(&event, &Rights::default(), &claims(&[], false), Some(ends));
-            assert_eq!(document["Statement"].as_array().unwrap().len(), 1, "{ends}");
+        for expires_at in [253_402_300_800.0, 1e15, 1e300, f64::MAX] {
+            let document =
+                document_for(&event, &Rights::default(), &claims(&[], false), Some(expires_at));
+            assert_eq!(document["Statement"].as_array().unwrap().len(), 1, "{expires_at}");
         }
         assert_eq!(date_time(253_402_300_799.9).as_deref(), Some("9999-12-31T23:59:59Z"));
         assert_eq!(date_time(1_800_000_000.9).as_deref(), Some("2027-01-15T08:00:00Z"));
@@ -883,8 +1013,14 @@ mod evaluation {
     fn a_guard_on_a_connection_is_a_guard_on_connections() {
         let event = event("connect", &format!("{STAGE}/$connect"));
         let document = document_for(&event, &Rights::default(), &claims(&[], false), Some(ENDS));
-        assert_eq!(evaluate(&document, &format!("{STAGE}/$connect"), ENDS as u64 - 1), Verdict::Allow);
-        assert_eq!(evaluate(&document, &format!("{STAGE}/$connect"), ENDS as u64), Verdict::ExplicitDeny);
+        assert_eq!(
+            evaluate(&document, &format!("{STAGE}/$connect"), ENDS as u64 - 1),
+            Verdict::Allow
+        );
+        assert_eq!(
+            evaluate(&document, &format!("{STAGE}/$connect"), ENDS as u64),
+            Verdict::ExplicitDeny
+        );
     }
 
     /// The problems of a table, with the other settings right.
@@ -910,24 +1046,37 @@ mod evaluation {
     /// A table with paths of about the same length, such that its longest document has `size` bytes.
     fn table_of_size(routes: usize, size: usize) -> Table {
         let base: Table = (0..routes)
-            .map(|n| (format!("GET /{n:03}/"), vec![["r", "w"][usize::from(n % 2 == 0)].to_owned()]))
+            .map(|n| {
+                (format!("GET /{n:03}/"), vec![["r", "w"][usize::from(n % 2 == 0)].to_owned()])
+            })
             .collect();
         let missing = size - longest(&base, 96);
         let fill = |n: usize| missing / routes + usize::from(n < missing % routes);
-        base.into_iter().enumerate().map(|(n, (route, scopes))| (route + &"p".repeat(fill(n)), scopes)).collect()
+        base.into_iter()
+            .enumerate()
+            .map(|(n, (route, scopes))| (route + &"p".repeat(fill(n)), scopes))
+            .collect()
     }
 
     /// The length of the longest document that this table gives, over all tokens.
     fn longest(table: &Table, prefix: usize) -> usize {
         let rights = rights(table, &[]);
         let event = event("token", &format!("{}/GET/", stage_of_length(prefix)));
-        let tokens = [&["r"][..], &["w"], &["r", "w"]].map(|held| held.iter().map(ToString::to_string).collect());
+        let tokens = [&["r"][..], &["w"], &["r", "w"]]
+            .map(|held| held.iter().map(ToString::to_string).collect());
         let tokens = tokens.iter().map(|held: &Vec<String>| claims(held, true));
-        tokens.map(|claims| document_for(&event, &rights, &claims, Some(ENDS)).to_string().len()).max().unwrap()
+        tokens
+            .map(|claims| document_for(&event, &rights, &claims, Some(ENDS)).to_string().len())
+            .max()
+            .unwrap()
     }
 
     fn as_json(table: &Table) -> Value {
-        table.iter().map(|(route, scopes)| (route.clone(), json!(scopes))).collect::<serde_json::Map<_, _>>().into()
+        table
+            .iter()
+            .map(|(route, scopes)| (route.clone(), json!(scopes)))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     }
 
     #[test]
@@ -940,7 +1089,10 @@ mod evaluation {
             larger[routes / 2].0.push('p');
             let expected = format!("ROUTES: the policy would have {} bytes", MAX_DOCUMENT + 1);
             let problems = problems(&as_json(&larger));
-            assert!(problems.len() == 1 && problems[0].starts_with(&expected), "{routes} routes: {problems:?}");
+            assert!(
+                problems.len() == 1 && problems[0].starts_with(&expected),
+                "{routes} routes: {problems:?}"
+            );
         }
     }
 
@@ -963,9 +1115,11 @@ mod evaluation {
     fn any_verb_of_everything_counts_seven_times() {
         // As a Deny it is one resource, as an Allow seven: the table has to fit in every case.
         let table = |last: usize| {
-            let mut table: Table = (0..13).map(|n| (format!("POST /{n:0>401}"), vec!["w".to_owned()])).collect();
+            let mut table: Table =
+                (0..13).map(|n| (format!("POST /{n:0>401}"), vec!["w".to_owned()])).collect();
             table.push(("ANY /*".to_owned(), vec!["r".to_owned()]));
-            table.push((format!("PUT /{}", "p".repeat(last)), vec!["r".to_owned(), "w".to_owned()]));
+            table
+                .push((format!("PUT /{}", "p".repeat(last)), vec!["r".to_owned(), "w".to_owned()]));
             table
         };
         let exact = MAX_DOCUMENT - longest(&table(0), 96);
@@ -977,12 +1131,17 @@ mod evaluation {
 
     #[test]
     fn sixty_routes_of_an_ordinary_api_fit() {
-        let table: Table =
-            (0..60).map(|n| (format!("GET /customers/{{id}}/x{n:02}"), vec![format!("customers:read:{n}")])).collect();
+        let table: Table = (0..60)
+            .map(|n| {
+                (format!("GET /customers/{{id}}/x{n:02}"), vec![format!("customers:read:{n}")])
+            })
+            .collect();
         assert_eq!(problems(&as_json(&table)), [""; 0]);
-        let nine_anys: Table = (0..9).map(|n| (format!("ANY /customers/{n}"), Vec::new())).collect();
+        let nine_anys: Table =
+            (0..9).map(|n| (format!("ANY /customers/{n}"), Vec::new())).collect();
         assert_eq!(problems(&as_json(&nine_anys)), [""; 0]);
-        let ten_anys: Table = (0..10).map(|n| (format!("ANY /customers/{n}"), Vec::new())).collect();
+        let ten_anys: Table =
+            (0..10).map(|n| (format!("ANY /customers/{n}"), Vec::new())).collect();
         assert_eq!(problems(&as_json(&ten_anys)).len(), 1, "ANY counts seven times");
     }
 
@@ -997,15 +1156,20 @@ mod evaluation {
             let event = event_of(length);
             let event = Event::parse(&event).unwrap();
             let stage = event.request().unwrap().stage;
-            let grant = rights.grant(&scope, &claims, None).unwrap();
-            assert_eq!(check_length(&stage, &grant, Some(ENDS)).is_ok(), fits, "{length}");
+            let access = rights.access(&scope, &claims, None).unwrap();
+            assert_eq!(check_length(&stage, &access, Some(ENDS)).is_ok(), fits, "{length}");
         }
     }
 
     #[test]
     fn problems_of_the_table_are_reported_under_its_name() {
         for (routes, expected) in [
-            (json!({}), vec!["ROUTES: is empty: name at least one route, as {\"GET /pets\": [\"pets:read\"]}"]),
+            (
+                json!({}),
+                vec![
+                    "ROUTES: is empty: name at least one route, as {\"GET /pets\": [\"pets:read\"]}",
+                ],
+            ),
             (json!([]), vec!["ROUTES: want a JSON object: not an object"]),
             (
                 json!({ "GET pets": [], "GET /pets": "pets:read" }),
@@ -1021,14 +1185,18 @@ mod evaluation {
 
     #[test]
     fn an_answer_has_no_null_and_allows_first() {
-        let rights = rights(&vec![("GET /a".to_owned(), vec!["r".to_owned()]), ("GET /b".to_owned(), Vec::new())], &[]);
+        let rights = rights(
+            &vec![("GET /a".to_owned(), vec!["r".to_owned()]), ("GET /b".to_owned(), Vec::new())],
+            &[],
+        );
         let event = event("token", &format!("{STAGE}/GET/a"));
         for held in [&["r".to_owned()][..], &[]] {
             let document = document_for(&event, &rights, &claims(held, false), Some(ENDS));
             let statements = document["Statement"].as_array().unwrap();
             assert_eq!(statements[0]["Effect"], "Allow");
             assert!(!document.to_string().contains("null"));
-            let members: BTreeSet<_> = statements.iter().flat_map(|s| s.as_object().unwrap().keys()).collect();
+            let members: BTreeSet<_> =
+                statements.iter().flat_map(|s| s.as_object().unwrap().keys()).collect();
             let known = ["Action", "Condition", "Effect", "Resource"];
             assert!(members.iter().all(|member| known.contains(&member.as_str())), "{members:?}");
         }

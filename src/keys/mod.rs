@@ -1,39 +1,44 @@
-//! The keys of one issuer, kept in process: looked up without waiting, renewed by one task at a time.
+//! The keys of one issuer, kept in process: looked up without waiting, refreshed by one task at a time.
 //!
-//! [`Cache`] decides; here its advice is carried out. A renewal is a task of its own, so it goes on beside the
-//! answer. Lambda freezes the process when the next event is asked for, and a renewal that every freeze interrupts
-//! would never end. So each has one invocation that waits for it once its answer is sent: see [`PendingRenewal`].
+//! [`Cache`] decides; here its advice is carried out. A refresh is a task of its own, so it goes on beside the
+//! answer. Lambda freezes the process when the next event is asked for, and a refresh that every freeze interrupts
+//! would never end. So each has one invocation that waits for it once its answer is sent: see [`PendingRefresh`].
 //! One that a freeze interrupted all the same says nothing about the provider.
+
+pub(crate) mod cache;
+pub(crate) mod discovery;
+pub(crate) mod http;
+pub(crate) mod provider;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::algorithm::Algorithm;
-use crate::cache::{Advice, Cache, Fit, Lifetimes, Renewed};
 use crate::clock::Now;
-use crate::http::Stage;
-use crate::jwks::{Key, KeySet};
+use crate::jose::algorithm::Algorithm;
+use crate::jose::jwks::{Key, KeySet};
+use crate::jose::token::{Claims, Token};
+use crate::keys::cache::{Cache, CacheAction, KeyMatch, Lifetimes, Refreshed};
+use crate::keys::http::FetchStage;
+use crate::keys::provider::{Fetched, Provider};
 use crate::metrics::{Fetch, Metrics};
-use crate::provider::{Fetched, Provider};
 use crate::reason::{Obstacle, Reason, Refusal};
-use crate::token::{Claims, Token};
 
-/// How often one token waits. Once is enough, unless a freeze broke the renewal that it waited for.
+/// How often one token waits. Once is enough, unless a freeze broke the refresh that it waited for.
 const MAX_WAITS: usize = 3;
 
 /// The keys of one issuer.
 pub(crate) struct Keys {
     state: Mutex<State>,
-    /// None: the keys are configured and never renewed.
+    /// None: the keys are configured and never refreshed.
     provider: Option<Provider>,
     metrics: Option<Arc<Metrics>>,
 }
 
 struct State {
     cache: Cache,
-    renewal: Option<Renewal>,
+    refresh: Option<Refresh>,
     /// Good answers so far.
     successes: u64,
     /// What the provider said last, if that was no good answer.
@@ -47,23 +52,23 @@ pub(crate) struct KeysStatus {
     pub(crate) last_failure: Option<String>,
 }
 
-/// A renewal that was begun.
-struct Renewal {
+/// A refresh that was begun.
+struct Refresh {
     /// Closed when it has ended, in whatever way.
     ended: watch::Receiver<()>,
     /// Alive while an invocation is to wait for it after its answer.
     waiter: Weak<()>,
 }
 
-/// A renewal that one invocation is to wait for once its answer is sent: the one whose request began it, or, if that
+/// A refresh that one invocation is to wait for once its answer is sent: the one whose request began it, or, if that
 /// gave up or there was none, the next one that looks up a key. Dropped, it leaves the wait to another.
 #[derive(Debug)]
-pub(crate) struct PendingRenewal {
+pub(crate) struct PendingRefresh {
     ended: watch::Receiver<()>,
     _waiter: Arc<()>,
 }
 
-impl PendingRenewal {
+impl PendingRefresh {
     pub(crate) async fn ended(self) {
         ended(self.ended).await;
     }
@@ -98,7 +103,7 @@ impl Keys {
 
     fn with(cache: Cache, provider: Option<Provider>, metrics: Option<Arc<Metrics>>) -> Arc<Self> {
         Arc::new(Self {
-            state: Mutex::new(State { cache, renewal: None, successes: 0, last_failure: None }),
+            state: Mutex::new(State { cache, refresh: None, successes: 0, last_failure: None }),
             provider,
             metrics,
         })
@@ -112,34 +117,40 @@ impl Keys {
 
     /// Fetches the first keys, unless there are some to answer from.
     pub(crate) async fn prefetch(self: &Arc<Self>) {
-        let renewal = {
+        let refresh = {
             let mut state = self.state();
             if state.cache.keys().is_some() {
                 return;
             }
-            self.renewal(&mut state)
+            self.start_or_join(&mut state)
         };
-        ended(renewal).await;
+        ended(refresh).await;
     }
 
-    /// The claims of a token, if it is signed by a key of this issuer. `pending` gets the renewal that is to be waited
+    /// The claims of a token, if it is signed by a key of this issuer. `pending` gets the refresh that is to be waited
     /// for when the answer is sent, if there is one.
     pub(crate) async fn verify(
         self: &Arc<Self>,
         mut token: Token<'_>,
         algorithm: Algorithm,
-        pending: &mut Vec<PendingRenewal>,
+        pending: &mut Vec<PendingRefresh>,
     ) -> Result<Claims, Refusal> {
         let successes = self.state().successes;
         let (mut waits, mut failed) = (0, None);
         loop {
-            match self.find(token.unverified_kid(), algorithm, failed.as_ref(), successes, pending)? {
+            match self.find(
+                token.unverified_kid(),
+                algorithm,
+                failed.as_ref(),
+                successes,
+                pending,
+            )? {
                 Found::Keys(keys) => match token.verify(&keys, algorithm) {
                     Ok(claims) => return Ok(claims),
                     Err(unverified) => (token, failed) = (unverified, Some(keys)),
                 },
-                Found::Wait(renewal) if waits < MAX_WAITS => {
-                    ended(renewal).await;
+                Found::Wait(refresh) if waits < MAX_WAITS => {
+                    ended(refresh).await;
                     waits += 1;
                 }
                 Found::Wait(_) => return Err(unavailable()),
@@ -147,65 +158,68 @@ impl Keys {
         }
     }
 
-    /// The keys to try, or the renewal to wait for. `failed`: the set under which the signature did not verify.
+    /// The keys to try, or the refresh to wait for. `failed`: the set under which the signature did not verify.
     fn find(
         self: &Arc<Self>,
         kid: Option<&str>,
         algorithm: Algorithm,
         failed: Option<&Arc<KeySet>>,
         successes: u64,
-        pending: &mut Vec<PendingRenewal>,
+        pending: &mut Vec<PendingRefresh>,
     ) -> Result<Found, Refusal> {
         let mut state = self.state();
         let now = Now::read();
         let keys = state.cache.keys().filter(|keys| keys.knows(kid, algorithm)).cloned();
-        let fit = match &keys {
-            None => Fit::Unknown,
-            Some(keys) if failed.is_some_and(|failed| Arc::ptr_eq(failed, keys)) => Fit::Mismatch,
-            Some(_) => Fit::Known,
+        let key_match = match &keys {
+            None => KeyMatch::Unknown,
+            Some(keys) if failed.is_some_and(|failed| Arc::ptr_eq(failed, keys)) => {
+                KeyMatch::Mismatch
+            }
+            Some(_) => KeyMatch::Known,
         };
-        let renewed = state.successes != successes;
-        let advice = state.cache.advise(fit, state.under_way().is_some(), renewed, &now);
-        match advice {
-            Advice::Answer | Advice::AnswerAndRenew => {
-                if advice == Advice::AnswerAndRenew {
-                    self.renewal(&mut state);
+        let refreshed = state.successes != successes;
+        let action =
+            state.cache.action_for(key_match, state.under_way().is_some(), refreshed, &now);
+        match action {
+            CacheAction::Answer | CacheAction::AnswerAndRefresh => {
+                if action == CacheAction::AnswerAndRefresh {
+                    self.start_or_join(&mut state);
                 }
                 pending.extend(state.claim());
-                match (fit, keys) {
-                    (Fit::Known, Some(keys)) => Ok(Found::Keys(keys)),
-                    (Fit::Mismatch, _) => Err(Reason::SignatureInvalid.into()),
-                    (Fit::Known | Fit::Unknown, _) => Err(Reason::KeyUnknown.into()),
+                match (key_match, keys) {
+                    (KeyMatch::Known, Some(keys)) => Ok(Found::Keys(keys)),
+                    (KeyMatch::Mismatch, _) => Err(Reason::SignatureInvalid.into()),
+                    (KeyMatch::Known | KeyMatch::Unknown, _) => Err(Reason::KeyUnknown.into()),
                 }
             }
-            Advice::RenewAndWait => {
-                state.cache.asked(fit, now);
-                let renewal = self.renewal(&mut state);
+            CacheAction::RefreshAndWait => {
+                state.cache.asked(key_match, now);
+                let refresh = self.start_or_join(&mut state);
                 pending.extend(state.claim());
-                Ok(Found::Wait(renewal))
+                Ok(Found::Wait(refresh))
             }
-            Advice::Wait => Ok(Found::Wait(self.renewal(&mut state))),
-            Advice::Unavailable => Err(unavailable()),
+            CacheAction::Wait => Ok(Found::Wait(self.start_or_join(&mut state))),
+            CacheAction::Unavailable => Err(unavailable()),
         }
     }
 
-    /// The renewal that is under way; one is started if there is none.
-    fn renewal(self: &Arc<Self>, state: &mut State) -> watch::Receiver<()> {
-        if let Some(renewal) = state.under_way() {
-            return renewal.ended.clone();
+    /// The refresh that is under way; one is started if there is none.
+    fn start_or_join(self: &Arc<Self>, state: &mut State) -> watch::Receiver<()> {
+        if let Some(refresh) = state.under_way() {
+            return refresh.ended.clone();
         }
         let (end, ended) = watch::channel(());
         let keys = Arc::clone(self);
         tokio::spawn(async move {
-            keys.renew().await;
+            keys.refresh().await;
             // Dropped on a panic too, so nobody waits for ever.
             drop(end);
         });
-        state.renewal = Some(Renewal { ended: ended.clone(), waiter: Weak::new() });
+        state.refresh = Some(Refresh { ended: ended.clone(), waiter: Weak::new() });
         ended
     }
 
-    async fn renew(&self) {
+    async fn refresh(&self) {
         let Some(provider) = &self.provider else { return };
         let issuer = provider.issuer();
         let asked = Now::read();
@@ -216,22 +230,27 @@ impl Keys {
         let mut state = self.state();
         let mut failed = false;
         match fetched {
-            Ok(Fetched { renewed, max_age, skipped }) => {
-                let unchanged = matches!(renewed, Renewed::Unchanged);
-                state.cache.succeeded(renewed, max_age, asked);
+            Ok(Fetched { refreshed, max_age, skipped }) => {
+                let unchanged = matches!(refreshed, Refreshed::Unchanged);
+                state.cache.succeeded(refreshed, max_age, asked);
                 state.successes += 1;
                 state.last_failure = None;
                 let keys = state.cache.keys().map_or(0, |keys| keys.len());
-                tracing::info!(issuer, keys, skipped, unchanged, milliseconds, "keys renewed");
+                tracing::info!(issuer, keys, skipped, unchanged, milliseconds, "keys refreshed");
             }
-            Err(failure) if failure.stage == Stage::Interrupted => {
-                tracing::info!(issuer, milliseconds, error = failure.detail, "key renewal interrupted by a freeze");
+            Err(failure) if failure.stage == FetchStage::Interrupted => {
+                tracing::info!(
+                    issuer,
+                    milliseconds,
+                    error = failure.detail,
+                    "key refresh interrupted by a freeze"
+                );
             }
             Err(failure) => {
                 failed = true;
                 state.last_failure = Some(failure.to_string());
-                let pause = state.cache.failed(jitter(), now);
-                let pause_milliseconds = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                let backoff = state.cache.failed(jitter(), now);
+                let backoff_milliseconds = u64::try_from(backoff.as_millis()).unwrap_or(u64::MAX);
                 let age_seconds = state.age(&now).map(|age| age.as_secs());
                 let (stage, error) = (failure.stage.code(), failure.detail);
                 tracing::warn!(
@@ -239,9 +258,9 @@ impl Keys {
                     stage,
                     error,
                     milliseconds,
-                    pause_milliseconds,
+                    backoff_milliseconds,
                     age_seconds,
-                    "key renewal failed"
+                    "key refresh failed"
                 );
             }
         }
@@ -261,30 +280,30 @@ impl State {
         self.cache.keys().map(|_| self.cache.age(now))
     }
 
-    /// The renewal that has not ended yet.
-    fn under_way(&self) -> Option<&Renewal> {
-        self.renewal.as_ref().filter(|renewal| renewal.ended.has_changed().is_ok())
+    /// The refresh that has not ended yet.
+    fn under_way(&self) -> Option<&Refresh> {
+        self.refresh.as_ref().filter(|refresh| refresh.ended.has_changed().is_ok())
     }
 
-    /// The wait for the renewal under way, if nobody has taken that on.
-    fn claim(&mut self) -> Option<PendingRenewal> {
-        let renewal = self.renewal.as_mut()?;
-        if renewal.ended.has_changed().is_err() || renewal.waiter.strong_count() > 0 {
+    /// The wait for the refresh under way, if nobody has taken that on.
+    fn claim(&mut self) -> Option<PendingRefresh> {
+        let refresh = self.refresh.as_mut()?;
+        if refresh.ended.has_changed().is_err() || refresh.waiter.strong_count() > 0 {
             return None;
         }
         let waiter = Arc::new(());
-        renewal.waiter = Arc::downgrade(&waiter);
-        Some(PendingRenewal { ended: renewal.ended.clone(), _waiter: waiter })
+        refresh.waiter = Arc::downgrade(&waiter);
+        Some(PendingRefresh { ended: refresh.ended.clone(), _waiter: waiter })
     }
 }
 
-async fn ended(mut renewal: watch::Receiver<()>) {
+async fn ended(mut refresh: watch::Receiver<()>) {
     // Nothing is ever sent: this ends when the sender is dropped.
-    while renewal.changed().await.is_ok() {}
+    while refresh.changed().await.is_ok() {}
 }
 
 fn unavailable() -> Refusal {
-    Obstacle::KeysUnavailable.because("the keys of the token's issuer cannot be had now").into()
+    Obstacle::KeysUnavailable.because("the keys of the token's issuer are unavailable now").into()
 }
 
 /// From 0 to 1, from the randomness with which the standard library seeds its hash tables.

@@ -47,8 +47,9 @@ impl Algorithms {
             | Self::of(Algorithm::PS512).0,
     );
 
-    pub(crate) const HMAC: Self =
-        Self(Self::of(Algorithm::HS256).0 | Self::of(Algorithm::HS384).0 | Self::of(Algorithm::HS512).0);
+    pub(crate) const HMAC: Self = Self(
+        Self::of(Algorithm::HS256).0 | Self::of(Algorithm::HS384).0 | Self::of(Algorithm::HS512).0,
+    );
 
     pub(crate) const fn of(algorithm: Algorithm) -> Self {
         Self(1 << algorithm as u16)
@@ -76,7 +77,10 @@ impl Algorithms {
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = Algorithm> {
-        NAMES.into_iter().map(|(_, algorithm)| algorithm).filter(move |algorithm| self.contains(*algorithm))
+        NAMES
+            .into_iter()
+            .map(|(_, algorithm)| algorithm)
+            .filter(move |algorithm| self.contains(*algorithm))
     }
 }
 
@@ -113,7 +117,10 @@ mod tests {
             assert_eq!(format!("{algorithm:?}"), name);
         }
         assert_eq!(named("Ed25519"), Some(Algorithm::EdDSA));
-        for name in ["none", "None", "NONE", "nOnE", "", "rs256", "RS256 ", "Ed448", "ES512", "ES256K", "RSA-OAEP"] {
+        for name in [
+            "none", "None", "NONE", "nOnE", "", "rs256", "RS256 ", "Ed448", "ES512", "ES256K",
+            "RSA-OAEP",
+        ] {
             assert_eq!(named(name), None, "{name}");
         }
     }

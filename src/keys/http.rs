@@ -17,7 +17,7 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::clock::Now;
 
 /// The longest document that is read. API Gateway's own JWT authorizer takes 150,000 bytes.
-const MAX_BYTES: usize = 1024 * 1024;
+const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 
 const MAX_REDIRECTS: usize = 3;
 
@@ -34,17 +34,22 @@ impl Endpoint {
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let wanted = "want an absolute URL, as https://login.example.com/keys";
         let is_separator = |c: char| "/\\?#".contains(c);
-        let host = text.split_once(':').map_or(text, |(_, rest)| rest.trim_start_matches(is_separator));
+        let host =
+            text.split_once(':').map_or(text, |(_, rest)| rest.trim_start_matches(is_separator));
         let host = host.split(is_separator).next().unwrap_or_default();
         // RFC 3986 section 2: a URL is ASCII. Internationalized hosts are not supported in any other form.
         if !text.is_ascii() || host.contains('%') {
-            return Err("must be ASCII: write the host in punycode (`xn--...`), the rest percent-encoded");
+            return Err(
+                "must be ASCII: write the host in punycode (`xn--...`), the rest percent-encoded",
+            );
         }
         let url = Url::parse(text).map_err(|_| wanted)?;
         // `Url` repairs what is not one, as browsers do: that would hide a typing error until no token matches.
         let authority = text.split_once("://").map(|(_, rest)| rest);
         let is_repaired = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
-        if url.has_host() && authority.is_none_or(|rest| rest.starts_with('/')) || text.contains(is_repaired) {
+        if url.has_host() && authority.is_none_or(|rest| rest.starts_with('/'))
+            || text.contains(is_repaired)
+        {
             return Err(wanted);
         }
         if !url.username().is_empty() || url.password().is_some() {
@@ -87,7 +92,7 @@ impl fmt::Display for Endpoint {
 
 /// Where a fetch broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum FetchStage {
     Name,
     Connect,
     Tls,
@@ -101,7 +106,7 @@ pub(crate) enum Stage {
     Interrupted,
 }
 
-impl Stage {
+impl FetchStage {
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Name => "name_resolution",
@@ -120,31 +125,32 @@ impl Stage {
 
 /// A fetch that failed: where, and what the failing part said of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
-    pub(crate) stage: Stage,
+pub(crate) struct FetchError {
+    pub(crate) stage: FetchStage,
     pub(crate) detail: String,
 }
 
-impl Failure {
-    pub(crate) fn new(stage: Stage, detail: impl fmt::Display) -> Self {
+impl FetchError {
+    pub(crate) fn new(stage: FetchStage, detail: impl fmt::Display) -> Self {
         Self { stage, detail: detail.to_string() }
     }
 
     /// reqwest tells the stages of a connection apart only by the chain of causes.
     fn from_reqwest(error: &reqwest::Error) -> Self {
-        let causes: Vec<_> = std::iter::successors(error.source(), |cause| (*cause).source()).collect();
+        let causes: Vec<_> =
+            std::iter::successors(error.source(), |cause| (*cause).source()).collect();
         let stage = if error.is_timeout() {
-            Stage::Timeout
+            FetchStage::Timeout
         } else if error.is_redirect() {
-            Stage::Redirect
+            FetchStage::Redirect
         } else if causes.iter().any(|cause| is_tls(*cause)) {
-            Stage::Tls
+            FetchStage::Tls
         } else if causes.iter().any(|cause| cause.to_string().starts_with("dns error")) {
-            Stage::Name
+            FetchStage::Name
         } else if error.is_connect() {
-            Stage::Connect
+            FetchStage::Connect
         } else {
-            Stage::Transfer
+            FetchStage::Transfer
         };
         let root = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
         Self::new(stage, root)
@@ -159,7 +165,7 @@ fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
     is_eof || error.is::<rustls::Error>() || wrapped.is_some_and(|wrapped| is_tls(wrapped))
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.stage.code(), self.detail)
     }
@@ -181,8 +187,13 @@ pub(crate) type Authorities = Vec<CertificateDer<'static>>;
 pub(crate) fn read_authorities(path: &Path) -> Result<Authorities, String> {
     let pem = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Authorities, _>>();
-    let found = found.map_err(|error| format!("{}: not a PEM file of certificates: {error}", path.display()))?;
-    if found.is_empty() { Err(format!("{}: holds no certificate", path.display())) } else { Ok(found) }
+    let found = found
+        .map_err(|error| format!("{}: not a PEM file of certificates: {error}", path.display()))?;
+    if found.is_empty() {
+        Err(format!("{}: holds no certificate", path.display()))
+    } else {
+        Ok(found)
+    }
 }
 
 /// Fetches documents.
@@ -201,60 +212,89 @@ impl Fetcher {
     }
 
     /// Gets a document; with the `etag` of the one at hand only if it has changed since (RFC 9110 section 13.1.2).
-    pub(crate) async fn get(&self, endpoint: &Endpoint, etag: Option<&str>) -> Result<Response, Failure> {
+    pub(crate) async fn get(
+        &self,
+        endpoint: &Endpoint,
+        etag: Option<&str>,
+    ) -> Result<Response, FetchError> {
         let begun = Now::read();
         let fetched = tokio::time::timeout(self.timeout, self.get_unbounded(endpoint, etag)).await;
         let fetched = fetched.unwrap_or_else(|_| {
-            Err(Failure::new(Stage::Timeout, format!("no whole answer within {} ms", self.timeout.as_millis())))
+            Err(FetchError::new(
+                FetchStage::Timeout,
+                format!("no whole answer within {} ms", self.timeout.as_millis()),
+            ))
         });
         match fetched {
             Err(failure) if Now::read().since(&begun) > self.timeout + SCHEDULING_MARGIN => {
-                Err(Failure::new(Stage::Interrupted, failure))
+                Err(FetchError::new(FetchStage::Interrupted, failure))
             }
             fetched => fetched,
         }
     }
 
-    async fn get_unbounded(&self, endpoint: &Endpoint, etag: Option<&str>) -> Result<Response, Failure> {
+    async fn get_unbounded(
+        &self,
+        endpoint: &Endpoint,
+        etag: Option<&str>,
+    ) -> Result<Response, FetchError> {
         let client = if endpoint.is_https() { &self.https } else { &self.http };
         let client = client.get_or_init(|| self.client(endpoint.is_https()));
-        let mut request = client.get(endpoint.0.clone()).header(ACCEPT, "application/json, application/jwk-set+json");
+        let mut request = client
+            .get(endpoint.0.clone())
+            .header(ACCEPT, "application/json, application/jwk-set+json");
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        let mut response = request.send().await.map_err(|error| Failure::from_reqwest(&error))?;
+        let mut response =
+            request.send().await.map_err(|error| FetchError::from_reqwest(&error))?;
         let headers = response.headers();
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let text =
+            |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (new_etag, max_age) = (text(ETAG), max_age(headers));
         match response.status() {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED if etag.is_some() => {
                 return Ok(Response { body: None, etag: new_etag, max_age });
             }
-            status => return Err(Failure::new(Stage::Status(status.as_u16()), status)),
+            status => return Err(FetchError::new(FetchStage::Status(status.as_u16()), status)),
         }
         // Nothing compressed was asked for, and a bomb is best not unpacked.
-        if let Some(encoding) = text(CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-            return Err(Failure::new(Stage::Parse, format!("content encoding {encoding:?} was not asked for")));
+        if let Some(encoding) =
+            text(CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity"))
+        {
+            return Err(FetchError::new(
+                FetchStage::Parse,
+                format!("content encoding {encoding:?} was not asked for"),
+            ));
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| Failure::from_reqwest(&error))? {
-            if body.len() + chunk.len() > MAX_BYTES {
-                return Err(Failure::new(Stage::Size, format!("more than {MAX_BYTES} bytes")));
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| FetchError::from_reqwest(&error))?
+        {
+            if body.len() + chunk.len() > MAX_DOCUMENT_BYTES {
+                return Err(FetchError::new(
+                    FetchStage::Size,
+                    format!("more than {MAX_DOCUMENT_BYTES} bytes"),
+                ));
             }
             body.extend_from_slice(&chunk);
         }
         Ok(Response { body: Some(body), etag: new_etag, max_age })
     }
 
-    #[allow(clippy::expect_used, reason = "cannot fail: the TLS configuration is ours, and no file is read")]
+    #[allow(
+        clippy::expect_used,
+        reason = "cannot fail: the TLS configuration is ours, and no file is read"
+    )]
     fn client(&self, tls: bool) -> Client {
         // Plain http must not leave this machine, so not for a proxy either.
-        let (authorities, no_proxy) = if tls { (&*self.authorities, false) } else { (&[][..], true) };
+        let (authorities, no_proxy) =
+            if tls { (&*self.authorities, false) } else { (&[][..], true) };
         let builder = Client::builder()
             .user_agent(concat!("token-authorizer/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::custom(same_origin))
-            // A connection kept for the next renewal would be dead after a freeze, and cost that one a failure.
+            // A connection kept for the next refresh would be dead after a freeze, and cost that one a failure.
             .pool_max_idle_per_host(0)
             .tls_backend_preconfigured(tls_config(authorities));
         let builder = if no_proxy { builder.no_proxy() } else { builder };
@@ -288,7 +328,9 @@ fn same_origin(attempt: Attempt<'_>) -> reqwest::redirect::Action {
 /// The `max-age` of `Cache-Control` (RFC 9111 section 5.2.2.1).
 fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(CACHE_CONTROL).into_iter().filter_map(|value| value.to_str().ok());
-    let directives = values.flat_map(|value| value.split(',')).filter_map(|directive| directive.trim().split_once('='));
+    let directives = values
+        .flat_map(|value| value.split(','))
+        .filter_map(|directive| directive.trim().split_once('='));
     let mut ages = directives.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
     // RFC 9111 section 1.2.2: a number too large counts as a very large one; one that is none, as not sent.
     let seconds = ages.next()?.1.trim_matches('"');
@@ -317,7 +359,11 @@ mod tests {
             ("http://localhost:8080/", false),
             ("http://LOCALHOST/", false),
         ] {
-            assert_eq!(Endpoint::parse(text).map(|endpoint| endpoint.is_https()), Ok(is_https), "{text}");
+            assert_eq!(
+                Endpoint::parse(text).map(|endpoint| endpoint.is_https()),
+                Ok(is_https),
+                "{text}"
+            );
         }
         for (text, problem) in [
             ("", "absolute URL"),
@@ -386,7 +432,10 @@ mod tests {
             }
             assert_eq!(max_age(&headers), expected.map(Duration::from_secs), "{values:?}");
         }
-        let opaque = HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_bytes(b"max-age=\xff").unwrap())]);
+        let opaque = HeaderMap::from_iter([(
+            CACHE_CONTROL,
+            HeaderValue::from_bytes(b"max-age=\xff").unwrap(),
+        )]);
         assert_eq!(max_age(&opaque), None);
     }
 
@@ -395,7 +444,8 @@ mod tests {
         let certificate = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let (one, two) = (certificate().cert.pem(), certificate().cert.pem());
         let key = certificate().signing_key.serialize_pem();
-        let path = std::env::temp_dir().join(format!("token-authorizer-authorities-{}.pem", std::process::id()));
+        let path = std::env::temp_dir()
+            .join(format!("token-authorizer-authorities-{}.pem", std::process::id()));
         let read = |pem: &[u8]| {
             std::fs::write(&path, pem).unwrap();
             let found = read_authorities(&path);

@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::algorithm::Algorithms;
-use crate::cache::Lifetimes;
-use crate::claims::Rules;
-use crate::event::{Credentials, Source};
-use crate::http::{self, Authorities, Endpoint};
-use crate::json;
-use crate::jwks::{self, Key, Origin};
+use crate::access::claims::Rules;
+use crate::access::rights::{Rights, Routes};
+use crate::gateway::event::{Credentials, Source};
+use crate::gateway::policy::{self, ContextClaim};
+use crate::jose::algorithm::Algorithms;
+use crate::jose::json;
+use crate::jose::jwks::{self, Key, Origin};
+use crate::jose::token::{self, ClaimPath};
+use crate::keys::cache::Lifetimes;
+use crate::keys::http::{self, Authorities, Endpoint};
 use crate::metrics::{self, Metrics};
-use crate::policy::{self, ContextClaim};
-use crate::rights::{Rights, Routes};
-use crate::token::{self, ClaimPath};
 
 /// A setting: the variable it is read from, and the default where there is one.
 #[derive(Clone, Copy, Debug)]
@@ -203,7 +203,11 @@ struct Fields {
 impl Fields {
     /// Where a field is set, as an operator would look for it.
     fn place(&self, variable: &str) -> String {
-        if self.entry.is_empty() { variable.to_owned() } else { format!("{}.{}", self.entry, variable.to_lowercase()) }
+        if self.entry.is_empty() {
+            variable.to_owned()
+        } else {
+            format!("{}.{}", self.entry, variable.to_lowercase())
+        }
     }
 }
 
@@ -226,9 +230,14 @@ impl Reader<'_> {
             principal_claims,
         };
         let fields = self.fields();
-        let issuers: Vec<_> = fields.iter().filter_map(|fields| self.issuer(fields, &shared)).collect();
+        let issuers: Vec<_> =
+            fields.iter().filter_map(|fields| self.issuer(fields, &shared)).collect();
         let mut names = HashSet::new();
-        for name in fields.iter().filter_map(|fields| fields.issuer.as_ref()).filter(|name| !names.insert(*name)) {
+        for name in fields
+            .iter()
+            .filter_map(|fields| fields.issuer.as_ref())
+            .filter(|name| !names.insert(*name))
+        {
             self.problem("ISSUERS", format!("issuer `{name}` is named twice"));
         }
 
@@ -251,7 +260,8 @@ impl Reader<'_> {
             rights,
             credentials: Credentials {
                 sources: self.sources(),
-                bearer_required: self.choice("BEARER_PREFIX", &["required", "optional"]) == "required",
+                bearer_required: self.choice("BEARER_PREFIX", &["required", "optional"])
+                    == "required",
             },
             context: self.context(),
             usage_key: self.claim("USAGE_KEY_CLAIM"),
@@ -273,7 +283,10 @@ impl Reader<'_> {
         let fresh = self.number("JWKS_FRESH_SECONDS", 1..=86_400);
         let stale = self.number("JWKS_STALE_SECONDS", 1..=604_800);
         if stale < fresh && !self.reported("JWKS_STALE_SECONDS") {
-            self.problem("JWKS_STALE_SECONDS", format!("must be at least JWKS_FRESH_SECONDS, which is {fresh}"));
+            self.problem(
+                "JWKS_STALE_SECONDS",
+                format!("must be at least JWKS_FRESH_SECONDS, which is {fresh}"),
+            );
         }
         Lifetimes { fresh: Duration::from_secs(fresh), stale: Duration::from_secs(stale) }
     }
@@ -301,13 +314,19 @@ impl Reader<'_> {
         }
         let Some(text) = self.json("ISSUERS") else { return Vec::new() };
         match json::value(text.as_bytes()) {
-            Ok(Value::Array(entries)) if !entries.is_empty() => {
-                entries.into_iter().enumerate().filter_map(|(index, entry)| self.entry(index, entry)).collect()
-            }
+            Ok(Value::Array(entries)) if !entries.is_empty() => entries
+                .into_iter()
+                .enumerate()
+                .filter_map(|(index, entry)| self.entry(index, entry))
+                .collect(),
             other => {
-                let example = r#"[{"issuer": "https://login.example.com", "audience": ["my-api"]}]"#;
+                let example =
+                    r#"[{"issuer": "https://login.example.com", "audience": ["my-api"]}]"#;
                 let error = other.err().map(|error| format!(": {error}")).unwrap_or_default();
-                self.problem("ISSUERS", format!("want a JSON array of objects, as {example}{error}"));
+                self.problem(
+                    "ISSUERS",
+                    format!("want a JSON array of objects, as {example}{error}"),
+                );
                 Vec::new()
             }
         }
@@ -330,7 +349,8 @@ impl Reader<'_> {
                 "jwks" => self.problem(&place, "want a key set, as {\"keys\": [...]}"),
                 "required_claims" => match value {
                     Value::Object(claims) => fields.required_claims = Some(claims),
-                    _ => self.problem(&place, "want a JSON object: claim -> value or array of values"),
+                    _ => self
+                        .problem(&place, "want a JSON object: claim -> value or array of values"),
                 },
                 "audience" => fields.audience = self.strings(&place, value),
                 "algorithms" => fields.algorithms = self.strings(&place, value),
@@ -361,21 +381,33 @@ impl Reader<'_> {
         let problems = self.problems.len();
         let name = self.issuer_name(fields);
         if fields.audience.is_empty() && !self.reported(&fields.place("AUDIENCE")) {
-            self.problem(&fields.place("AUDIENCE"), "is required: the audiences of this API's tokens");
+            self.problem(
+                &fields.place("AUDIENCE"),
+                "is required: the audiences of this API's tokens",
+            );
         }
         let algorithms = self.algorithms(fields);
         let rules = Rules {
             audiences: fields.audience.clone(),
-            audience_claims: self.claims_at(&fields.place("AUDIENCE_CLAIM"), &fields.audience_claim),
+            audience_claims: self
+                .claims_at(&fields.place("AUDIENCE_CLAIM"), &fields.audience_claim),
             required: self.required_claims(fields),
             ..shared.clone()
         };
-        let types = fields.token_types.iter().map(|typ| token::media_type(typ).to_lowercase()).collect();
+        let types =
+            fields.token_types.iter().map(|typ| token::media_type(typ).to_lowercase()).collect();
         let scope_claims = self.claims_at(&fields.place("SCOPE_CLAIMS"), &fields.scope_claims);
         let keys = self.key_source(fields, algorithms.unwrap_or(Algorithms::ALL));
         let is_right = self.problems.len() == problems;
         is_right.then_some(())?;
-        Some(Issuer { name: name?, algorithms: algorithms?, types, rules, scope_claims, keys: keys? })
+        Some(Issuer {
+            name: name?,
+            algorithms: algorithms?,
+            types,
+            rules,
+            scope_claims,
+            keys: keys?,
+        })
     }
 
     fn issuer_name(&mut self, fields: &Fields) -> Option<String> {
@@ -405,7 +437,10 @@ impl Reader<'_> {
             }
             Ok(algorithms) => Some(algorithms),
             Err(unknown) => {
-                self.problem(&place, format!("`{unknown}` is unknown; there are {}", Algorithms::known()));
+                self.problem(
+                    &place,
+                    format!("`{unknown}` is unknown; there are {}", Algorithms::known()),
+                );
                 None
             }
         }
@@ -419,9 +454,13 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let Some(text) = &fields.jwks else { return Some(KeySource::Provider { keys_at, seed: Vec::new() }) };
+        let Some(text) = &fields.jwks else {
+            return Some(KeySource::Provider { keys_at, seed: Vec::new() });
+        };
         match jwks::parse(text.as_bytes(), algorithms, Origin::Configuration) {
-            Ok(parsed) if keys_at.is_some() => Some(KeySource::Provider { keys_at, seed: parsed.keys }),
+            Ok(parsed) if keys_at.is_some() => {
+                Some(KeySource::Provider { keys_at, seed: parsed.keys })
+            }
             Ok(parsed) => Some(KeySource::Fixed(parsed.keys)),
             Err(unusable) => {
                 self.problem(&fields.place("JWKS"), unusable.to_string());
@@ -438,9 +477,12 @@ impl Reader<'_> {
                 Value::Array(values) => values.clone(),
                 one => vec![one.clone()],
             };
-            let is_scalar = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
+            let is_scalar =
+                |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
             if values.is_empty() || !values.iter().all(is_scalar) {
-                let message = format!("claim `{claim}`: want a string, number or boolean, or an array of them");
+                let message = format!(
+                    "claim `{claim}`: want a string, number or boolean, or an array of them"
+                );
                 self.problem(&place, message);
             } else {
                 required.extend(self.claim_at(&place, claim).map(|path| (path, values)));
@@ -486,7 +528,10 @@ impl Reader<'_> {
             if name.is_empty() || claim.is_empty() {
                 self.problem("CONTEXT_CLAIMS", format!("`{entry}`: want `claim` or `name=claim`"));
             } else if name.starts_with('/') {
-                self.problem("CONTEXT_CLAIMS", format!("`{entry}`: a JSON Pointer needs a name, as roles={entry}"));
+                self.problem(
+                    "CONTEXT_CLAIMS",
+                    format!("`{entry}`: a JSON Pointer needs a name, as roles={entry}"),
+                );
             } else if RESERVED_CONTEXT.contains(&name) {
                 let message = format!(
                     "`{name}` is filled by API Gateway or this function: give it another name, as my_{name}={claim}"
@@ -515,7 +560,8 @@ impl Reader<'_> {
     fn metrics(&mut self) -> Option<Metrics> {
         let namespace = self.text("METRICS_NAMESPACE")?;
         if !metrics::is_namespace(&namespace) {
-            let message = "want up to 255 letters, digits, spaces and `.-_/#:`, not beginning with `AWS/`";
+            let message =
+                "want up to 255 letters, digits, spaces and `.-_/#:`, not beginning with `AWS/`";
             self.problem("METRICS_NAMESPACE", message);
             return None;
         }
@@ -527,7 +573,10 @@ impl Reader<'_> {
     fn authorities(&mut self, fetches_tls: bool) -> Authorities {
         let mut authorities = Authorities::new();
         for name in ["JWKS_CA_FILE", "SSL_CERT_FILE"] {
-            let Some(file) = self.set(name).filter(|_| fetches_tls || name == "JWKS_CA_FILE") else { continue };
+            let Some(file) = self.set(name).filter(|_| fetches_tls || name == "JWKS_CA_FILE")
+            else {
+                continue;
+            };
             match http::read_authorities(&self.path(&file)) {
                 Ok(found) => authorities.extend(found),
                 Err(problem) => self.problem(name, problem),
@@ -543,7 +592,8 @@ impl Reader<'_> {
 
     /// The variable, or its default.
     fn text(&self, name: &str) -> Option<String> {
-        self.set(name).or_else(|| Some(default(name).to_owned()).filter(|default| !default.is_empty()))
+        self.set(name)
+            .or_else(|| Some(default(name).to_owned()).filter(|default| !default.is_empty()))
     }
 
     fn list(&mut self, name: &str) -> Vec<String> {
@@ -586,7 +636,14 @@ impl Reader<'_> {
         match text.parse() {
             Ok(number) if is_whole && range.contains(&number) => number,
             _ => {
-                self.problem(name, format!("`{text}`: want a whole number from {} to {}", range.start(), range.end()));
+                self.problem(
+                    name,
+                    format!(
+                        "`{text}`: want a whole number from {} to {}",
+                        range.start(),
+                        range.end()
+                    ),
+                );
                 *range.start()
             }
         }
@@ -638,7 +695,10 @@ impl Reader<'_> {
         let values = match value {
             Value::Array(values) => values,
             Value::String(text) if text.trim().contains([',', ' ']) => {
-                self.problem(place, format!("`{text}` would be one value: give several as an array of strings"));
+                self.problem(
+                    place,
+                    format!("`{text}` would be one value: give several as an array of strings"),
+                );
                 return Vec::new();
             }
             one => vec![one],
@@ -726,15 +786,26 @@ mod tests {
         assert_eq!(issuer.rules.required, []);
         assert_eq!(issuer.rules.principal_claims, paths(&["sub"]));
         assert_eq!(issuer.scope_claims, paths(&["scope", "scp"]));
-        assert!(matches!(&issuer.keys, KeySource::Provider { keys_at: None, seed } if seed.is_empty()));
+        assert!(
+            matches!(&issuer.keys, KeySource::Provider { keys_at: None, seed } if seed.is_empty())
+        );
         assert!(config.rights.required.is_empty() && config.rights.routes.is_none());
         assert_eq!(config.credentials.sources, [Source::Header("Authorization".to_owned())]);
-        assert!(config.credentials.bearer_required && config.expiry_guard && !config.simple_response);
-        let context: Vec<_> = config.context.iter().map(|claim| (&*claim.name, claim.path.text())).collect();
-        assert_eq!(context, ["iss", "sub", "client_id", "scope", "exp", "jti"].map(|name| (name, name)));
+        assert!(
+            config.credentials.bearer_required && config.expiry_guard && !config.simple_response
+        );
+        let context: Vec<_> =
+            config.context.iter().map(|claim| (&*claim.name, claim.path.text())).collect();
+        assert_eq!(
+            context,
+            ["iss", "sub", "client_id", "scope", "exp", "jti"].map(|name| (name, name))
+        );
         assert_eq!(config.usage_key, None);
         assert_eq!(config.on_refusal, OnRefusal::Deny);
-        assert_eq!((config.lifetimes.fresh.as_secs(), config.lifetimes.stale.as_secs()), (600, 86_400));
+        assert_eq!(
+            (config.lifetimes.fresh.as_secs(), config.lifetimes.stale.as_secs()),
+            (600, 86_400)
+        );
         assert_eq!(config.fetch_timeout.as_millis(), 2000);
         assert!(config.authorities.is_empty() && config.warnings.is_empty());
     }
@@ -756,19 +827,33 @@ mod tests {
         let routes = json!({"GET /pets": ["pets:read"]}).to_string();
         type Case<'a> = (&'a str, &'a str, fn(&Config) -> bool);
         let cases: [Case<'_>; 27] = [
-            ("ISSUER", "https://login.example.com/", |config| config.issuers[0].name.ends_with(".com/")),
-            ("ISSUER", "http://127.0.0.1:8080", |config| config.issuers[0].name == "http://127.0.0.1:8080"),
-            ("AUDIENCE", ", a,b  c,\n", |config| config.issuers[0].rules.audiences == ["a", "b", "c"]),
-            ("ALGORITHMS", "ES256 EdDSA", |config| config.issuers[0].algorithms.iter().count() == 2),
+            ("ISSUER", "https://login.example.com/", |config| {
+                config.issuers[0].name.ends_with(".com/")
+            }),
+            ("ISSUER", "http://127.0.0.1:8080", |config| {
+                config.issuers[0].name == "http://127.0.0.1:8080"
+            }),
+            ("AUDIENCE", ", a,b  c,\n", |config| {
+                config.issuers[0].rules.audiences == ["a", "b", "c"]
+            }),
+            ("ALGORITHMS", "ES256 EdDSA", |config| {
+                config.issuers[0].algorithms.iter().count() == 2
+            }),
             ("AUDIENCE_CLAIM", "aud, /x/y", |config| {
                 config.issuers[0].rules.audience_claims == paths(&["aud", "/x/y"])
             }),
             ("TOKEN_TYPES", "application/AT+JWT", |config| config.issuers[0].types == ["at+jwt"]),
             ("LEEWAY_SECONDS", "300", |config| config.issuers[0].rules.leeway == 300.0),
-            ("REQUIRED_CLAIMS", r#"{"a":1,"/b/c":["x",true]}"#, |config| config.issuers[0].rules.required.len() == 2),
-            ("SCOPE_CLAIMS", "/roles", |config| config.issuers[0].scope_claims == paths(&["/roles"])),
+            ("REQUIRED_CLAIMS", r#"{"a":1,"/b/c":["x",true]}"#, |config| {
+                config.issuers[0].rules.required.len() == 2
+            }),
+            ("SCOPE_CLAIMS", "/roles", |config| {
+                config.issuers[0].scope_claims == paths(&["/roles"])
+            }),
             ("REQUIRED_SCOPES", "a b", |config| config.rights.required == ["a", "b"]),
-            ("ROUTES", &routes, |config| config.rights.routes.as_ref().unwrap().entries().len() == 1),
+            ("ROUTES", &routes, |config| {
+                config.rights.routes.as_ref().unwrap().entries().len() == 1
+            }),
             ("PRINCIPAL_CLAIM", "sub client_id", |config| {
                 config.issuers[0].rules.principal_claims == paths(&["sub", "client_id"])
             }),
@@ -777,15 +862,25 @@ mod tests {
                 let [roles, sub] = &*config.context else { return false };
                 roles.name == "roles" && roles.path.text() == "/realm/roles" && sub.name == "sub"
             }),
-            ("CONTEXT_CLAIMS", "my_reason=reason", |config| config.context[0].path.text() == "reason"),
-            ("USAGE_KEY_CLAIM", "/plan/key", |config| config.usage_key.as_ref().unwrap().text() == "/plan/key"),
+            ("CONTEXT_CLAIMS", "my_reason=reason", |config| {
+                config.context[0].path.text() == "reason"
+            }),
+            ("USAGE_KEY_CLAIM", "/plan/key", |config| {
+                config.usage_key.as_ref().unwrap().text() == "/plan/key"
+            }),
             ("REFUSAL", "unauthorized", |config| config.on_refusal == OnRefusal::Unauthorized),
             ("EXPIRY_GUARD", "off", |config| !config.expiry_guard),
-            ("TOKEN_SOURCE", "query:t,cookie:c header:X", |config| config.credentials.sources.len() == 3),
+            ("TOKEN_SOURCE", "query:t,cookie:c header:X", |config| {
+                config.credentials.sources.len() == 3
+            }),
             ("BEARER_PREFIX", "optional", |config| !config.credentials.bearer_required),
-            ("SIMPLE_RESPONSE", "on", |config| config.simple_response && config.warnings.is_empty()),
+            ("SIMPLE_RESPONSE", "on", |config| {
+                config.simple_response && config.warnings.is_empty()
+            }),
             ("JWKS_FRESH_SECONDS", "1", |config| config.lifetimes.fresh.as_secs() == 1),
-            ("JWKS_FRESH_SECONDS", "86400", |config| config.lifetimes.fresh == config.lifetimes.stale),
+            ("JWKS_FRESH_SECONDS", "86400", |config| {
+                config.lifetimes.fresh == config.lifetimes.stale
+            }),
             ("JWKS_STALE_SECONDS", "600", |config| config.lifetimes.stale.as_secs() == 600),
             ("JWKS_STALE_SECONDS", "604800", |config| config.lifetimes.stale.as_secs() == 604_800),
             ("JWKS_TIMEOUT_MS", "100", |config| config.fetch_timeout.as_millis() == 100),
@@ -814,24 +909,59 @@ mod tests {
                     "https:\\\\a.example",
                 ],
             ),
-            ("ISSUER", &["https://login.example.com/?tenant=1", "ftp://login.example.com", "issuer"]),
+            (
+                "ISSUER",
+                &["https://login.example.com/?tenant=1", "ftp://login.example.com", "issuer"],
+            ),
             ("AUDIENCE", &[",", " , ,"]),
-            ("JWKS_URI", &["http://login.example.com/keys", "/keys", "https://a@login.example.com/keys"]),
+            (
+                "JWKS_URI",
+                &["http://login.example.com/keys", "/keys", "https://a@login.example.com/keys"],
+            ),
             ("JWKS", &["{}", "[]", "keys", r#"{"keys":[]}"#, r#"{"keys":[{"kty":"RSA"}]}"#, &weak]),
-            ("ALGORITHMS", &[",", "none", "RS256,none", "rs256", "Ed25519", "ES512", "HS256", "RS256 HS512"]),
+            (
+                "ALGORITHMS",
+                &[",", "none", "RS256,none", "rs256", "Ed25519", "ES512", "HS256", "RS256 HS512"],
+            ),
             ("AUDIENCE_CLAIM", &[",", "/a~"]),
             ("TOKEN_TYPES", &[","]),
             ("LEEWAY_SECONDS", &["301", "+5", "-1", "1.5", "1s", "ten", "18446744073709551616"]),
-            ("REQUIRED_CLAIMS", &["[]", "null", "x", r#"{"a":1,"a":2}"#, r#"{"a":null}"#, r#"{"a":[]}"#]),
-            ("REQUIRED_CLAIMS", &[r#"{"a":{}}"#, r#"{"a":[["b"]]}"#, r#"{"a":["b",null]}"#, r#"{"/a~":1}"#]),
+            (
+                "REQUIRED_CLAIMS",
+                &["[]", "null", "x", r#"{"a":1,"a":2}"#, r#"{"a":null}"#, r#"{"a":[]}"#],
+            ),
+            (
+                "REQUIRED_CLAIMS",
+                &[r#"{"a":{}}"#, r#"{"a":[["b"]]}"#, r#"{"a":["b",null]}"#, r#"{"/a~":1}"#],
+            ),
             ("SCOPE_CLAIMS", &[",", "/~2"]),
             ("REQUIRED_SCOPES", &[","]),
             (
                 "ROUTES",
-                &["{}", "[]", r#"{"GET pets":[]}"#, r#"{"GET /":"x"}"#, r#"{"GET /":[],"GET /":[]}"#, &too_long],
+                &[
+                    "{}",
+                    "[]",
+                    r#"{"GET pets":[]}"#,
+                    r#"{"GET /":"x"}"#,
+                    r#"{"GET /":[],"GET /":[]}"#,
+                    &too_long,
+                ],
             ),
             ("PRINCIPAL_CLAIM", &[",", "/~"]),
-            ("CONTEXT_CLAIMS", &[",", "none, sub", "=a", "a=", "=", "/realm/roles", "sub,sub", "a=sub,a=iss", "a=/~"]),
+            (
+                "CONTEXT_CLAIMS",
+                &[
+                    ",",
+                    "none, sub",
+                    "=a",
+                    "a=",
+                    "=",
+                    "/realm/roles",
+                    "sub,sub",
+                    "a=sub,a=iss",
+                    "a=/~",
+                ],
+            ),
             ("USAGE_KEY_CLAIM", &["/~"]),
             ("REFUSAL", &["401", "Deny", "unauthorised"]),
             ("EXPIRY_GUARD", &["true", "ON", "1"]),
@@ -854,9 +984,17 @@ mod tests {
         }
         let filled = "claims error integrationLatency integrationStatus latency principalId reason requestId status";
         for name in filled.split(' ') {
-            assert_eq!(places(&[&ONE[..], &[("CONTEXT_CLAIMS", name)]].concat()), ["CONTEXT_CLAIMS"], "{name}");
+            assert_eq!(
+                places(&[&ONE[..], &[("CONTEXT_CLAIMS", name)]].concat()),
+                ["CONTEXT_CLAIMS"],
+                "{name}"
+            );
             let renamed = format!("{name}=sub");
-            assert_eq!(places(&[&ONE[..], &[("CONTEXT_CLAIMS", &renamed)]].concat()), ["CONTEXT_CLAIMS"], "{renamed}");
+            assert_eq!(
+                places(&[&ONE[..], &[("CONTEXT_CLAIMS", &renamed)]].concat()),
+                ["CONTEXT_CLAIMS"],
+                "{renamed}"
+            );
         }
     }
 
@@ -893,7 +1031,10 @@ mod tests {
         assert_eq!(places, expected);
         let text = problems.to_string();
         assert!(text.starts_with("bad configuration\n  "), "{text}");
-        assert!(text.contains("\n  LEEWAY_SECONDS: `5m`: want a whole number from 0 to 300\n"), "{text}");
+        assert!(
+            text.contains("\n  LEEWAY_SECONDS: `5m`: want a whole number from 0 to 300\n"),
+            "{text}"
+        );
         assert!(text.contains("entry `FETCH /`") && text.contains("entry `GET x`"), "{text}");
         assert_eq!(text.lines().count(), 1 + expected.len());
     }
@@ -906,9 +1047,10 @@ mod tests {
             let settings = [&[("ALGORITHMS", "ES256")], settings].concat();
             match &read_with(&settings).unwrap().issuers[0].keys {
                 KeySource::Fixed(keys) => (None, keys.len()),
-                KeySource::Provider { keys_at, seed } => {
-                    (Some(keys_at.as_ref().map(ToString::to_string).unwrap_or_default()), seed.len())
-                }
+                KeySource::Provider { keys_at, seed } => (
+                    Some(keys_at.as_ref().map(ToString::to_string).unwrap_or_default()),
+                    seed.len(),
+                ),
             }
         };
         assert_eq!(keys(&[]), (Some(String::new()), 0));
@@ -919,9 +1061,12 @@ mod tests {
 
     #[test]
     fn symmetric_algorithms_need_configured_keys_that_are_long_enough() {
-        for (algorithms, length, expected) in
-            [("HS256", 32, None), ("RS256 HS256", 32, None), ("HS512", 64, None), ("HS512", 63, Some("JWKS"))]
-        {
+        for (algorithms, length, expected) in [
+            ("HS256", 32, None),
+            ("RS256 HS256", 32, None),
+            ("HS512", 64, None),
+            ("HS512", 63, Some("JWKS")),
+        ] {
             let keys = key_set(length).to_string();
             let read = read_with(&[("ALGORITHMS", algorithms), ("JWKS", &keys)]);
             let place = read.err().map(|problems| problems.0[0].place.clone());
@@ -929,14 +1074,19 @@ mod tests {
         }
         let uri = ("JWKS_URI", "https://login.example.com/keys");
         assert_eq!(places(&[&ONE[..], &[("ALGORITHMS", "HS256"), uri]].concat()), ["ALGORITHMS"]);
-        assert_eq!(places(&[&ONE[..], &[("ALGORITHMS", "HS256"), ("JWKS", "@none.json")]].concat()), ["JWKS"]);
+        assert_eq!(
+            places(&[&ONE[..], &[("ALGORITHMS", "HS256"), ("JWKS", "@none.json")]].concat()),
+            ["JWKS"]
+        );
     }
 
     #[test]
     fn a_json_setting_may_be_a_file_of_the_package() {
-        let root = std::env::temp_dir().join(format!("token-authorizer-config-{}", std::process::id()));
+        let root =
+            std::env::temp_dir().join(format!("token-authorizer-config-{}", std::process::id()));
         std::fs::create_dir_all(root.join("conf")).unwrap();
-        let write = |name: &str, value: Value| std::fs::write(root.join(name), value.to_string()).unwrap();
+        let write =
+            |name: &str, value: Value| std::fs::write(root.join(name), value.to_string()).unwrap();
         write("conf/claims.json", json!({"tenant": "a"}));
         write("conf/keys.json", key_set(32));
         write("conf/routes.json", json!({"GET /": []}));
@@ -957,21 +1107,28 @@ mod tests {
         let absolute = format!("@{}", root.join("issuers.json").display());
         assert_eq!(read(&[("ISSUERS", &absolute)]).unwrap().issuers.len(), 1);
 
-        let missing = read(&[&ONE[..], &[task_root, ("ROUTES", "@conf/none.json")]].concat()).unwrap_err();
+        let missing =
+            read(&[&ONE[..], &[task_root, ("ROUTES", "@conf/none.json")]].concat()).unwrap_err();
         assert_eq!(missing.0.len(), 1);
         assert!(missing.0[0].message.contains("none.json"), "{missing}");
-        assert_eq!(places(&[&ONE[..], &[task_root, ("ROUTES", "@conf")]].concat()), ["ROUTES"], "a directory");
+        assert_eq!(
+            places(&[&ONE[..], &[task_root, ("ROUTES", "@conf")]].concat()),
+            ["ROUTES"],
+            "a directory"
+        );
         assert_eq!(places(&[task_root, ("ISSUERS", "@conf/none.json")]), ["ISSUERS"]);
         std::fs::remove_dir_all(root).unwrap();
     }
 
     #[test]
     fn authorities_are_read_where_there_is_tls_to_do() {
-        let file = std::env::temp_dir().join(format!("token-authorizer-config-{}.pem", std::process::id()));
+        let file = std::env::temp_dir()
+            .join(format!("token-authorizer-config-{}.pem", std::process::id()));
         let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         std::fs::write(&file, certificate.cert.pem()).unwrap();
         let pem = file.to_str().unwrap();
-        let authorities = |settings: &[(&str, &str)]| read_with(settings).unwrap().authorities.len();
+        let authorities =
+            |settings: &[(&str, &str)]| read_with(settings).unwrap().authorities.len();
         assert_eq!(authorities(&[("JWKS_CA_FILE", pem)]), 1);
         assert_eq!(authorities(&[("SSL_CERT_FILE", pem)]), 1);
         assert_eq!(authorities(&[("SSL_CERT_FILE", pem), ("JWKS_CA_FILE", pem)]), 2);
@@ -991,11 +1148,17 @@ mod tests {
                 "required_claims": {"token_use": "access"}, "scope_claims": ["scope", "/roles"],
             },
         ]);
-        let config =
-            read(&[("ISSUERS", &entries.to_string()), ("LEEWAY_SECONDS", "5"), ("PRINCIPAL_CLAIM", "client_id")]);
+        let config = read(&[
+            ("ISSUERS", &entries.to_string()),
+            ("LEEWAY_SECONDS", "5"),
+            ("PRINCIPAL_CLAIM", "client_id"),
+        ]);
         let config = config.unwrap();
         let [a, b] = &*config.issuers else { panic!("two issuers") };
-        assert_eq!((&*a.name, &*a.types), ("https://a.example.com", &["jwt".to_owned(), "at+jwt".to_owned()][..]));
+        assert_eq!(
+            (&*a.name, &*a.types),
+            ("https://a.example.com", &["jwt".to_owned(), "at+jwt".to_owned()][..])
+        );
         assert_eq!(a.rules.audiences, ["api", "api-2"]);
         assert_eq!(a.algorithms, Algorithms::parse(["RS256"]).unwrap());
         assert_eq!((&a.scope_claims, a.rules.required.len()), (&paths(&["scope", "scp"]), 0));
@@ -1004,9 +1167,14 @@ mod tests {
         assert_eq!(b.rules.audience_claims, paths(&["client_id"]));
         assert_eq!(b.algorithms, Algorithms::parse(["ES256"]).unwrap());
         assert_eq!((&b.scope_claims, b.rules.required.len()), (&paths(&["scope", "/roles"]), 1));
-        assert!(matches!(&b.keys, KeySource::Provider { keys_at: Some(_), seed } if seed.len() == 1));
+        assert!(
+            matches!(&b.keys, KeySource::Provider { keys_at: Some(_), seed } if seed.len() == 1)
+        );
         for issuer in [a, b] {
-            assert_eq!((issuer.rules.leeway, &issuer.rules.principal_claims), (5.0, &paths(&["client_id"])));
+            assert_eq!(
+                (issuer.rules.leeway, &issuer.rules.principal_claims),
+                (5.0, &paths(&["client_id"]))
+            );
         }
     }
 
@@ -1063,12 +1231,15 @@ mod tests {
 
     #[test]
     fn issuers_exclude_the_variables_of_one_issuer() {
-        let entries = json!([{"issuer": "https://login.example.com", "audience": "api"}]).to_string();
+        let entries =
+            json!([{"issuer": "https://login.example.com", "audience": "api"}]).to_string();
         for name in PER_ISSUER {
             assert_eq!(places(&[("ISSUERS", &entries), (name, "x")]), [name]);
             assert!(read(&[("ISSUERS", &entries), (name, " ")]).is_ok(), "{name}");
         }
-        for Setting { name, default } in SETTINGS.iter().filter(|setting| !PER_ISSUER.contains(&setting.name)) {
+        for Setting { name, default } in
+            SETTINGS.iter().filter(|setting| !PER_ISSUER.contains(&setting.name))
+        {
             if *name != "ISSUERS" && !default.is_empty() {
                 assert!(read(&[("ISSUERS", &entries), (name, default)]).is_ok(), "{name}");
             }

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::access::rights::CONNECT;
+use crate::jose::token::MAX_TOKEN_BYTES;
 use crate::reason::{Denial, Fault, Obstacle, Reason};
-use crate::rights::CONNECT;
-use crate::token::MAX_BYTES;
 
 /// The kinds of events that are understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +94,8 @@ impl<'a> Event<'a> {
             _ => ("methodArn", &self.method_arn),
         };
         let parsed = text(arn).and_then(|arn| Stage::parse(arn, kind));
-        let unsupported = || Obstacle::EventUnsupported.because(format!("`{name}` is not the ARN of a route"));
+        let unsupported =
+            || Obstacle::EventUnsupported.because(format!("`{name}` is not the ARN of a route"));
         let (stage, route) = parsed.ok_or_else(unsupported)?;
         Ok(Request { kind, stage, route, event: self })
     }
@@ -119,7 +120,9 @@ impl<'a> Event<'a> {
             event_type: Option<Text<'a>>,
         }
 
-        let context = self.request_context.and_then(|raw| serde_json::from_str::<RequestContext<'_>>(raw.get()).ok());
+        let context = self
+            .request_context
+            .and_then(|raw| serde_json::from_str::<RequestContext<'_>>(raw.get()).ok());
         context.is_some_and(|context| text(&context.event_type) == Some("CONNECT"))
             // The whole of what comes after the stage: the path of a REST API's request may end like this too.
             || text(&self.method_arn)
@@ -154,7 +157,10 @@ impl<'a> Stage<'a> {
             return None;
         }
         let end = arn.len() - route.len() - "/".len();
-        Some((Self { arn: Cow::Borrowed(&arn[..end]), is_websocket: kind == Kind::WebSocket }, route))
+        Some((
+            Self { arn: Cow::Borrowed(&arn[..end]), is_websocket: kind == Kind::WebSocket },
+            route,
+        ))
     }
 
     /// This stage, without the event that named it.
@@ -270,7 +276,10 @@ impl Credentials {
             }
             *found = Some(Place::Source(source));
             let mut tokens = match source {
-                Source::Header(_) => values.iter().map(|header| self.bearer(header)).collect::<Result<Vec<_>, _>>()?,
+                Source::Header(_) => values
+                    .iter()
+                    .map(|header| self.bearer(header))
+                    .collect::<Result<Vec<_>, _>>()?,
                 Source::Query(_) | Source::Cookie(_) => values.iter().map(String::as_str).collect(),
             };
             // Both forms of a map hold the same value, and a client may send it twice.
@@ -287,14 +296,17 @@ impl Credentials {
     /// The token of an `Authorization` header (RFC 6750 section 2.1; RFC 9110 section 11.1 on letter case).
     fn bearer<'h>(&self, header: &'h str) -> Result<&'h str, Denial> {
         let credential = match header.split_once(' ') {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("Bearer") => Some(rest.trim_start_matches(' ')),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("Bearer") => {
+                Some(rest.trim_start_matches(' '))
+            }
             _ if self.bearer_required => None,
             _ => Some(header),
         };
-        if credential.unwrap_or(header).len() > MAX_BYTES {
+        if credential.unwrap_or(header).len() > MAX_TOKEN_BYTES {
             return Err(Reason::TokenTooLong.into());
         }
-        let credential = credential.ok_or(Reason::TokenMalformed.because("the scheme is not `Bearer`"))?;
+        let credential =
+            credential.ok_or(Reason::TokenMalformed.because("the scheme is not `Bearer`"))?;
         // Anything else that is no token is found when it is decoded.
         if credential.is_empty() || credential.contains(' ') {
             return Err(Reason::TokenMalformed.because("not exactly one token after the scheme"));
@@ -326,11 +338,15 @@ impl Event<'_> {
 
     /// Every value of a cookie: HTTP API 2.0 lists cookies apart, the other events leave them in their header.
     fn cookies_named(&self, name: &str) -> Vec<String> {
-        let listed = self.cookies.and_then(|raw| serde_json::from_str::<Option<Vec<String>>>(raw.get()).ok().flatten());
+        let listed = self
+            .cookies
+            .and_then(|raw| serde_json::from_str::<Option<Vec<String>>>(raw.get()).ok().flatten());
         let pairs = listed.into_iter().flatten().chain(self.headers_named("Cookie"));
         let values = pairs.flat_map(|pairs| {
             let values = pairs.split(';').filter_map(|pair| pair.trim().split_once('='));
-            let values = values.filter(|(other, _)| *other == name).map(|(_, value)| unquote(value).to_owned());
+            let values = values
+                .filter(|(other, _)| *other == name)
+                .map(|(_, value)| unquote(value).to_owned());
             values.collect::<Vec<_>>()
         });
         values.collect()
@@ -339,13 +355,17 @@ impl Event<'_> {
 
 /// The values in a map of strings, or of arrays of strings, under the names that are meant. Maps may be null.
 fn values(map: Option<&RawValue>, is_named: impl Fn(&str) -> bool) -> Vec<String> {
-    let map = map.and_then(|raw| serde_json::from_str::<Option<Map<String, Value>>>(raw.get()).ok().flatten());
+    let map = map.and_then(|raw| {
+        serde_json::from_str::<Option<Map<String, Value>>>(raw.get()).ok().flatten()
+    });
     let named = map.into_iter().flatten().filter(|(name, _)| is_named(name));
     let strings = named.flat_map(|(_, value)| match value {
         Value::Array(values) => values,
         value => vec![value],
     });
-    strings.filter_map(|value| if let Value::String(text) = value { Some(text) } else { None }).collect()
+    strings
+        .filter_map(|value| if let Value::String(text) = value { Some(text) } else { None })
+        .collect()
 }
 
 /// RFC 6265 section 4.1.1: a cookie's value may stand in double quotes.
@@ -380,8 +400,9 @@ mod tests {
         let sources = sources.iter().map(|source| Source::parse(source).unwrap()).collect();
         let event = event.to_string();
         let event = Event::parse(&event).unwrap();
-        let token =
-            Credentials { sources, bearer_required }.token(&event.request().unwrap(), &mut None).map(Cow::into_owned);
+        let token = Credentials { sources, bearer_required }
+            .token(&event.request().unwrap(), &mut None)
+            .map(Cow::into_owned);
         token.map_err(|denial| denial.reason)
     }
 
@@ -391,7 +412,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_event_is_recognised() {
-        let context = |event_type: Value| json!({"eventType": event_type, "stage": "prod", "identity": {}});
+        let context =
+            |event_type: Value| json!({"eventType": event_type, "stage": "prod", "identity": {}});
         let http2 = |version: &str| {
             let arn = format!("{PREFIX}/GET/pets");
             json!({"version": version, "type": "REQUEST", "routeArn": arn, "routeKey": "GET /pets", "cookies": []})
@@ -404,18 +426,38 @@ mod tests {
             (with(method("GET/pets"), "version", json!("1")), Kind::Rest, "GET/pets"),
             (with(method("GET/pets"), "version", json!(null)), Kind::Rest, "GET/pets"),
             (with(method("GET/pets"), "requestContext", json!(null)), Kind::Rest, "GET/pets"),
-            (with(method("GET/pets"), "requestContext", context(json!("MESSAGE"))), Kind::Rest, "GET/pets"),
+            (
+                with(method("GET/pets"), "requestContext", context(json!("MESSAGE"))),
+                Kind::Rest,
+                "GET/pets",
+            ),
             (method("GET/chat/$connect"), Kind::Rest, "GET/chat/$connect"),
             (method("$connect"), Kind::WebSocket, "$connect"),
             (with(method("$connect"), "version", json!("$LATEST")), Kind::WebSocket, "$connect"),
-            (with(method("$connect"), "requestContext", context(json!("CONNECT"))), Kind::WebSocket, "$connect"),
-            (with(method("$connect"), "requestContext", context(json!(null))), Kind::WebSocket, "$connect"),
-            (with(method("join"), "requestContext", context(json!("CONNECT"))), Kind::WebSocket, "join"),
+            (
+                with(method("$connect"), "requestContext", context(json!("CONNECT"))),
+                Kind::WebSocket,
+                "$connect",
+            ),
+            (
+                with(method("$connect"), "requestContext", context(json!(null))),
+                Kind::WebSocket,
+                "$connect",
+            ),
+            (
+                with(method("join"), "requestContext", context(json!("CONNECT"))),
+                Kind::WebSocket,
+                "join",
+            ),
             (with(method("GET/pets"), "version", json!("1.0")), Kind::Http1, "GET/pets"),
             (http2("2.0"), Kind::Http2, "GET/pets"),
         ];
         for (event, kind, route) in cases {
-            assert_eq!(request(&event.to_string()), Ok((kind, PREFIX.to_owned(), route.to_owned())), "{event}");
+            assert_eq!(
+                request(&event.to_string()),
+                Ok((kind, PREFIX.to_owned(), route.to_owned())),
+                "{event}"
+            );
         }
     }
 
@@ -454,7 +496,10 @@ mod tests {
         for (prefix, route) in [
             ("arn:aws:execute-api:eu-west-1:123456789012:abc/prod", "GET/"),
             ("arn:aws:execute-api:eu-west-1:123456789012:abc/prod", ""),
-            ("arn:aws-cn:execute-api:cn-north-1:123456789012:abc/v1_beta-2", "GET/a:b/c?d=*&e=${aws:username}\"\n"),
+            (
+                "arn:aws-cn:execute-api:cn-north-1:123456789012:abc/v1_beta-2",
+                "GET/a:b/c?d=*&e=${aws:username}\"\n",
+            ),
             ("arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:abc/$default", "POST//x//"),
             ("arn:aws:execute-api:us-east-1:123456789012:abc/ESTestInvoke-stage", "GET/x"),
         ] {
@@ -476,7 +521,22 @@ mod tests {
         };
         assert!(Stage::parse(&arn(good), Kind::Rest).is_some());
         let long = "a".repeat(129);
-        let hostile = ["", "*", "a*", "?", "${aws:username}", "\"", "a\"", "a\n", "\n", "a b", "é", "\0", "a.b", &long];
+        let hostile = [
+            "",
+            "*",
+            "a*",
+            "?",
+            "${aws:username}",
+            "\"",
+            "a\"",
+            "a\n",
+            "\n",
+            "a b",
+            "é",
+            "\0",
+            "a.b",
+            &long,
+        ];
         for (index, part) in good.into_iter().enumerate() {
             for value in hostile {
                 let mut parts = good;
@@ -484,9 +544,21 @@ mod tests {
                 assert!(Stage::parse(&arn(parts), Kind::Rest).is_none(), "{value:?} for {part}");
             }
         }
-        let accounts = ["12345678901", "1234567890123", "12345678901a", "１２３４５６７８９０１２", "$default"];
+        let accounts = [
+            "12345678901",
+            "1234567890123",
+            "12345678901a",
+            "１２３４５６７８９０１２",
+            "$default",
+        ];
         for bad in accounts {
-            assert!(Stage::parse(&arn(["arn", "aws", "execute-api", "x", bad, "abc", "prod"]), Kind::Rest).is_none());
+            assert!(
+                Stage::parse(
+                    &arn(["arn", "aws", "execute-api", "x", bad, "abc", "prod"]),
+                    Kind::Rest
+                )
+                .is_none()
+            );
         }
         for rest in
             "|abc|abc/|abc/prod|abc//GET/|/prod/GET/|abc:x/prod/GET/|abc/$connect/GET/|$default/prod/GET/".split('|')
@@ -529,15 +601,27 @@ mod tests {
             (" \t\n", Err(TokenMissing), Err(TokenMissing)),
         ];
         for (header, required, optional) in cases {
-            assert_eq!(token_of(&bearer(header), &[], true), required.map(str::to_owned), "{header:?}, required");
-            assert_eq!(token_of(&bearer(header), &[], false), optional.map(str::to_owned), "{header:?}, optional");
+            assert_eq!(
+                token_of(&bearer(header), &[], true),
+                required.map(str::to_owned),
+                "{header:?}, required"
+            );
+            assert_eq!(
+                token_of(&bearer(header), &[], false),
+                optional.map(str::to_owned),
+                "{header:?}, optional"
+            );
         }
         for absent in [with(bearer(""), "authorizationToken", json!(null)), {
             let mut event = bearer("");
             event.as_object_mut().unwrap().remove("authorizationToken");
             event
         }] {
-            assert_eq!(token_of(&absent, &["header:Authorization"], true), Err(TokenMissing), "{absent}");
+            assert_eq!(
+                token_of(&absent, &["header:Authorization"], true),
+                Err(TokenMissing),
+                "{absent}"
+            );
         }
     }
 
@@ -548,7 +632,8 @@ mod tests {
         assert_eq!(token_of(&bearer(&format!("Bearer {longest}")), &[], true), Ok(longest.clone()));
         assert_eq!(token_of(&bearer(&longest), &[], false), Ok(longest.clone()));
         assert_eq!(token_of(&bearer(&longest), &[], true), Err(TokenMalformed));
-        for header in [format!("Bearer {too_long}"), too_long.clone(), format!("Basic {too_long}")] {
+        for header in [format!("Bearer {too_long}"), too_long.clone(), format!("Basic {too_long}")]
+        {
             assert_eq!(token_of(&bearer(&header), &[], true), Err(TokenTooLong));
             assert_eq!(token_of(&bearer(&header), &[], false), Err(TokenTooLong));
         }
@@ -567,14 +652,38 @@ mod tests {
             (&["header:Authorization"], json!({"headers": {"Authorization": "Bearer t"}}), Ok("t")),
             (&["header:Authorization"], json!({"headers": {"authorization": "Bearer t"}}), Ok("t")),
             (&["header:authorization"], json!({"headers": {"AUTHORIZATION": "Bearer t"}}), Ok("t")),
-            (&["header:X-Token"], json!({"headers": {"x-token": "Bearer t", "Authorization": "Bearer u"}}), Ok("t")),
-            (&["header:X-Token"], json!({"headers": {"Authorization": "Bearer u"}}), Err(TokenMissing)),
-            (&["header:Authorization"], json!({"multiValueHeaders": {"authorization": ["Bearer t"]}}), Ok("t")),
-            (&["header:A"], json!({"headers": {"A": "Bearer t"}, "multiValueHeaders": {"A": ["Bearer t"]}}), Ok("t")),
+            (
+                &["header:X-Token"],
+                json!({"headers": {"x-token": "Bearer t", "Authorization": "Bearer u"}}),
+                Ok("t"),
+            ),
+            (
+                &["header:X-Token"],
+                json!({"headers": {"Authorization": "Bearer u"}}),
+                Err(TokenMissing),
+            ),
+            (
+                &["header:Authorization"],
+                json!({"multiValueHeaders": {"authorization": ["Bearer t"]}}),
+                Ok("t"),
+            ),
+            (
+                &["header:A"],
+                json!({"headers": {"A": "Bearer t"}, "multiValueHeaders": {"A": ["Bearer t"]}}),
+                Ok("t"),
+            ),
             (&["header:A"], json!({"multiValueHeaders": {"A": ["Bearer t", "Bearer t"]}}), Ok("t")),
             (&["header:A"], json!({"headers": {"A": "Bearer t", "a": "Bearer t"}}), Ok("t")),
-            (&["header:A"], json!({"multiValueHeaders": {"A": ["Bearer t", "Bearer u"]}}), Err(TokenMalformed)),
-            (&["header:A"], json!({"headers": {"A": "Bearer t", "a": "Bearer u"}}), Err(TokenMalformed)),
+            (
+                &["header:A"],
+                json!({"multiValueHeaders": {"A": ["Bearer t", "Bearer u"]}}),
+                Err(TokenMalformed),
+            ),
+            (
+                &["header:A"],
+                json!({"headers": {"A": "Bearer t", "a": "Bearer u"}}),
+                Err(TokenMalformed),
+            ),
             (
                 &["header:A"],
                 json!({"headers": {"A": "Bearer u"}, "multiValueHeaders": {"A": ["Bearer t", "Bearer u"]}}),
@@ -591,8 +700,16 @@ mod tests {
             (&["query:token"], json!({"queryStringParameters": {"Token": "t"}}), Err(TokenMissing)),
             (&["query:token"], json!({"queryStringParameters": {"token": ""}}), Err(TokenMissing)),
             (&["query:token"], json!({"queryStringParameters": null}), Err(TokenMissing)),
-            (&["query:token"], json!({"multiValueQueryStringParameters": {"token": ["t", "t"]}}), Ok("t")),
-            (&["query:token"], json!({"multiValueQueryStringParameters": {"token": ["t", "u"]}}), Err(TokenMalformed)),
+            (
+                &["query:token"],
+                json!({"multiValueQueryStringParameters": {"token": ["t", "t"]}}),
+                Ok("t"),
+            ),
+            (
+                &["query:token"],
+                json!({"multiValueQueryStringParameters": {"token": ["t", "u"]}}),
+                Err(TokenMalformed),
+            ),
             (&["cookie:id"], json!({"headers": {"Cookie": "a=b; id=t; c=d"}}), Ok("t")),
             (&["cookie:id"], json!({"headers": {"cookie": "id=t"}}), Ok("t")),
             (&["cookie:id"], json!({"headers": {"cookie": "id=\"t\""}}), Ok("t")),
@@ -604,12 +721,20 @@ mod tests {
             (&["cookie:id"], json!({"headers": {"cookie": "id=t;id=\"t\""}}), Ok("t")),
             (&["cookie:id"], json!({"headers": {"cookie": "id=t; id=u"}}), Err(TokenMalformed)),
             (&["cookie:id"], json!({"cookies": ["a=b", "id=t"]}), Ok("t")),
-            (&["cookie:id"], json!({"cookies": ["id=t"], "headers": {"cookie": "id=u"}}), Err(TokenMalformed)),
+            (
+                &["cookie:id"],
+                json!({"cookies": ["id=t"], "headers": {"cookie": "id=u"}}),
+                Err(TokenMalformed),
+            ),
             (&["cookie:id"], json!({"cookies": null, "headers": {"cookie": "id=t"}}), Ok("t")),
             (&["cookie:id"], json!({"multiValueHeaders": {"Cookie": ["a=b", "id=t"]}}), Ok("t")),
         ];
         for (sources, parts, expected) in cases {
-            assert_eq!(token_of(&event(parts.clone()), sources, true), expected.map(str::to_owned), "{parts}");
+            assert_eq!(
+                token_of(&event(parts.clone()), sources, true),
+                expected.map(str::to_owned),
+                "{parts}"
+            );
         }
     }
 
@@ -617,7 +742,8 @@ mod tests {
     fn the_first_source_that_is_present_counts() {
         let sources = ["header:A", "query:q", "cookie:c"];
         let event = |header: &str, query: &str| {
-            let event = with(method("GET/pets"), "headers", json!({"A": header, "Cookie": "c=cookie"}));
+            let event =
+                with(method("GET/pets"), "headers", json!({"A": header, "Cookie": "c=cookie"}));
             with(event, "queryStringParameters", json!({"q": query}))
         };
         for (header, query, expected) in [
@@ -630,7 +756,11 @@ mod tests {
             assert_eq!(token, expected.map(str::to_owned), "{header:?} {query:?}");
         }
         let event = with(bearer("Bearer t"), "queryStringParameters", json!({"q": "query"}));
-        assert_eq!(token_of(&event, &["query:q"], true), Ok("t".to_owned()), "a TOKEN event has one place");
+        assert_eq!(
+            token_of(&event, &["query:q"], true),
+            Ok("t".to_owned()),
+            "a TOKEN event has one place"
+        );
     }
 
     #[test]
