@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::algorithm::Algorithms;
 use crate::cache::Lifetimes;
 use crate::claims::Rules;
+use crate::environment::Environment;
 use crate::event::{Credentials, Source};
 use crate::http::{self, Authorities, Endpoint};
 use crate::json;
@@ -17,6 +18,7 @@ use crate::jwks::{self, Key, Origin};
 use crate::metrics::{self, Metrics};
 use crate::policy::{self, ContextClaim};
 use crate::rights::{Rights, Routes};
+use crate::spelling;
 use crate::token::{self, ClaimPath};
 
 /// A setting: the variable it is read from, and the default where there is one.
@@ -77,6 +79,9 @@ const PER_ISSUER: [&str; 9] = [
     "REQUIRED_CLAIMS",
     "SCOPE_CLAIMS",
 ];
+
+/// Variables of others that are honoured.
+const PLATFORM: [&str; 2] = ["LAMBDA_TASK_ROOT", "SSL_CERT_FILE"];
 
 /// Names that API Gateway fills itself in `$context.authorizer` (Developer Guide, "$context variables").
 const RESERVED_CONTEXT: [&str; 9] = [
@@ -159,9 +164,12 @@ impl fmt::Display for Problem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
+/// What stands above the problems.
+pub(crate) const BAD_CONFIGURATION: &str = "bad configuration";
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("bad configuration")?;
+        f.write_str(BAD_CONFIGURATION)?;
         self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
@@ -169,14 +177,16 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 impl Config {
-    /// Reads the settings. `variable` is the environment: `|name| std::env::var(name).ok()`.
+    /// Reads the settings.
     ///
     /// # Errors
     ///
     /// Everything that is wrong, at once.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Problems> {
-        let mut reader = Reader { variable: &variable, problems: Vec::new() };
+    pub fn read(environment: &Environment) -> Result<Self, Problems> {
+        let mut reader = Reader { environment, problems: Vec::new() };
+        reader.unreadable();
         let config = reader.config();
+        reader.misspelled();
         match config {
             Some(config) if reader.problems.is_empty() => Ok(config),
             _ => Err(Problems(reader.problems)),
@@ -208,12 +218,32 @@ impl Fields {
 }
 
 /// Reads variables and keeps the problems.
-struct Reader<'v> {
-    variable: &'v dyn Fn(&str) -> Option<String>,
+struct Reader<'e> {
+    environment: &'e Environment,
     problems: Vec<Problem>,
 }
 
 impl Reader<'_> {
+    /// A setting that cannot be read is not one that is unset: that could be a check that is off.
+    fn unreadable(&mut self) {
+        // What the platform sets for the log is warned of there.
+        let settings = SETTINGS.iter().map(|setting| setting.name).filter(|name| !name.starts_with("AWS_"));
+        for name in settings.chain(PLATFORM) {
+            if self.environment.is_unreadable(name) {
+                self.problem(name, "is not UTF-8");
+            }
+        }
+    }
+
+    /// Neither is one whose name is mistyped.
+    fn misspelled(&mut self) {
+        let settings = || SETTINGS.iter().map(|setting| setting.name);
+        let others = self.environment.names().filter(|name| !settings().any(|setting| setting == *name));
+        for (name, meant) in others.filter_map(|name| Some((name, spelling::meant(name, settings())?))) {
+            self.problem(name, format!("is no setting; is {meant} meant?"));
+        }
+    }
+
     fn config(&mut self) -> Option<Config> {
         let lifetimes = self.lifetimes();
         let leeway = self.number("LEEWAY_SECONDS", 0..=300);
@@ -280,6 +310,9 @@ impl Reader<'_> {
 
     /// The issuers as they are named: one by variables, or several by `ISSUERS`.
     fn fields(&mut self) -> Vec<Fields> {
+        if self.reported("ISSUERS") {
+            return Vec::new();
+        }
         if self.set("ISSUERS").is_none() {
             return vec![Fields {
                 entry: String::new(),
@@ -538,7 +571,7 @@ impl Reader<'_> {
 
     /// The variable as it is set: trimmed, and not blank.
     fn set(&self, name: &str) -> Option<String> {
-        (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        self.environment.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
     /// The variable, or its default.
@@ -682,10 +715,7 @@ mod tests {
     const ONE: [(&str, &str); 2] = [("ISSUER", "https://login.example.com"), ("AUDIENCE", "api")];
 
     fn read(settings: &[(&str, &str)]) -> Result<Config, Problems> {
-        Config::read(|wanted| {
-            let set = settings.iter().rev().find(|(name, _)| *name == wanted);
-            set.map(|(_, value)| (*value).to_owned())
-        })
+        Config::read(&settings.iter().copied().collect())
     }
 
     fn read_with(settings: &[(&str, &str)]) -> Result<Config, Problems> {
@@ -819,7 +849,7 @@ mod tests {
             ("JWKS_URI", &["http://login.example.com/keys", "/keys", "https://a@login.example.com/keys"]),
             ("JWKS", &["{}", "[]", "keys", r#"{"keys":[]}"#, r#"{"keys":[{"kty":"RSA"}]}"#, &weak]),
             ("ALGORITHMS", &[",", "none", "RS256,none", "rs256", "Ed25519", "ES512", "HS256", "RS256 HS512"]),
-            ("AUDIENCE_CLAIM", &[",", "/a~"]),
+            ("AUDIENCE_CLAIM", &[",", "/a~", "iss", "aud, iss", "/iss", "exp", "/exp", "nbf", "/nbf", "iat", "/iat"]),
             ("TOKEN_TYPES", &[","]),
             ("LEEWAY_SECONDS", &["301", "+5", "-1", "1.5", "1s", "ten", "18446744073709551616"]),
             ("REQUIRED_CLAIMS", &["[]", "null", "x", r#"{"a":1,"a":2}"#, r#"{"a":null}"#, r#"{"a":[]}"#]),
@@ -835,7 +865,8 @@ mod tests {
             ("USAGE_KEY_CLAIM", &["/~"]),
             ("REFUSAL", &["401", "Deny", "unauthorised"]),
             ("EXPIRY_GUARD", &["true", "ON", "1"]),
-            ("TOKEN_SOURCE", &[",", "Authorization", "header:", "Header:A", "body:a"]),
+            ("TOKEN_SOURCE", &[",", "Authorization", "header:", "Header:A", "body:a", "header:Authorization:"]),
+            ("TOKEN_SOURCE", &["header:A B", "header:Authorization, cookie:a=b"]),
             ("BEARER_PREFIX", &["no", "Optional"]),
             ("SIMPLE_RESPONSE", &["true", "yes"]),
             ("JWKS_FRESH_SECONDS", &["0", "86401", "-1", "ten"]),
@@ -1048,6 +1079,7 @@ mod tests {
             (with("algorithms", json!(["HS256"])), "ISSUERS[1].algorithms"),
             (with("algorithms", json!([])), "ISSUERS[1].algorithms"),
             (with("audience_claim", json!(["/~"])), "ISSUERS[1].audience_claim"),
+            (with("audience_claim", json!(["aud", "/iss"])), "ISSUERS[1].audience_claim"),
             (with("token_types", json!([])), "ISSUERS[1].token_types"),
             (with("required_claims", json!([])), "ISSUERS[1].required_claims"),
             (with("required_claims", json!({"a": null})), "ISSUERS[1].required_claims"),

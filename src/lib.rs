@@ -13,6 +13,8 @@
 //! |---|---|
 //! | `authorizer` | the flow, and its one log event |
 //! | `config` | environment -> settings |
+//! | `spelling` | *pure*: names that are nearly a setting's |
+//! | `environment` | variables, read once |
 //! | `log` | the form of log lines |
 //! | `metrics` | lines that CloudWatch turns into metrics |
 //! | `keys` | the keys of an issuer: look-ups, one renewal at a time |
@@ -39,6 +41,7 @@ mod claims;
 mod clock;
 mod config;
 mod discovery;
+mod environment;
 mod event;
 mod http;
 mod json;
@@ -51,6 +54,7 @@ mod provider;
 mod refusal;
 mod rights;
 mod rsa;
+mod spelling;
 mod token;
 #[cfg(test)]
 mod vectors;
@@ -62,8 +66,9 @@ mod support;
 pub use authorizer::{Authorizer, Decision, Failure, Invocation, Record};
 pub use config::{Config, Problem, Problems, SETTINGS, Setting};
 pub use discovery::jwks_uri;
+pub use environment::Environment;
 pub use http::Endpoint;
-pub use log::start as start_log;
+pub use log::{bad_configuration as log_bad_configuration, start as start_log};
 pub use policy::Answer;
 pub use refusal::{Fault, Obstacle, Reason};
 pub use token::MAX_BYTES;

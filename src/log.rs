@@ -2,17 +2,25 @@
 //!
 //! Dependencies are silent, whatever the level: at their finest they would log events, and so tokens.
 
+use serde_json::json;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt};
 
-/// Starts logging to stdout. `level` and `format` are what Lambda's logging controls put into
-/// `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT`; values that Lambda does not know are warned of.
-pub fn start(level: Option<&str>, format: Option<&str>) {
-    let set = |value: Option<&str>| value.map(|value| value.trim().to_uppercase()).filter(|value| !value.is_empty());
-    let (level, format) = (set(level), set(format));
+use crate::clock::Now;
+use crate::config::{BAD_CONFIGURATION, Problems};
+use crate::environment::Environment;
+
+/// What Lambda's logging controls set.
+const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
+const FORMAT: &str = "AWS_LAMBDA_LOG_FORMAT";
+
+/// Starts logging to stdout, as `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT` say; values that Lambda does not
+/// know are warned of.
+pub fn start(environment: &Environment) {
+    let (level, format) = (control(environment, LEVEL), control(environment, FORMAT));
     let max = match level.as_deref() {
         Some("TRACE") => Some(LevelFilter::TRACE),
         Some("DEBUG") => Some(LevelFilter::DEBUG),
@@ -45,4 +53,26 @@ pub fn start(level: Option<&str>, format: Option<&str>) {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(location, "panic");
     }));
+}
+
+/// Writes to stderr what is wrong with the configuration: as one JSON event where Lambda's log format is set to that,
+/// and in plain lines otherwise. It is written at every log level.
+#[allow(clippy::print_stderr, reason = "Lambda collects it, and a terminal shows it")]
+pub fn bad_configuration(problems: &Problems, environment: &Environment) {
+    if control(environment, FORMAT).as_deref() != Some("JSON") {
+        return eprintln!("{problems}");
+    }
+    let event = json!({
+        "timestamp": humantime::format_rfc3339_micros(Now::read().wall()).to_string(),
+        "level": "ERROR",
+        "message": BAD_CONFIGURATION,
+        "problems": problems.0.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    });
+    eprintln!("{event}");
+}
+
+/// One of Lambda's logging controls, in upper case; nothing where it is blank.
+fn control(environment: &Environment, name: &str) -> Option<String> {
+    let value = environment.get_lossy(name).map(|value| value.trim().to_uppercase());
+    value.filter(|value| !value.is_empty())
 }

@@ -4,11 +4,10 @@ mod runtime;
 mod runtime_api;
 
 use std::env;
-use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use token_authorizer::{Authorizer, Config};
+use token_authorizer::{Authorizer, Config, Environment, Problems};
 
 use crate::runtime_api::RuntimeApi;
 
@@ -28,31 +27,34 @@ const BAD_CONFIGURATION: u8 = 78;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     #[allow(clippy::disallowed_methods, reason = "the one place where the environment is read")]
-    let variable = |name: &str| env::var(name).ok();
-    token_authorizer::start_log(
-        variable("AWS_LAMBDA_LOG_LEVEL").as_deref(),
-        variable("AWS_LAMBDA_LOG_FORMAT").as_deref(),
-    );
-    let platform = RuntimeApi::at(variable("AWS_LAMBDA_RUNTIME_API").as_deref());
-    let (authorizer, platform) = match (Config::read(variable), platform) {
+    let environment: Environment = env::vars_os().collect();
+    token_authorizer::start_log(&environment);
+    let platform = RuntimeApi::at(environment.get("AWS_LAMBDA_RUNTIME_API"));
+    let (authorizer, platform) = match (Config::read(&environment), platform) {
         (Ok(config), Ok(platform)) => (Authorizer::new(config), platform),
         // Somebody started the program by hand.
-        (Ok(_), Err(error)) => return refuse(&format!("{error}: {NOT_IN_LAMBDA}"), None).await,
-        (Err(problems), platform) => return refuse(&problems, platform.ok()).await,
+        (Ok(_), Err(error)) => {
+            #[allow(clippy::print_stderr, reason = "a terminal shows it")]
+            {
+                eprintln!("{error}: {NOT_IN_LAMBDA}");
+            }
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+        (Err(problems), platform) => {
+            token_authorizer::log_bad_configuration(&problems, &environment);
+            return refuse(&problems, platform.ok()).await;
+        }
     };
     // What is not there by then goes on beside the first invocations.
     let _ = tokio::time::timeout(INIT_PATIENCE, authorizer.prefetch()).await;
-    let at_a_time = variable("AWS_LAMBDA_MAX_CONCURRENCY").and_then(|text| text.parse().ok()).unwrap_or(1).max(1);
+    let at_a_time = environment.get("AWS_LAMBDA_MAX_CONCURRENCY");
+    let at_a_time = at_a_time.and_then(|text| text.parse().ok()).unwrap_or(1).max(1);
     runtime::serve(authorizer, &platform, at_a_time).await;
     ExitCode::FAILURE
 }
 
-/// Says what is wrong to the log and to Lambda, which shows it where the deployment fails.
-async fn refuse(problems: &impl Display, platform: Option<RuntimeApi>) -> ExitCode {
-    #[allow(clippy::print_stderr, reason = "Lambda collects it, and a terminal shows it")]
-    {
-        eprintln!("{problems}");
-    }
+/// Says what is wrong to Lambda, which shows it where the deployment fails.
+async fn refuse(problems: &Problems, platform: Option<RuntimeApi>) -> ExitCode {
     if let Some(mut platform) = platform {
         let report = tokio::time::timeout(REPORT_PATIENCE, platform.init_error("BadConfiguration", problems));
         if let Ok(Err(error)) | Err(error) = report.await.map_err(Into::into) {

@@ -5,8 +5,6 @@
 #[path = "../examples/explain/main.rs"]
 mod explain;
 
-use std::collections::HashMap;
-
 use explain::common::Environment;
 use explain::common::support::tokens::{self, SigningKey};
 use serde_json::{Value, json};
@@ -46,8 +44,7 @@ impl Trusted {
 }
 
 async fn run(settings: &[(&'static str, String)], arguments: &[&str], input: &str) -> Result<String, String> {
-    let settings: HashMap<_, _> = settings.iter().cloned().collect();
-    let environment = Environment::of(move |name| settings.get(name).cloned());
+    let environment = Environment::of(settings.iter().cloned());
     let arguments: Vec<_> = arguments.iter().copied().map(str::to_owned).collect();
     explain::explain(&arguments, input.as_bytes(), &environment, false).await
 }
@@ -228,8 +225,7 @@ async fn what_is_wrong_is_said_without_an_echo() {
 #[tokio::test]
 async fn colour_only_adds_colour() {
     let trusted = Trusted::new(&[]);
-    let settings: HashMap<_, _> = trusted.settings.iter().cloned().collect();
-    let environment = Environment::of(move |name| settings.get(name).cloned());
+    let environment = Environment::of(trusted.settings.iter().cloned());
     let arguments = [trusted.token(json!({"iss": "https://example.com"}))];
     let page = async |colour| explain::explain(&arguments, &[][..], &environment, colour).await.unwrap();
     let (plain, coloured) = (page(false).await, page(true).await);

@@ -26,15 +26,11 @@ impl Decision {
     pub(crate) async fn of(event: &str, environment: &Environment) -> Result<Self, String> {
         let log = Log::default();
         let _kept = log.keep();
-        Config::read(|name| environment.variable(name)).map_err(|problems| problems.to_string())?;
-        let telling = |name: &str| match name {
-            // An error says no more than `Unauthorized`: the same decision, but with its reason in a policy.
-            "REFUSAL" => Some("deny".to_owned()),
-            // Nothing is to be counted.
-            "METRICS_NAMESPACE" => None,
-            _ => environment.variable(name),
-        };
-        let config = Config::read(telling).map_err(|problems| problems.to_string())?;
+        Config::read(&environment.with(&[])).map_err(|problems| problems.to_string())?;
+        // An error says no more than `Unauthorized`: the same decision, but with its reason in a policy. Nothing is to
+        // be counted.
+        let telling = environment.with(&[("REFUSAL", "deny"), ("METRICS_NAMESPACE", "")]);
+        let config = Config::read(&telling).map_err(|problems| problems.to_string())?;
         let authorizer = Authorizer::new(config);
         authorizer.prefetch().await;
         let outcome = match authorizer.authorize(event, Invocation::default()).await {
