@@ -399,7 +399,7 @@ impl Reader<'_> {
         let algorithms = self.algorithms(fields);
         let rules = Rules {
             audiences: fields.audience.clone(),
-            audience_claims: self.claims_at(&fields.place("AUDIENCE_CLAIM"), &fields.audience_claim),
+            audience_claims: self.audience_claims(fields),
             required: self.required_claims(fields),
             ..shared.clone()
         };
@@ -409,6 +409,17 @@ impl Reader<'_> {
         let is_right = self.problems.len() == problems;
         is_right.then_some(())?;
         Some(Issuer { name: name?, algorithms: algorithms?, types, rules, scope_claims, keys: keys? })
+    }
+
+    fn audience_claims(&mut self, fields: &Fields) -> Vec<ClaimPath> {
+        let place = fields.place("AUDIENCE_CLAIM");
+        for name in &fields.audience_claim {
+            // Who sent the token and when says nothing of whom it is for.
+            if ["iss", "exp", "nbf", "iat"].contains(&name.strip_prefix('/').unwrap_or(name)) {
+                self.problem(&place, format!("`{name}` cannot hold an audience"));
+            }
+        }
+        self.claims_at(&place, &fields.audience_claim)
     }
 
     fn issuer_name(&mut self, fields: &Fields) -> Option<String> {

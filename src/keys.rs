@@ -204,9 +204,9 @@ impl Keys {
 }
 
 impl State {
-    /// How old the keys are, if there are any.
+    /// How old the keys are, if that is known.
     fn age(&self, now: &Now) -> Option<Duration> {
-        self.cache.keys().map(|_| self.cache.age(now))
+        self.cache.known_age(now)
     }
 
     fn is_renewing(&self) -> bool {

@@ -54,12 +54,10 @@ fn the_sample_has_every_setting_with_its_default() {
 fn the_sample_is_a_good_configuration_with_and_without_its_defaults() {
     let sample = fs::read_to_string(".env.sample").unwrap();
     for commented in [false, true] {
-        let variable = |line: &'static str| {
-            let line = if commented { line.strip_prefix("# ").unwrap_or(line) } else { line };
-            line.strip_suffix('\'')?.split_once("='")
-        };
-        let sample: &'static str = sample.clone().leak();
-        let environment: Environment = sample.lines().filter_map(variable).collect();
+        let lines = sample.lines().map(|line| if commented { line.trim_start_matches("# ") } else { line });
+        let lines = lines.filter(|line| !line.starts_with('#'));
+        let variables = lines.filter_map(|line| line.strip_suffix('\'')?.split_once("='"));
+        let environment: Environment = variables.collect();
         assert!(environment.get("ISSUER").is_some());
         token_authorizer::Config::read(&environment).unwrap();
     }

@@ -449,6 +449,49 @@ fn no_document_costs_much_memory() {
 }
 
 #[test]
+fn nothing_encoded_is_asked_for_and_an_empty_encoding_is_none() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    for (encoding, expected) in [
+        ("", "Allow"),
+        (" ", "Allow"),
+        ("identity", "Allow"),
+        ("Identity, identity", "Allow"),
+        ("gzip", "keys_unavailable"),
+        ("identity, br", "keys_unavailable"),
+        ("\u{e9}", "keys_unavailable"),
+    ] {
+        idp.behave(Behaviour::Encoding(encoding.to_owned()));
+        let lambda = start(&idp, &[]);
+        let answer = said(&lambda.invoke(&good(&idp, &key)));
+        assert!(answer.starts_with(expected), "{encoding:?}: {answer}");
+    }
+    let seen = idp.headers_seen();
+    let accepted: Vec<_> =
+        seen.iter().filter(|(name, _)| name == "accept-encoding").map(|(_, value)| &**value).collect();
+    assert_eq!(accepted, ["identity"]);
+}
+
+#[test]
+fn the_age_of_bundled_keys_is_unknown() {
+    let (built_in, published) = (SigningKey::rsa("k0"), SigningKey::rsa("k1"));
+    let idp = provider(&published);
+    idp.down();
+    let keys = super::support::tokens::jwks(&[&built_in]).to_string();
+    let lambda = start(&idp, &[("JWKS", &keys), ("METRICS_NAMESPACE", "Pets")]);
+    assert_eq!(said(&lambda.invoke(&good(&idp, &built_in))), "Allow");
+    let failed = failure(&lambda);
+    assert_eq!(failed.get("age_seconds"), None, "{failed}");
+    let metric = lambda.wait_for_log(|line| line["KeyFetches"] == 1);
+    assert_eq!(metric.get("KeyAge"), None, "{metric}");
+    idp.up();
+    ask_until(&lambda, &good(&idp, &published), "Allow", "keys_unavailable");
+    idp.down();
+    lambda.invoke(&good(&idp, &SigningKey::rsa("k2")));
+    lambda.wait_for_log(|line| line["KeyFetchFailures"] == 0 && line["KeyAge"] == 0);
+}
+
+#[test]
 fn keys_that_moved_are_discovered_again() {
     let key = SigningKey::rsa("k1");
     let (idp, elsewhere) = (provider(&key), provider(&SigningKey::rsa("k2")));

@@ -43,6 +43,8 @@ pub(crate) enum Behaviour {
     Gzip(Vec<u8>),
     /// The good body under this content type.
     ContentType(String),
+    /// The good body as it is, said to be in this encoding.
+    Encoding(String),
 }
 
 pub(crate) struct Idp {
@@ -258,6 +260,7 @@ fn answer(
             healthy.body = body;
         }
         Behaviour::ContentType(kind) => healthy = healthy.header("Content-Type", kind),
+        Behaviour::Encoding(encoding) => healthy = healthy.header("Content-Encoding", encoding),
     }
     if healthy.status == 304 {
         healthy.body.clear();
