@@ -24,9 +24,9 @@ use measuring::{
     AUDIENCE, cpu, is_allowed, key_set, mebibytes, median, microseconds, milliseconds, pin,
     quantile, start,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use support::events::bearer;
-use support::idp::{Behaviour, Idp};
+use support::idp::{Behaviour, Idp, costly_values};
 use support::process::Lambda;
 use support::runtime_api::Reply;
 use support::tokens::{SigningKey, b64, claims};
@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         ("outage", outages),
         ("start", down_at_start),
         ("documents", bad_documents),
+        ("costly", costly_documents),
         ("lookup", lookup),
     ];
     let mut table = Table::default();
@@ -233,6 +234,84 @@ fn bad_documents(table: &mut Table) {
             &milliseconds(within),
             reply.elapsed <= within,
         );
+    }
+}
+
+/// Documents of a mebibyte that cost a reader dearly who builds what it reads, beside one of ordinary keys.
+fn costly_documents(table: &mut Table) {
+    let key = SigningKey::rsa("k1");
+    // Filled up with certificates, as many providers do.
+    let filled = |mut members: Vec<Value>| {
+        members.push(key.jwk());
+        let room = ((1 << 20) - json!(members).to_string().len()) / members.len()
+            - r#","x5c":[""]"#.len()
+            - 1;
+        members.iter_mut().for_each(|member| member["x5c"] = json!(["A".repeat(room)]));
+        json!({ "keys": members }).to_string()
+    };
+    let rsa = filled(key_set(&key, 999)["keys"].as_array().unwrap().clone());
+    let p256 = filled((0..999).map(|n| SigningKey::es256(&format!("ec-{n}")).jwk()).collect());
+    let p384 = filled((0..999).map(|n| SigningKey::es384(&format!("ec-{n}")).jwk()).collect());
+
+    let measure = |document: String| {
+        let idp = Idp::start();
+        idp.serve(&[&key]);
+        let lambda =
+            start(&idp, &[SOON, ("JWKS_STALE_SECONDS", "1"), ("ALGORITHMS", "RS256 ES256 ES384")]);
+        let mut claims = claims(&idp.issuer(), AUDIENCE);
+        claims["exp"] = json!(claims["exp"].as_u64().unwrap() + 3600);
+        let good = bearer(&key.token(&claims));
+        assert!(is_allowed(&lambda.invoke(&good)));
+        idp.serve_bytes(document.into_bytes());
+        let (mut times, before) = (Vec::new(), lambda.peak_kib());
+        for _ in 0..5 {
+            // After failures, the pauses between attempts grow.
+            let fetches = idp.fetches();
+            while idp.fetches() == fetches {
+                thread::sleep(PAST);
+                let before = cpu(&lambda);
+                lambda.invoke(&good);
+                times.push(cpu(&lambda) - before);
+            }
+        }
+        times.sort_unstable();
+        times.drain(..times.len() - 5);
+        (median(&times), lambda.peak_kib() - before)
+    };
+    let memory = |table: &mut Table, name: &str, grown: u64| {
+        table.row(
+            &format!("{name}: peak memory grows by"),
+            &mebibytes(grown),
+            "16 MiB",
+            grown < 16 * 1024,
+        );
+    };
+    let mut ordinary = Duration::ZERO;
+    for (name, document) in [("RSA", rsa), ("P-256", p256), ("P-384", p384)] {
+        assert!(document.len() > 1_000_000 && document.len() <= 1 << 20, "{}", document.len());
+        let (time, grown) = measure(document);
+        let name = format!("1 MiB, 1,000 {name} keys");
+        memory(table, &name, grown);
+        table.row(&format!("{name}: CPU"), &milliseconds(time), "-", true);
+        ordinary = ordinary.max(time);
+    }
+    for (name, value) in costly_values() {
+        for (place, document) in [
+            ("beside the keys", format!(r#"{{"x":{value},"keys":[{}]}}"#, key.jwk())),
+            ("in a key", format!(r#"{{"keys":[{{"x":{value}}},{}]}}"#, key.jwk())),
+            ("for the keys", format!(r#"{{"keys":{value}}}"#)),
+        ] {
+            let (time, grown) = measure(document);
+            let what = format!("1 MiB, {name} {place}");
+            memory(table, &what, grown);
+            let measured = format!("{} / {}", milliseconds(time), milliseconds(ordinary));
+            table.row(
+                &format!("{what}: CPU, by the ordinary keys"),
+                &measured,
+                "1.1",
+                time <= ordinary.mul_f64(1.1),
+            );
+        }
     }
 }
 

@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
     if let Some(issuer) = environment.local_issuer() {
         println!("identity provider: {issuer} (on this machine, until this program ends)\n");
     }
-    let config = match Config::read(|name| environment.variable(name)) {
+    let config = match Config::read(&environment.with(&[])) {
         Ok(config) => config,
         Err(problems) => {
             eprintln!("{problems}");

@@ -205,12 +205,13 @@ impl Authorizer {
         };
         let context = Context::copy(&self.context, claims);
         *omitted = context.omitted.iter().map(|name| (*name).to_owned()).collect();
+        let usage_key = self.usage_key.as_ref().and_then(|path| claims.get(path)?.as_str());
         let allow = Allow {
             principal,
-            access: access,
+            access,
             expires_at: expires_at.filter(|_| self.expiry_guard),
             context,
-            usage_key: self.usage_key.as_ref().and_then(|path| claims.get(path)?.as_str()),
+            usage_key: usage_key.filter(|key| !key.is_empty()),
         };
         Ok(allow.answer(stage, response_format))
     }

@@ -247,7 +247,8 @@ impl AfterAnswer {
 }
 
 /// The beginning of what a token says. Formats escape line feeds and the like, but JSON leaves as they are the
-/// characters at which some readers break lines too, and those that make a terminal obey or reorder text.
+/// characters at which some readers break lines too, those that make a terminal obey or reorder text, and those that
+/// cannot be seen.
 fn excerpt(text: &str) -> Cow<'_, str> {
     let end = text.char_indices().nth(MAX_LOGGED).map_or(text.len(), |(end, _)| end);
     let text = &text[..end];
@@ -256,14 +257,11 @@ fn excerpt(text: &str) -> Cow<'_, str> {
     }
     let mut excerpt = String::with_capacity(text.len());
     for c in text.chars() {
-        match c {
-            '\u{7f}'..='\u{9f}'
-            | '\u{200e}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}' => {
-                excerpt.extend(c.escape_unicode());
-            }
-            _ => excerpt.push(c),
+        if c < '\u{7f}' {
+            excerpt.push(c);
+        } else {
+            // What Rust holds to be printable stays; combining marks are among what has no width of its own.
+            excerpt.extend(c.escape_debug());
         }
     }
     Cow::Owned(excerpt)

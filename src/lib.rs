@@ -13,6 +13,8 @@
 //! |---|---|
 //! | `authorizer` | the flow, and its one log event |
 //! | `config` | environment -> settings |
+//! | `spelling` | *pure*: names that are nearly a setting's |
+//! | `environment` | variables, read once |
 //! | `log` | the form of log lines |
 //! | `metrics` | lines that CloudWatch turns into metrics |
 //! | `keys` | the keys of an issuer: look-ups, one refresh at a time |
@@ -50,6 +52,7 @@ mod reason;
 mod support;
 
 pub use authorizer::Authorizer;
+pub use config::environment::Environment;
 pub use config::{Config, Problem, Problems, SETTINGS, Setting};
 pub use decision::{AfterAnswer, Decision, Failure, Invocation, Verdict};
 pub use explain::{Explanation, Step, StepState};
@@ -57,5 +60,5 @@ pub use gateway::policy::Answer;
 pub use jose::token::MAX_TOKEN_BYTES;
 pub use keys::discovery::jwks_uri;
 pub use keys::http::Endpoint;
-pub use log::Log;
+pub use log::{Log, bad_configuration as log_bad_configuration};
 pub use reason::{Denial, Fault, Obstacle, Reason};

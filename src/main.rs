@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::env;
-use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,7 +16,9 @@ use lambda_runtime_api_client::{PooledClient, build_request};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use serde_json::value::RawValue;
-use token_authorizer::{AfterAnswer, Answer, Authorizer, Config, Invocation, Log};
+use token_authorizer::{
+    AfterAnswer, Answer, Authorizer, Config, Environment, Invocation, Log, Problems,
+};
 
 /// Lambda ends the init phase after 10 s, and starts it once more under the time limit of the function.
 const INIT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -40,17 +41,23 @@ tokio::task_local! {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     #[allow(clippy::disallowed_methods, reason = "the one place where the environment is read")]
-    let variable = |name: &str| env::var(name).ok();
-    let log = Log::start(
-        variable("AWS_LAMBDA_LOG_LEVEL").as_deref(),
-        variable("AWS_LAMBDA_LOG_FORMAT").as_deref(),
-    );
-    let lambda = platform(variable);
-    let authorizer = match (Config::read(variable), &lambda) {
+    let environment: Environment = env::vars_os().collect();
+    let log = Log::start(&environment);
+    let lambda = platform(&environment);
+    let authorizer = match (Config::read(&environment), lambda) {
         (Ok(config), Ok(_)) => Arc::new(Authorizer::new(config)),
         // Somebody started the program by hand.
-        (Ok(_), Err(missing)) => return refuse(&format!("{missing}: {NOT_IN_LAMBDA}"), None).await,
-        (Err(problems), lambda) => return refuse(&problems, lambda.as_ref().ok()).await,
+        (Ok(_), Err(missing)) => {
+            #[allow(clippy::print_stderr, reason = "a terminal shows it")]
+            {
+                eprintln!("{missing}: {NOT_IN_LAMBDA}");
+            }
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+        (Err(problems), lambda) => {
+            token_authorizer::log_bad_configuration(&problems, &environment);
+            return refuse(&problems, lambda.ok()).await;
+        }
     };
     // What is not there by then goes on beside the first invocations.
     let _ = tokio::time::timeout(INIT_TIMEOUT, authorizer.prefetch()).await;
@@ -122,29 +129,26 @@ async fn finish<E>(answered: impl Future<Output = Result<(), E>>) -> Result<(), 
 }
 
 /// A client of the Runtime API, if the environment is Lambda's. The error names what is missing.
-fn platform(variable: impl Fn(&str) -> Option<String>) -> Result<PooledClient, String> {
+fn platform(environment: &Environment) -> Result<PooledClient, String> {
     for name in
         ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION"]
     {
-        variable(name)
-            .filter(|value| !value.is_empty())
-            .ok_or_else(|| format!("{name} is not set"))?;
+        if environment.get(name).is_none_or(str::is_empty) {
+            return Err(format!("{name} is not set"));
+        }
     }
-    let memory =
-        variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|text| text.parse::<i32>().ok());
+    let memory = environment
+        .get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        .and_then(|text| text.parse::<i32>().ok());
     memory.ok_or("AWS_LAMBDA_FUNCTION_MEMORY_SIZE is not a number")?;
-    let endpoint = variable("AWS_LAMBDA_RUNTIME_API").and_then(|text| text.parse().ok());
+    let endpoint = environment.get("AWS_LAMBDA_RUNTIME_API").and_then(|text| text.parse().ok());
     let client = endpoint.map(|endpoint| PooledClient::builder().with_endpoint(endpoint).build());
     let client = client.filter(|client| client.base.authority().is_some());
     client.ok_or_else(|| "AWS_LAMBDA_RUNTIME_API is not a host and a port".to_owned())
 }
 
-/// Says what is wrong to the log and to Lambda, which shows it where the deployment fails.
-async fn refuse(problems: &impl Display, lambda: Option<&PooledClient>) -> ExitCode {
-    #[allow(clippy::print_stderr, reason = "Lambda collects it, and a terminal shows it")]
-    {
-        eprintln!("{problems}");
-    }
+/// Says what is wrong to Lambda, which shows it where the deployment fails.
+async fn refuse(problems: &Problems, lambda: Option<PooledClient>) -> ExitCode {
     let report =
         json!({"errorType": "BadConfiguration", "errorMessage": problems.to_string()}).to_string();
     let report = build_request()

@@ -1499,7 +1499,7 @@ impl Table {
         ];
         let all: BTreeMap<_, _> = usual.into_iter().chain(settings.iter().cloned()).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let config = Config::read(|name| all.get(name).cloned()).unwrap();
+        let config = Config::read(&all.iter().collect()).unwrap();
         let authorizer = {
             let _context = runtime.enter();
             Authorizer::new(config)

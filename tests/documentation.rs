@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use token_authorizer::{Obstacle, Reason, SETTINGS};
+use token_authorizer::{Environment, Obstacle, Reason, SETTINGS};
 
 /// The rows of the tables in this document whose first cell is a code: the code, and the other cells.
 fn rows(document: &str) -> Vec<(String, Vec<String>)> {
@@ -59,15 +59,13 @@ fn the_sample_has_every_setting_with_its_default() {
 fn the_sample_is_a_good_configuration_with_and_without_its_defaults() {
     let sample = fs::read_to_string(".env.sample").unwrap();
     for commented in [false, true] {
-        let variable = |name: &str| {
-            let line = |line: &str| {
-                let line = if commented { line.strip_prefix("# ").unwrap_or(line) } else { line };
-                Some(line.strip_prefix(name)?.strip_prefix("='")?.strip_suffix('\'')?.to_owned())
-            };
-            sample.lines().find_map(line)
-        };
-        assert!(variable("ISSUER").is_some());
-        token_authorizer::Config::read(variable).unwrap();
+        let lines =
+            sample.lines().map(|line| if commented { line.trim_start_matches("# ") } else { line });
+        let lines = lines.filter(|line| !line.starts_with('#'));
+        let variables = lines.filter_map(|line| line.strip_suffix('\'')?.split_once("='"));
+        let environment: Environment = variables.collect();
+        assert!(environment.get("ISSUER").is_some());
+        token_authorizer::Config::read(&environment).unwrap();
     }
 }
 

@@ -5,8 +5,6 @@
 #[path = "../examples/explain/main.rs"]
 mod explain;
 
-use std::collections::HashMap;
-
 use explain::common::Environment;
 use explain::common::support::tokens::{self, SigningKey};
 use serde_json::{Value, json};
@@ -63,8 +61,7 @@ async fn explained(
     arguments: &[&str],
     input: &str,
 ) -> Result<explain::Explained, String> {
-    let settings: HashMap<_, _> = settings.iter().cloned().collect();
-    let environment = Environment::of(move |name| settings.get(name).cloned());
+    let environment = Environment::of(settings.iter().cloned());
     let arguments: Vec<_> = arguments.iter().copied().map(str::to_owned).collect();
     explain::explain(&arguments, input.as_bytes(), &environment, false).await
 }
@@ -325,8 +322,7 @@ async fn what_is_wrong_is_said_without_an_echo() {
 #[tokio::test]
 async fn colour_only_adds_colour() {
     let trusted = Trusted::new(&[]);
-    let settings: HashMap<_, _> = trusted.settings.iter().cloned().collect();
-    let environment = Environment::of(move |name| settings.get(name).cloned());
+    let environment = Environment::of(trusted.settings.iter().cloned());
     let arguments = [trusted.token(json!({"iss": "https://example.com"}))];
     let page = async |colour| {
         explain::explain(&arguments, &[][..], &environment, colour).await.unwrap().page

@@ -60,11 +60,8 @@ fn authorizer(settings: &[(&str, &str)]) -> Authorizer {
         ("JWKS", &*jwks),
         ("ALGORITHMS", &*algorithms),
     ];
-    let all = [settings, &usual].concat();
-    let variable = |wanted: &str| {
-        all.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned())
-    };
-    Authorizer::new(Config::read(variable).unwrap())
+    let all = usual.iter().chain(settings).copied();
+    Authorizer::new(Config::read(&all.collect()).unwrap())
 }
 
 fn ask(authorizer: &Authorizer, event: &str) -> Result<Value, Failure> {
@@ -290,13 +287,11 @@ proptest! {
         // `@` and the authorities would be read from files.
         let settings = token_authorizer::SETTINGS.iter().map(|setting| setting.name).zip(&values);
         let settings: Vec<_> = settings.filter(|(name, value)| *name != "JWKS_CA_FILE" && !value.trim().starts_with('@')).collect();
-        let value = |wanted: &str| settings.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).clone());
-        if let Err(problems) = Config::read(value) {
+        if let Err(problems) = Config::read(&settings.iter().copied().collect()) {
             prop_assert!(!problems.0.is_empty());
         }
-        for (name, _) in &settings {
-            let alone = Config::read(|wanted| Some(wanted).filter(|wanted| wanted == name).and_then(value));
-            prop_assert!(alone.is_err());
+        for setting in settings {
+            prop_assert!(Config::read(&[setting].into_iter().collect()).is_err());
         }
     }
 
@@ -309,7 +304,7 @@ proptest! {
         for document in [json!({"keys": members}), json!({"keys": [key, KEYS[3].jwk(), jwk]}), json!({"keys": whole}), whole] {
             let document = document.to_string();
             let settings = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("JWKS", &document), ("ALGORITHMS", "RS256 ES256")];
-            let config = Config::read(|wanted| settings.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned()));
+            let config = Config::read(&settings.into_iter().collect());
             if let Ok(config) = config {
                 assert_answered(&Authorizer::new(config), &bearer(&KEYS[3].token(&tokens::claims(ISSUER, AUDIENCE))));
             }

@@ -57,8 +57,8 @@ impl Work {
     pub(crate) fn prepare(self) -> Box<dyn FnMut()> {
         match self {
             Self::Decide { settings, event, outcome } => {
-                let config = Config::read(|name| settings.get(name).cloned())
-                    .unwrap_or_else(|bad| panic!("{bad}"));
+                let config =
+                    Config::read(&settings.iter().collect()).unwrap_or_else(|bad| panic!("{bad}"));
                 let authorizer = Authorizer::new(config);
                 let decide = move |event: &str| {
                     // It never waits: the keys are configured.
@@ -283,7 +283,7 @@ pub(crate) fn all() -> Vec<Case> {
 /// What the authorizer answers.
 fn answer(work: &Work) -> Value {
     let Work::Decide { settings, event, .. } = work else { panic!("not a decision") };
-    let authorizer = Authorizer::new(Config::read(|name| settings.get(name).cloned()).unwrap());
+    let authorizer = Authorizer::new(Config::read(&settings.iter().collect()).unwrap());
     let answer =
         authorizer.authorize(event, Invocation::default()).now_or_never().unwrap().unwrap();
     serde_json::from_str(answer.get()).unwrap()

@@ -80,9 +80,9 @@ pub(crate) async fn explain(
     let event = event(text.trim());
 
     // Nothing is to be counted.
-    let telling = |name: &str| environment.variable(name).filter(|_| name != "METRICS_NAMESPACE");
-    let authorizer =
-        Authorizer::new(Config::read(telling).map_err(|problems| problems.to_string())?);
+    let telling = environment.with(&[("METRICS_NAMESPACE", "")]);
+    let config = Config::read(&telling).map_err(|problems| problems.to_string())?;
+    let authorizer = Authorizer::new(config);
     authorizer.prefetch().await;
     let mut decision = authorizer.decide(&event).await;
     let answer = authorizer.answer(&mut decision);

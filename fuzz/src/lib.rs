@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a finding is a panic")]
 #![allow(unreachable_pub, reason = "in `tests/corpus.rs` this is a module")]
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use aws_lc_rs::hmac;
@@ -97,8 +96,7 @@ pub fn config(bytes: &[u8]) {
 
 /// Nothing where the configuration is refused, which it must be with reasons.
 fn authorizer(settings: &[(&str, &str)]) -> Option<Authorizer> {
-    let settings: HashMap<_, _> = settings.iter().copied().collect();
-    match Config::read(|name| settings.get(name).map(|value| (*value).to_owned())) {
+    match Config::read(&settings.iter().copied().collect()) {
         Ok(config) => Some(Authorizer::new(config)),
         Err(problems) => {
             assert!(!problems.0.is_empty() && problems.to_string().contains('\n'));

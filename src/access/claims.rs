@@ -1,6 +1,6 @@
 //! The rules for the claims of a verified token (RFC 7519 section 4.1): who it is for, when, and about whom.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::clock::Now;
 use crate::jose::token::{ClaimPath, Claims};
@@ -175,10 +175,17 @@ fn satisfies(claim: &Value, accepted: &[Value]) -> bool {
 fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => {
-            a == b || a.as_f64() == b.as_f64() && (a.is_f64() || b.is_f64())
+            a == b || whole(a).is_some_and(|number| whole(b) == Some(number))
         }
         _ => a == b,
     }
+}
+
+/// The whole number that this is, exactly: as floats, large ones would equal their neighbours.
+fn whole(number: &Number) -> Option<i128> {
+    let of_float =
+        |float: f64| (float.fract() == 0.0 && float.abs() < 2f64.powi(64)).then_some(float as i128);
+    number.as_i128().or_else(|| of_float(number.as_f64()?))
 }
 
 fn texts(paths: &[ClaimPath]) -> String {
@@ -430,6 +437,17 @@ mod tests {
                 json!(9_007_199_254_740_992_u64),
                 Err(ClaimInvalid),
             ),
+            (json!([9_007_199_254_740_993_u64]), json!(9_007_199_254_740_992.0), Err(ClaimInvalid)),
+            (json!([9_007_199_254_740_992.0]), json!(9_007_199_254_740_993_u64), Err(ClaimInvalid)),
+            (json!([9_007_199_254_740_992_u64]), json!(9_007_199_254_740_992.0), Ok(())),
+            (
+                json!([-9_007_199_254_740_993_i64]),
+                json!(-9_007_199_254_740_992.0),
+                Err(ClaimInvalid),
+            ),
+            (json!([u64::MAX]), json!(18_446_744_073_709_551_616.0), Err(ClaimInvalid)),
+            (json!([i64::MIN]), json!(-9_223_372_036_854_775_808.0), Ok(())),
+            (json!([u64::MAX]), json!(1e308), Err(ClaimInvalid)),
             (json!([u64::MAX]), json!(-1), Err(ClaimInvalid)),
             (json!([true]), json!(true), Ok(())),
             (json!([true]), json!(false), Err(ClaimInvalid)),

@@ -1,5 +1,8 @@
 //! The settings: read once from the environment, every problem reported at once.
 
+pub(crate) mod environment;
+mod spelling;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
@@ -9,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::access::claims::Rules;
 use crate::access::rights::{Rights, Routes};
+use crate::config::environment::Environment;
 use crate::gateway::event::{Credentials, Source};
 use crate::gateway::policy::{self, ContextClaim};
 use crate::jose::algorithm::Algorithms;
@@ -77,6 +81,9 @@ const PER_ISSUER: [&str; 9] = [
     "REQUIRED_CLAIMS",
     "SCOPE_CLAIMS",
 ];
+
+/// Variables of others that are honoured.
+const PLATFORM: [&str; 2] = ["LAMBDA_TASK_ROOT", "SSL_CERT_FILE"];
 
 /// Names that API Gateway fills itself in `$context.authorizer` (Developer Guide, "$context variables").
 const RESERVED_CONTEXT: [&str; 9] = [
@@ -159,9 +166,12 @@ impl fmt::Display for Problem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
+/// What stands above the problems.
+pub(crate) const BAD_CONFIGURATION: &str = "bad configuration";
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("bad configuration")?;
+        f.write_str(BAD_CONFIGURATION)?;
         self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
@@ -169,14 +179,16 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 impl Config {
-    /// Reads the settings. `variable` is the environment: `|name| std::env::var(name).ok()`.
+    /// Reads the settings.
     ///
     /// # Errors
     ///
     /// Everything that is wrong, at once.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Problems> {
-        let mut reader = Reader { variable: &variable, problems: Vec::new() };
+    pub fn read(environment: &Environment) -> Result<Self, Problems> {
+        let mut reader = Reader { environment, problems: Vec::new() };
+        reader.unreadable();
         let config = reader.config();
+        reader.misspelled();
         match config {
             Some(config) if reader.problems.is_empty() => Ok(config),
             _ => Err(Problems(reader.problems)),
@@ -212,12 +224,36 @@ impl Fields {
 }
 
 /// Reads variables and keeps the problems.
-struct Reader<'v> {
-    variable: &'v dyn Fn(&str) -> Option<String>,
+struct Reader<'e> {
+    environment: &'e Environment,
     problems: Vec<Problem>,
 }
 
 impl Reader<'_> {
+    /// A setting that cannot be read is not one that is unset: that could be a check that is off.
+    fn unreadable(&mut self) {
+        // What the platform sets for the log is warned of there.
+        let settings =
+            SETTINGS.iter().map(|setting| setting.name).filter(|name| !name.starts_with("AWS_"));
+        for name in settings.chain(PLATFORM) {
+            if self.environment.is_unreadable(name) {
+                self.problem(name, "is not UTF-8");
+            }
+        }
+    }
+
+    /// Neither is one whose name is mistyped.
+    fn misspelled(&mut self) {
+        let settings = || SETTINGS.iter().map(|setting| setting.name);
+        let others =
+            self.environment.names().filter(|name| !settings().any(|setting| setting == *name));
+        for (name, meant) in
+            others.filter_map(|name| Some((name, spelling::meant(name, settings())?)))
+        {
+            self.problem(name, format!("is no setting; is {meant} meant?"));
+        }
+    }
+
     fn config(&mut self) -> Option<Config> {
         let lifetimes = self.lifetimes();
         let leeway = self.number("LEEWAY_SECONDS", 0..=300);
@@ -293,6 +329,9 @@ impl Reader<'_> {
 
     /// The issuers as they are named: one by variables, or several by `ISSUERS`.
     fn fields(&mut self) -> Vec<Fields> {
+        if self.reported("ISSUERS") {
+            return Vec::new();
+        }
         if self.set("ISSUERS").is_none() {
             return vec![Fields {
                 entry: String::new(),
@@ -389,8 +428,7 @@ impl Reader<'_> {
         let algorithms = self.algorithms(fields);
         let rules = Rules {
             audiences: fields.audience.clone(),
-            audience_claims: self
-                .claims_at(&fields.place("AUDIENCE_CLAIM"), &fields.audience_claim),
+            audience_claims: self.audience_claims(fields),
             required: self.required_claims(fields),
             ..shared.clone()
         };
@@ -408,6 +446,17 @@ impl Reader<'_> {
             scope_claims,
             keys: keys?,
         })
+    }
+
+    fn audience_claims(&mut self, fields: &Fields) -> Vec<ClaimPath> {
+        let place = fields.place("AUDIENCE_CLAIM");
+        for name in &fields.audience_claim {
+            // Who sent the token and when says nothing of whom it is for.
+            if ["iss", "exp", "nbf", "iat"].contains(&name.strip_prefix('/').unwrap_or(name)) {
+                self.problem(&place, format!("`{name}` cannot hold an audience"));
+            }
+        }
+        self.claims_at(&place, &fields.audience_claim)
     }
 
     fn issuer_name(&mut self, fields: &Fields) -> Option<String> {
@@ -587,7 +636,10 @@ impl Reader<'_> {
 
     /// The variable as it is set: trimmed, and not blank.
     fn set(&self, name: &str) -> Option<String> {
-        (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        self.environment
+            .get(name)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
     }
 
     /// The variable, or its default.
@@ -742,10 +794,7 @@ mod tests {
     const ONE: [(&str, &str); 2] = [("ISSUER", "https://login.example.com"), ("AUDIENCE", "api")];
 
     fn read(settings: &[(&str, &str)]) -> Result<Config, Problems> {
-        Config::read(|wanted| {
-            let set = settings.iter().rev().find(|(name, _)| *name == wanted);
-            set.map(|(_, value)| (*value).to_owned())
-        })
+        Config::read(&settings.iter().copied().collect())
     }
 
     fn read_with(settings: &[(&str, &str)]) -> Result<Config, Problems> {
@@ -923,7 +972,13 @@ mod tests {
                 "ALGORITHMS",
                 &[",", "none", "RS256,none", "rs256", "Ed25519", "ES512", "HS256", "RS256 HS512"],
             ),
-            ("AUDIENCE_CLAIM", &[",", "/a~"]),
+            (
+                "AUDIENCE_CLAIM",
+                &[
+                    ",", "/a~", "iss", "aud, iss", "/iss", "exp", "/exp", "nbf", "/nbf", "iat",
+                    "/iat",
+                ],
+            ),
             ("TOKEN_TYPES", &[","]),
             ("LEEWAY_SECONDS", &["301", "+5", "-1", "1.5", "1s", "ten", "18446744073709551616"]),
             (
@@ -965,7 +1020,11 @@ mod tests {
             ("USAGE_KEY_CLAIM", &["/~"]),
             ("REFUSAL", &["401", "Deny", "unauthorised"]),
             ("EXPIRY_GUARD", &["true", "ON", "1"]),
-            ("TOKEN_SOURCE", &[",", "Authorization", "header:", "Header:A", "body:a"]),
+            (
+                "TOKEN_SOURCE",
+                &[",", "Authorization", "header:", "Header:A", "body:a", "header:Authorization:"],
+            ),
+            ("TOKEN_SOURCE", &["header:A B", "header:Authorization, cookie:a=b"]),
             ("BEARER_PREFIX", &["no", "Optional"]),
             ("SIMPLE_RESPONSE", &["true", "yes"]),
             ("JWKS_FRESH_SECONDS", &["0", "86401", "-1", "ten"]),
@@ -1216,6 +1275,7 @@ mod tests {
             (with("algorithms", json!(["HS256"])), "ISSUERS[1].algorithms"),
             (with("algorithms", json!([])), "ISSUERS[1].algorithms"),
             (with("audience_claim", json!(["/~"])), "ISSUERS[1].audience_claim"),
+            (with("audience_claim", json!(["aud", "/iss"])), "ISSUERS[1].audience_claim"),
             (with("token_types", json!([])), "ISSUERS[1].token_types"),
             (with("required_claims", json!([])), "ISSUERS[1].required_claims"),
             (with("required_claims", json!({"a": null})), "ISSUERS[1].required_claims"),

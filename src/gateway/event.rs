@@ -206,8 +206,11 @@ impl Source {
         let wanted = || format!("`{text}`: want `header:NAME`, `query:NAME` or `cookie:NAME`");
         match text.split_once(':') {
             Some((_, "")) | None => Err(wanted()),
-            Some(("header", name)) => Ok(Self::Header(name.to_owned())),
             Some(("query", name)) => Ok(Self::Query(name.to_owned())),
+            Some(("header" | "cookie", name)) if !is_token(name) => Err(format!(
+                "`{text}`: no header or cookie has such a name (RFC 9110 section 5.6.2, token)"
+            )),
+            Some(("header", name)) => Ok(Self::Header(name.to_owned())),
             Some(("cookie", name)) => Ok(Self::Cookie(name.to_owned())),
             Some(_) => Err(wanted()),
         }
@@ -239,6 +242,14 @@ impl fmt::Display for Place<'_> {
             Self::Source(source) => source.fmt(f),
         }
     }
+}
+
+/// RFC 9110 section 5.6.2; RFC 6265 section 4.1.1 takes the names of cookies from there.
+fn is_token(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 /// How credentials are to be found.
@@ -768,8 +779,32 @@ mod tests {
         assert_eq!(Source::parse("header:X-A"), Ok(Source::Header("X-A".to_owned())));
         assert_eq!(Source::parse("query:a:b"), Ok(Source::Query("a:b".to_owned())));
         assert_eq!(Source::parse("cookie:__Host-id"), Ok(Source::Cookie("__Host-id".to_owned())));
+        assert_eq!(
+            Source::parse("header:!#$%&'*+-.^_`|~1"),
+            Ok(Source::Header("!#$%&'*+-.^_`|~1".to_owned()))
+        );
         for bad in ["", "Authorization", "header:", "Header:A", "body:token", ":A", "header"] {
             assert!(Source::parse(bad).unwrap_err().contains("header:NAME"), "{bad}");
+        }
+        for name in [
+            "A B",
+            "Authorization:",
+            "a=b",
+            "a;b",
+            "\"a\"",
+            "(a)",
+            "a/b",
+            "a@b",
+            "é",
+            "a\n",
+            "a\0",
+            "[a]",
+            "{a}",
+        ] {
+            for place in ["header", "cookie"] {
+                let found = Source::parse(&format!("{place}:{name}")).unwrap_err();
+                assert!(found.contains("RFC 9110"), "{place}:{name}: {found}");
+            }
         }
     }
 }

@@ -1026,12 +1026,9 @@ mod evaluation {
     /// The problems of a table, with the other settings right.
     fn problems(routes: &Value) -> Vec<String> {
         let routes = routes.to_string();
-        let config = Config::read(|name| match name {
-            "ISSUER" => Some("https://login.example.com".to_owned()),
-            "AUDIENCE" => Some("my-api".to_owned()),
-            "ROUTES" => Some(routes.clone()),
-            _ => None,
-        });
+        let settings =
+            [("ISSUER", "https://login.example.com"), ("AUDIENCE", "my-api"), ("ROUTES", &*routes)];
+        let config = Config::read(&settings.into_iter().collect());
         let problems = config.err().map(|problems| problems.0).unwrap_or_default();
         problems.iter().map(ToString::to_string).collect()
     }

@@ -12,15 +12,16 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, Par
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
-use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use crate::jose::algorithm::{self, Algorithm, Algorithms};
-use crate::jose::json;
+use crate::jose::json::{self, Members};
 
 /// More keys than any provider publishes; beyond it a document is refused whole.
 pub(crate) const MAX_KEYS: usize = 1000;
+
+/// The members of a key that are looked at (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
+const MEMBERS: [&str; 11] = ["kid", "kty", "use", "key_ops", "alg", "n", "e", "crv", "x", "y", "k"];
 
 /// How many keys of one id are tried on one token: what a signature check costs must stay bounded.
 const MAX_TRIES: usize = 4;
@@ -60,13 +61,12 @@ impl Key {
 
     /// The key in one member of a set, as far as `allowed` lets it be used. `None`: not usable.
     fn parse(member: &RawValue, allowed: Algorithms, origin: Origin) -> Option<Self> {
-        let jwk = json::object(member.get().as_bytes()).ok()?;
+        let jwk = Members::read(member.get(), &MEMBERS).ok()?;
         let id = match jwk.get("kid") {
             None => None,
-            Some(Value::String(id)) => Some(id.clone()),
-            Some(_) => return None,
+            Some(id) => Some(json::text(id)?.into_owned()),
         };
-        let (material, possible) = match jwk.get("kty")?.as_str()? {
+        let (material, possible) = match &*jwk.text("kty")? {
             "RSA" => rsa(&jwk)?,
             "EC" => elliptic_curve(&jwk)?,
             "OKP" => edwards_curve(&jwk)?,
@@ -88,22 +88,21 @@ impl fmt::Debug for Key {
 }
 
 /// What `use`, `key_ops` and `alg` (RFC 7517 sections 4.2 to 4.4) let the key do. `None`: no verifying at all.
-fn declared(jwk: &Map<String, Value>) -> Option<Algorithms> {
-    if jwk.get("use").is_some_and(|purpose| purpose != "sig") {
+fn declared(jwk: &Members<'_>) -> Option<Algorithms> {
+    if jwk.get("use").is_some_and(|purpose| json::text(purpose).as_deref() != Some("sig")) {
         return None;
     }
-    if let Some(operations) = jwk.get("key_ops")
-        && !operations.as_array()?.iter().any(|operation| operation == "verify")
-    {
-        return None;
+    if let Some(operations) = jwk.get("key_ops") {
+        let may_verify = |operation| json::text(operation).as_deref() == Some("verify");
+        json::array(operations)?.into_iter().any(may_verify).then_some(())?;
     }
     match jwk.get("alg") {
         None => Some(Algorithms::ALL),
-        Some(name) => algorithm::named(name.as_str()?).map(Algorithms::of),
+        Some(name) => algorithm::named(&json::text(name)?).map(Algorithms::of),
     }
 }
 
-fn rsa(jwk: &Map<String, Value>) -> Option<(DecodingKey, Algorithms)> {
+fn rsa(jwk: &Members<'_>) -> Option<(DecodingKey, Algorithms)> {
     let (modulus, exponent) = (unsigned(jwk, "n")?, unsigned(jwk, "e")?);
     let odd = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 1);
     let usable = RSA_BITS.contains(&bits(&modulus))
@@ -113,8 +112,8 @@ fn rsa(jwk: &Map<String, Value>) -> Option<(DecodingKey, Algorithms)> {
     usable.then(|| (DecodingKey::from_rsa_raw_components(&modulus, &exponent), Algorithms::RSA))
 }
 
-fn elliptic_curve(jwk: &Map<String, Value>) -> Option<(DecodingKey, Algorithms)> {
-    let (algorithm, parameters, size) = match jwk.get("crv")?.as_str()? {
+fn elliptic_curve(jwk: &Members<'_>) -> Option<(DecodingKey, Algorithms)> {
+    let (algorithm, parameters, size) = match &*jwk.text("crv")? {
         "P-256" => (Algorithm::ES256, &ECDSA_P256_SHA256_FIXED, 32),
         "P-384" => (Algorithm::ES384, &ECDSA_P384_SHA384_FIXED, 48),
         _ => return None,
@@ -128,15 +127,14 @@ fn elliptic_curve(jwk: &Map<String, Value>) -> Option<(DecodingKey, Algorithms)>
     usable.then(|| (DecodingKey::from_ec_der(&point), Algorithms::of(algorithm)))
 }
 
-fn edwards_curve(jwk: &Map<String, Value>) -> Option<(DecodingKey, Algorithms)> {
+fn edwards_curve(jwk: &Members<'_>) -> Option<(DecodingKey, Algorithms)> {
     let x = octets(jwk, "x")?;
-    let usable = jwk.get("crv")? == "Ed25519" && x.len() == 32 && !is_of_small_order(&x);
+    let usable = jwk.text("crv")? == "Ed25519" && x.len() == 32 && !is_of_small_order(&x);
     usable.then(|| (DecodingKey::from_ed_der(&x), Algorithms::of(Algorithm::EdDSA)))
 }
 
 /// The y of every point of Ed25519 whose order divides 8, in all its encodings, little-endian as RFC 8032 section
-/// 5.1.2 has it: libsodium's list (`ge25519_has_small_order`); "Taming the Many EdDSAs" (Chalkias, Garillot and
-/// Nikolaenko, 2020), section 4.2, has the same points.
+/// 5.1.2 has it. libsodium's `ge25519_has_small_order` began with the same list; a test computes it.
 const SMALL_ORDER: [[u8; 32]; 7] = {
     /// A byte, then 30 of another, then the last.
     const fn filled(first: u8, middle: u8, last: u8) -> [u8; 32] {
@@ -170,7 +168,7 @@ fn is_of_small_order(x: &[u8]) -> bool {
 }
 
 /// RFC 7518 section 3.2: a key must be at least as long as the output of its hash.
-fn symmetric(jwk: &Map<String, Value>) -> Option<(DecodingKey, Algorithms)> {
+fn symmetric(jwk: &Members<'_>) -> Option<(DecodingKey, Algorithms)> {
     let secret = octets(jwk, "k")?;
     let long_enough = [(Algorithm::HS256, 32), (Algorithm::HS384, 48), (Algorithm::HS512, 64)]
         .into_iter()
@@ -179,12 +177,12 @@ fn symmetric(jwk: &Map<String, Value>) -> Option<(DecodingKey, Algorithms)> {
     Some((DecodingKey::from_secret(&secret), long_enough))
 }
 
-fn octets(jwk: &Map<String, Value>, member: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(jwk.get(member)?.as_str()?).ok()
+fn octets(jwk: &Members<'_>, member: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(&*jwk.text(member)?).ok()
 }
 
 /// A Base64urlUInt (RFC 7518 section 2). Some providers prefix zero octets, which aws-lc would not take.
-fn unsigned(jwk: &Map<String, Value>, member: &str) -> Option<Vec<u8>> {
+fn unsigned(jwk: &Members<'_>, member: &str) -> Option<Vec<u8>> {
     let mut number = octets(jwk, member)?;
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     number.drain(..zeros);
@@ -229,25 +227,19 @@ pub(crate) fn parse(
     allowed: Algorithms,
     origin: Origin,
 ) -> Result<ParsedKeys, Unusable> {
-    #[derive(Deserialize)]
-    struct Document<'a> {
-        #[serde(borrow)]
-        keys: Vec<&'a RawValue>,
+    let document = str::from_utf8(document).map_err(|_| Unusable::NotAKeySet)?;
+    let (mut members, mut keys) = (0, Vec::new());
+    let read = json::for_each(document, "keys", |member| {
+        members += 1;
+        keys.extend(Key::parse(member, allowed, origin));
+        members <= MAX_KEYS
+    });
+    match read {
+        _ if members > MAX_KEYS => Err(Unusable::TooManyKeys),
+        Err(_) => Err(Unusable::NotAKeySet),
+        Ok(()) if keys.is_empty() => Err(Unusable::NoUsableKey),
+        Ok(()) => Ok(ParsedKeys { skipped: members - keys.len(), keys }),
     }
-
-    // A derived struct would also be read from an array.
-    let is_object = document.trim_ascii_start().first() == Some(&b'{');
-    let parsed = is_object.then(|| serde_json::from_slice::<Document<'_>>(document).ok()).flatten();
-    let members = parsed.ok_or(Unusable::NotAKeySet)?.keys;
-    if members.len() > MAX_KEYS {
-        return Err(Unusable::TooManyKeys);
-    }
-    let keys: Vec<_> =
-        members.iter().filter_map(|member| Key::parse(member, allowed, origin)).collect();
-    if keys.is_empty() {
-        return Err(Unusable::NoUsableKey);
-    }
-    Ok(ParsedKeys { skipped: members.len() - keys.len(), keys })
 }
 
 /// The keys of one issuer, by id. A look-up costs the same for one key and for a thousand.
@@ -311,7 +303,7 @@ impl KeySet {
 mod tests {
     use super::*;
     use crate::support::tokens::{self, SigningKey, b64};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     /// An RSA key of this many bits, all of them ones. Nothing has its private half.
     fn rsa_of(bits: usize, exponent: &[u8]) -> Value {
@@ -630,13 +622,32 @@ mod tests {
             r#"{"kty":"OKP","kty":"OKP"}"#,
             &good.replacen('{', r#"{"crv":"Ed25519","#, 1),
             &good.replacen("\"good\"", "7", 1),
-            &good.replacen('{', r#"{"x5t":{"a":1,"a":2},"#, 1),
+            &good.replacen('{', r#"{"x5t":1,"x5t":1,"#, 1),
+            &good.replacen(
+                '{',
+                &format!("{{{}", (0..1000).map(|n| format!("\"{n}\":0,")).collect::<String>()),
+                1,
+            ),
         ];
         for member in odd {
             let document = format!(r#"{{"keys":[{member},{good},{member}],"other":1}}"#);
             let parsed = parse(document.as_bytes(), Algorithms::ALL, Origin::Network).unwrap();
             assert_eq!((parsed.keys.len(), parsed.skipped), (1, 2), "{member}");
             assert_eq!(parsed.keys[0].id.as_deref(), Some("good"));
+        }
+    }
+
+    #[test]
+    fn what_members_hold_that_are_not_looked_at_does_not_matter() {
+        let good = SigningKey::ed25519("good").jwk().to_string();
+        let deep = "[".repeat(1000) + &"]".repeat(1000);
+        for member in
+            [r#""x5t":{"a":1,"a":2}"#, &format!(r#""x5c":{deep}"#), r#""exp":1e999"#, r#""n":[]"#]
+        {
+            let key = good.replacen('{', &format!("{{{member},"), 1);
+            let document = format!(r#"{{{member},"keys":[{key}]}}"#);
+            let parsed = parse(document.as_bytes(), Algorithms::ALL, Origin::Network).unwrap();
+            assert_eq!((parsed.keys.len(), parsed.skipped), (1, 0), "{member}");
         }
     }
 
@@ -659,6 +670,7 @@ mod tests {
             json!({"keys": {"0": good}}).to_string(),
             json!({"keys": "[]"}).to_string(),
             format!(r#"{{"keys":[],"keys":{keys}}}"#),
+            format!(r#"{{"other":1,"keys":{keys},"other":1}}"#),
             format!(r#"{{"keys":{keys}}}{{}}"#),
             format!(r#"{{"keys":{keys}"#),
             format!("\u{feff}{{\"keys\":{keys}}}"),

@@ -137,6 +137,11 @@ impl Cache {
         self.keys.as_ref()
     }
 
+    /// The age of the keys at hand, where it is known: the provider may have withdrawn configured ones long ago.
+    pub(crate) fn known_age(&self, now: &Now) -> Option<Duration> {
+        matches!(self.confirmed, Confirmed::At(_)).then(|| self.age(now))
+    }
+
     /// Seconds since the keys at hand were known to be the provider's.
     pub(crate) fn age(&self, now: &Now) -> Duration {
         match self.confirmed {

@@ -1,8 +1,6 @@
 //! Discovery documents (OpenID Connect Discovery 1.0): where the keys of an issuer are.
 
-use serde_json::Value;
-
-use crate::jose::json;
+use crate::jose::json::Members;
 use crate::keys::http::Endpoint;
 
 /// How much of a wrong issuer's name is told.
@@ -20,15 +18,17 @@ pub(crate) fn endpoint(issuer: &str) -> Option<Endpoint> {
 ///
 /// What is wrong with the document.
 pub fn jwks_uri(document: &[u8], issuer: &str) -> Result<Endpoint, String> {
-    let document = json::object(document).map_err(|_| "not a JSON object")?;
+    let document = str::from_utf8(document).map_err(|_| "not UTF-8")?;
+    let document =
+        Members::read(document, &["issuer", "jwks_uri"]).map_err(|_| "not a JSON object")?;
     // Section 4.3: exactly the issuer that was asked.
-    let named = document.get("issuer").and_then(Value::as_str).unwrap_or_default();
+    let named = document.text("issuer").unwrap_or_default();
     if named != issuer {
         let named: String = named.chars().take(MAX_TOLD).collect();
         return Err(format!("`issuer` is {named:?}, not {issuer:?}"));
     }
-    let text = document.get("jwks_uri").and_then(Value::as_str).ok_or("no `jwks_uri`")?;
-    let keys_at = Endpoint::parse(text).map_err(|problem| format!("`jwks_uri` {problem}"))?;
+    let text = document.text("jwks_uri").ok_or("no `jwks_uri`")?;
+    let keys_at = Endpoint::parse(&text).map_err(|problem| format!("`jwks_uri` {problem}"))?;
     // Services of this machine trust whoever reaches them: Lambda's Runtime API gives away the next event. Redirects
     // stay within their origin, so the document came as the issuer's name says.
     let came_by_https = Endpoint::parse(issuer).is_ok_and(|issuer| issuer.is_https());
@@ -40,7 +40,7 @@ pub fn jwks_uri(document: &[u8], issuer: &str) -> Result<Endpoint, String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderMap, IF_NONE_MATCH};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderMap, IF_NONE_MATCH,
+};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, StatusCode, Url};
 use rustls::pki_types::CertificateDer;
@@ -242,7 +244,8 @@ impl Fetcher {
         let client = client.get_or_init(|| self.client(endpoint.is_https()));
         let mut request = client
             .get(endpoint.0.clone())
-            .header(ACCEPT, "application/json, application/jwk-set+json");
+            .header(ACCEPT, "application/json, application/jwk-set+json")
+            .header(ACCEPT_ENCODING, "identity");
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
@@ -260,9 +263,7 @@ impl Fetcher {
             status => return Err(FetchError::new(FetchStage::Status(status.as_u16()), status)),
         }
         // Nothing compressed was asked for, and a bomb is best not unpacked.
-        if let Some(encoding) =
-            text(CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity"))
-        {
+        if let Some(encoding) = encoding(headers) {
             return Err(FetchError::new(
                 FetchStage::Parse,
                 format!("content encoding {encoding:?} was not asked for"),
@@ -323,6 +324,19 @@ fn same_origin(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     } else {
         attempt.follow()
     }
+}
+
+/// The encoding in which the content came (RFC 9110 section 8.4), if there is one.
+fn encoding(headers: &HeaderMap) -> Option<String> {
+    let values = headers
+        .get_all(CONTENT_ENCODING)
+        .into_iter()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let all = values.collect::<Vec<_>>().join(",");
+    let mut encodings = all.split(',').map(str::trim);
+    let is_one =
+        |encoding: &&str| !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity");
+    encodings.find(is_one).map(str::to_owned)
 }
 
 /// The `max-age` of `Cache-Control` (RFC 9111 section 5.2.2.1).

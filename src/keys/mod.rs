@@ -275,9 +275,9 @@ impl Keys {
 }
 
 impl State {
-    /// How old the keys are, if there are any.
+    /// How old the keys are, if that is known.
     fn age(&self, now: &Now) -> Option<Duration> {
-        self.cache.keys().map(|_| self.cache.age(now))
+        self.cache.known_age(now)
     }
 
     /// The refresh that has not ended yet.

@@ -104,6 +104,14 @@ fn aws_own_types_read_the_samples_and_our_answers() {
         (allowed.principal_id.as_deref(), allowed.usage_identifier_key.as_deref()),
         (Some("user-1"), Some("client-1"))
     );
+    for empty in [json!(""), json!(5), json!(null)] {
+        let reply = lambda.invoke(&bearer(&key.token(&claims(&idp, json!({"client_id": empty})))));
+        assert_eq!(
+            (&*said(&reply), reply.body.get("usageIdentifierKey")),
+            ("Allow", None),
+            "{empty}"
+        );
+    }
     assert_eq!(allowed.policy_document.version.as_deref(), Some("2012-10-17"));
     let [allow, deny, guard] = &allowed.policy_document.statement[..] else {
         panic!("{allowed:?}")

@@ -142,6 +142,10 @@ fn text_has_one_line_for_each_event_and_no_json() {
     }
 }
 
+/// Characters without a width, and those that turn the order of what stands beside them.
+const UNSEEN: &str = "\u{ad}\u{34f}\u{61c}\u{180e}\u{200b}\u{200c}\u{200d}\u{200f}\u{2028}\u{202e}\u{2060}\u{2061}\u{2066}\
+    \u{206a}\u{fe0f}\u{feff}\u{fff9}\u{e0061}";
+
 #[test]
 fn what_comes_from_a_token_is_cut_and_cannot_forge_a_line() {
     let key = SigningKey::rsa("k1");
@@ -154,6 +158,7 @@ fn what_comes_from_a_token_is_cut_and_cannot_forge_a_line() {
         format!("\"}}\n{line}"),
         "\"} {\\\"\\\\\\u000a\\n".to_owned(),
         "\u{0}\u{8}\u{b}\u{c}\u{1b}[2J\u{7f}\u{9b}31m\u{200f}\u{202e}\u{2066}".to_owned(),
+        UNSEEN.to_owned(),
         "level=ERROR decision=\"allow\" kid=forged".to_owned(),
         "é".repeat(500),
         "\n".repeat(500),
@@ -181,8 +186,7 @@ fn what_comes_from_a_token_is_cut_and_cannot_forge_a_line() {
             }
         }
         let output = lambda.end();
-        let unsafe_in_output =
-            |c: char| c != '\n' && c.is_control() || "\u{200f}\u{2028}\u{202e}\u{2066}".contains(c);
+        let unsafe_in_output = |c: char| c != '\n' && c.is_control() || UNSEEN.contains(c);
         assert!(!output.contains(unsafe_in_output), "{output:?}");
         let decisions: Vec<_> = output.lines().filter(|line| line.contains("deny")).collect();
         assert_eq!(decisions.len(), 3 * hostile.len(), "{output}");

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::support::idp::{Behaviour, Idp};
+use super::support::idp::{Behaviour, Idp, costly_values};
 use super::support::process::Lambda;
 use super::support::tokens::SigningKey;
 use super::{AUDIENCE, assert_no_verdict, bearer, claims, program, provider, said, start};
@@ -403,6 +403,117 @@ fn a_provider_cannot_have_the_function_take_its_own_events() {
         assert!(since.elapsed() < Duration::from_secs(10), "{}", lambda.output());
         thread::sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn no_document_costs_much_memory() {
+    const UNAVAILABLE: &str = "keys_unavailable";
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let (event, jwk) = (good(&idp, &key), key.jwk());
+    let settings = [("ISSUER", idp.issuer()), ("AUDIENCE", AUDIENCE.to_owned())];
+    let peak_and_answer = || {
+        let lambda = spawn(&settings);
+        let reply = lambda.invoke(&event);
+        let answer = if reply.is_error {
+            reply.body["errorType"].as_str().unwrap().to_owned()
+        } else {
+            said(&reply)
+        };
+        (lambda.peak_kib(), answer)
+    };
+    let (ordinary, answer) = peak_and_answer();
+    assert_eq!(answer, "Allow");
+    let assert_cheap = |what: &str, expected: &str| {
+        let (peak, answer) = peak_and_answer();
+        assert!(
+            peak < ordinary + 16 * 1024,
+            "{what}: {peak} KiB, {ordinary} KiB for an ordinary one"
+        );
+        assert_eq!(answer, expected, "{what}");
+    };
+    for (name, value) in costly_values() {
+        for (place, document, expected) in [
+            ("beside the keys", format!(r#"{{"x":{value},"keys":[{jwk}]}}"#), "Allow"),
+            ("in place of the keys", format!(r#"{{"keys":{value}}}"#), UNAVAILABLE),
+            ("in place of a key", format!(r#"{{"keys":[{value},{jwk}]}}"#), "Allow"),
+            ("in a key", format!(r#"{{"keys":[{{"kty":"RSA","x":{value}}},{jwk}]}}"#), "Allow"),
+            (
+                "as key_ops",
+                format!(r#"{{"keys":[{{"key_ops":{value},"kty":"RSA"}},{jwk}]}}"#),
+                "Allow",
+            ),
+        ] {
+            assert!(document.len() <= 1 << 20, "{name} {place}");
+            idp.serve_bytes(document.into_bytes());
+            assert_cheap(&format!("{name} {place}"), expected);
+        }
+        idp.serve(&[&key]);
+        let (issuer, jwks_uri) = (json!(idp.issuer()), json!(idp.jwks_uri()));
+        for (place, document, expected) in [
+            (
+                "beside",
+                format!(r#"{{"x":{value},"issuer":{issuer},"jwks_uri":{jwks_uri}}}"#),
+                "Allow",
+            ),
+            (
+                "as the issuer",
+                format!(r#"{{"issuer":{value},"jwks_uri":{jwks_uri}}}"#),
+                UNAVAILABLE,
+            ),
+            ("as the address", format!(r#"{{"issuer":{issuer},"jwks_uri":{value}}}"#), UNAVAILABLE),
+        ] {
+            idp.set_discovery_bytes(document.into_bytes());
+            assert_cheap(&format!("discovery, {name} {place}"), expected);
+        }
+        idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": idp.jwks_uri()}));
+    }
+}
+
+#[test]
+fn nothing_encoded_is_asked_for_and_an_empty_encoding_is_none() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    for (encoding, expected) in [
+        ("", "Allow"),
+        (" ", "Allow"),
+        ("identity", "Allow"),
+        ("Identity, identity", "Allow"),
+        ("gzip", "keys_unavailable"),
+        ("identity, br", "keys_unavailable"),
+        ("\u{e9}", "keys_unavailable"),
+    ] {
+        idp.behave(Behaviour::Encoding(encoding.to_owned()));
+        let lambda = start(&idp, &[]);
+        let answer = said(&lambda.invoke(&good(&idp, &key)));
+        assert!(answer.starts_with(expected), "{encoding:?}: {answer}");
+    }
+    let seen = idp.headers_seen();
+    let accepted: Vec<_> = seen
+        .iter()
+        .filter(|(name, _)| name == "accept-encoding")
+        .map(|(_, value)| &**value)
+        .collect();
+    assert_eq!(accepted, ["identity"]);
+}
+
+#[test]
+fn the_age_of_bundled_keys_is_unknown() {
+    let (built_in, published) = (SigningKey::rsa("k0"), SigningKey::rsa("k1"));
+    let idp = provider(&published);
+    idp.down();
+    let keys = super::support::tokens::jwks(&[&built_in]).to_string();
+    let lambda = start(&idp, &[("JWKS", &keys), ("METRICS_NAMESPACE", "Pets")]);
+    assert_eq!(said(&lambda.invoke(&good(&idp, &built_in))), "Allow");
+    let failed = failure(&lambda);
+    assert_eq!(failed.get("age_seconds"), None, "{failed}");
+    let metric = lambda.wait_for_log(|line| line["KeyFetches"] == 1);
+    assert_eq!(metric.get("KeyAge"), None, "{metric}");
+    idp.up();
+    ask_until(&lambda, &good(&idp, &published), "Allow", "keys_unavailable");
+    idp.down();
+    lambda.invoke(&good(&idp, &SigningKey::rsa("k2")));
+    lambda.wait_for_log(|line| line["KeyFetchFailures"] == 0 && line["KeyAge"] == 0);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! What happens before the first event: settings that are wrong, and keys that are not there yet.
 
-use serde_json::json;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
+use serde_json::{Value, json};
 
 use super::support::idp::Idp;
 use super::support::process::Lambda;
@@ -34,6 +37,91 @@ fn without_any_setting_it_says_what_is_required() {
     let exit = refused(&[]);
     assert!(exit.output.contains("ISSUER: is required"), "{}", exit.output);
     assert!(exit.output.contains("AUDIENCE: is required"), "{}", exit.output);
+}
+
+#[test]
+fn a_setting_that_is_not_utf_8_is_not_unset() {
+    // Without these checks a good token would be allowed.
+    for (name, value) in [
+        ("REQUIRED_SCOPES", &b"admin\xff"[..]),
+        ("REQUIRED_CLAIMS", b"{\"tenant\": \"\xe9\"}"),
+        ("ROUTES", b"{\"GET /\xff\": []}"),
+        ("TOKEN_TYPES", b"at+jwt\xff"),
+        ("ALGORITHMS", b"ES256 \xc3"),
+        ("LEEWAY_SECONDS", b"\xff"),
+        ("ISSUERS", b"[\xff]"),
+    ] {
+        let basic =
+            [("ISSUER", OsStr::new("https://login.example.com")), ("AUDIENCE", OsStr::new("api"))];
+        let settings = [&basic[..], &[(name, OsStr::from_bytes(value))]].concat();
+        let exit = Lambda::try_spawn_os(&program(), &settings)
+            .err()
+            .expect("it must not start with these settings");
+        assert_eq!(exit.code, Some(78), "{name}");
+        let expected = format!("bad configuration\n  {name}: is not UTF-8\n");
+        assert!(exit.output.ends_with(&expected), "{name}: {}", exit.output);
+    }
+}
+
+#[test]
+fn a_setting_that_is_misspelled_is_not_ignored() {
+    for (name, meant) in [
+        ("REQUIRED_SCOPE", "REQUIRED_SCOPES"),
+        ("ROUTE", "ROUTES"),
+        ("ALGORITHM", "ALGORITHMS"),
+        ("JWKS_URL", "JWKS_URI"),
+    ] {
+        let exit =
+            refused(&[("ISSUER", "https://login.example.com"), ("AUDIENCE", "api"), (name, "x")]);
+        assert_eq!(exit.code, Some(78), "{name}");
+        let expected = format!("bad configuration\n  {name}: is no setting; is {meant} meant?\n");
+        assert!(exit.output.ends_with(&expected), "{name}: {}", exit.output);
+    }
+}
+
+#[test]
+fn bad_configuration_is_one_event_where_the_log_is_json() {
+    let settings = |format| {
+        [
+            ("ISSUER", "http://login.example.com"),
+            ("AUDIENCE", AUDIENCE),
+            ("REFUSAL", "\u{202e}\n{\"level\":\"INFO\"}"),
+        ]
+        .into_iter()
+        .chain([("AWS_LAMBDA_LOG_FORMAT", format), ("AWS_LAMBDA_LOG_LEVEL", "FATAL")])
+        .collect::<Vec<_>>()
+    };
+    for format in ["JSON", " json "] {
+        let exit = refused(&settings(format));
+        assert_eq!(exit.code, Some(78));
+        let [line] = exit.output.lines().collect::<Vec<_>>()[..] else { panic!("{}", exit.output) };
+        let event: Value = serde_json::from_str(line).unwrap();
+        humantime::parse_rfc3339(event["timestamp"].as_str().unwrap()).unwrap();
+        assert_eq!(
+            (&event["level"], &event["message"]),
+            (&json!("ERROR"), &json!("bad configuration"))
+        );
+        let problems: Vec<_> = event["problems"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|text| text.as_str().unwrap())
+            .collect();
+        assert!(
+            problems[0].starts_with("ISSUER: ") && problems[1].starts_with("REFUSAL: "),
+            "{problems:?}"
+        );
+        assert_eq!((problems.len(), event.as_object().unwrap().len()), (2, 4), "{event}");
+        assert_eq!(exit.init_error.unwrap()["errorType"], "BadConfiguration");
+    }
+    for format in ["TEXT", " ", "xml"] {
+        let exit = refused(&settings(format));
+        assert!(
+            exit.output.contains("bad configuration\n  ISSUER: must be https"),
+            "{format}: {}",
+            exit.output
+        );
+    }
 }
 
 #[test]

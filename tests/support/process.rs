@@ -1,4 +1,5 @@
 //! The shipped binary as a child process, with a Lambda platform of its own around it.
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -46,6 +47,12 @@ impl Lambda {
 
     /// Of a variable named twice in `env`, and of those set here, the later counts.
     pub(crate) fn try_spawn(program: &Path, env: &[(&str, &str)]) -> Result<Self, Exit> {
+        let env: Vec<_> = env.iter().map(|(name, value)| (*name, OsStr::new(value))).collect();
+        Self::try_spawn_os(program, &env)
+    }
+
+    /// The same with values that need not be text.
+    pub(crate) fn try_spawn_os(program: &Path, env: &[(&str, &OsStr)]) -> Result<Self, Exit> {
         let mut lambda = Self::launch(program, env);
         let since = Instant::now();
         while !lambda.api.ready_within(TICK) {
@@ -65,7 +72,7 @@ impl Lambda {
         Ok(lambda)
     }
 
-    fn launch(program: &Path, env: &[(&str, &str)]) -> Self {
+    fn launch(program: &Path, env: &[(&str, &OsStr)]) -> Self {
         let api = RuntimeApi::start();
         // One pipe for both streams keeps their lines in the order they were written.
         let (mut reader, writer) = io::pipe().unwrap();
