@@ -7,31 +7,22 @@
 //!              +- keys of the issuer, kept in process
 //! ```
 //!
-//! [`Config::read`] checks the settings, [`Authorizer::authorize`] is the flow above. Imports point down this list:
+//! [`Config::read`] checks the settings. [`Authorizer::decide`] is the flow above, and gives a [`Decision`].
+//! [`Authorizer::answer`] renders the policy. Imports point down this list:
 //!
-//! | module | what it is for |
+//! | room | what is in it |
 //! |---|---|
-//! | `authorizer` | the flow, and its one log event |
-//! | `config` | environment -> settings |
-//! | `spelling` | *pure*: names that are nearly a setting's |
-//! | `environment` | variables, read once |
-//! | `log` | the form of log lines |
-//! | `metrics` | lines that CloudWatch turns into metrics |
-//! | `keys` | the keys of an issuer: look-ups, one refresh at a time |
-//! | `provider` | an issuer's discovery document and key set |
-//! | `http` | one bounded GET |
-//! | `cache` | *pure*: when keys serve and when they are refreshed |
-//! | `policy` | *pure*: the answer |
-//! | `event` | *pure*: what API Gateway sends |
-//! | `rights` | *pure*: scopes and routes |
-//! | `claims` | *pure*: rules for claims |
-//! | `token` | *pure*: the compact form, and claims that were verified |
-//! | `discovery` | *pure*: discovery documents |
-//! | `jwks` | *pure*: key sets |
-//! | `json` | *pure*: strict objects |
-//! | `algorithm` | *pure*: the closed list |
-//! | `refusal` | *pure*: every reason |
-//! | `clock` | where time enters |
+//! | `explain` | a decision in words |
+//! | `authorizer` | the flow |
+//! | `decision` | what was decided, what was seen on the way, the log event |
+//! | `config` | environment -> typed settings |
+//! | `issuer` | what one issuer is trusted with |
+//! | `keys` | an issuer's keys: the cache, and how they are fetched |
+//! | `gateway` | events of API Gateway, and the policy |
+//! | `access` | rules for claims, rights by route |
+//! | `jose` | tokens, keys and algorithms |
+//! | `log`, `metrics` | lines for the operator |
+//! | `reason`, `clock` | every reason; where time enters |
 
 mod access;
 mod authorizer;

@@ -1,20 +1,21 @@
-//! When the keys of one issuer serve, and when they are refreshed: a pure decision, with the time as an argument.
+//! When the keys of one issuer are used, and when they are refreshed: a pure decision, with the time as an argument.
 //!
 //! ```text
-//!            age <= fresh            age <= stale              older, or none yet
-//!          +-------------+        +---------------+        +----------------------+
-//!          |    fresh    | -----> |     aging     | -----> |       too old        |
-//!          | answer      |        | answer, refresh |        | wait for the refresh |
-//!          +-------------+        | beside        |        +----------------------+
-//!                 ^               +---------------+                    |
-//!                 +----------------------- refreshed --------------------+
+//!        age <= fresh             age <= stale            older, or no keys yet
+//!     +---------------+       +-----------------+       +----------------------+
+//!     | fresh:        | ----> | stale: answer,  | ----> | expired: wait for    |
+//!     | answer        |       | refresh in the  |       | the refresh          |
+//!     |               |       | background      |       |                      |
+//!     +---------------+       +-----------------+       +----------------------+
+//!             ^                        |                           |
+//!             +------------------------+--- a good answer ---------+
 //! ```
 //!
-//! A key id that is not in the set, and a signature that does not verify under its key, ask for a refresh too,
-//! but at most once in [`DOUBT_INTERVAL`], so that made-up tokens cost the provider nothing. A failed refresh
-//! starts a pause, in which nothing waits for the network.
+//! A key id that is not in the set is a miss, and so is a signature that does not verify under its key. A miss asks
+//! for a refresh, but at most once in [`MISS_COOLDOWN`]: made-up tokens cost the provider nothing. A failed refresh
+//! starts a backoff, in which nothing waits for the network.
 //!
-//! Nothing here is a timer: Lambda freezes the process between events, so every rule is a comparison at look-up.
+//! Nothing here is a timer. Lambda freezes the process between events, so every rule is a comparison at look-up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,25 +23,25 @@ use std::time::Duration;
 use crate::clock::Now;
 use crate::jose::jwks::KeySet;
 
-/// How often a token that does not fit the keys at hand may ask for a refresh.
+/// How often a miss may ask for a refresh.
 pub(crate) const MISS_COOLDOWN: Duration = Duration::from_secs(30);
 
-/// The pause after the first failure, and the longest.
+/// The backoff after the first failure, and the longest.
 const BACKOFFS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// A provider that asks for a shorter life of its keys gets no shorter one than this.
+/// The shortest `max-age` of a provider that counts.
 const SHORTEST_MAX_AGE: Duration = Duration::from_secs(60);
 
-/// How long keys serve.
+/// How long keys are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lifetimes {
-    /// Older keys are refreshed beside the answers.
+    /// Older keys are stale: they are refreshed in the background.
     pub(crate) fresh: Duration,
-    /// Older keys are not used.
+    /// Older keys have expired: they are not used.
     pub(crate) stale: Duration,
 }
 
-/// How the keys at hand stand to a token.
+/// Whether the keys at hand match a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyMatch {
     /// There is a key to try.
@@ -56,13 +57,13 @@ pub(crate) enum KeyMatch {
 pub(crate) enum CacheAction {
     /// Answer from the keys at hand.
     Answer,
-    /// Answer from the keys at hand, and start a refresh beside.
+    /// Answer from the keys at hand, and start a refresh in the background.
     AnswerAndRefresh,
     /// Start a refresh, wait for it and look again.
     RefreshAndWait,
     /// Wait for the refresh that is under way and look again.
     Wait,
-    /// No verdict: the keys that are needed are unavailable now.
+    /// No verdict: the keys are unavailable.
     Unavailable,
 }
 
@@ -84,9 +85,9 @@ pub(crate) struct Cache {
     confirmed: Confirmed,
     /// How long the keys count as fresh.
     fresh: Duration,
-    /// The last refresh that a token asked for which did not fit.
+    /// The last refresh that a miss asked for.
     missed: Option<Now>,
-    /// Refreshes that failed since the last that did not.
+    /// Refreshes that failed since the last good one.
     failures: u32,
     backoff: Option<(Now, Duration)>,
 }
@@ -150,8 +151,8 @@ impl Cache {
         }
     }
 
-    /// What to do for a token that fits the keys at hand like this. `refreshing`: a refresh is under way. `refreshed`:
-    /// the provider has confirmed the keys since the token came in, so it need not be asked again.
+    /// What to do for a token that matches the keys at hand like this. `refreshing`: a refresh is under way.
+    /// `refreshed`: the provider has confirmed the keys since the token came in, so it is not asked again.
     pub(crate) fn action_for(
         &self,
         key_match: KeyMatch,
@@ -162,31 +163,35 @@ impl Cache {
         if matches!(self.confirmed, Confirmed::Always) {
             return CacheAction::Answer;
         }
-        let age = self.state(now);
-        if age == Freshness::Expired {
-            return match () {
-                () if refreshing => CacheAction::Wait,
-                () if self.in_backoff(now) => CacheAction::Unavailable,
-                () => CacheAction::RefreshAndWait,
+        let freshness = self.freshness(now);
+        if freshness == Freshness::Expired {
+            return if refreshing {
+                CacheAction::Wait
+            } else if self.in_backoff(now) {
+                CacheAction::Unavailable
+            } else {
+                CacheAction::RefreshAndWait
             };
         }
-        let due = age == Freshness::Stale && !refreshing && !self.in_backoff(now);
+        let due = freshness == Freshness::Stale && !refreshing && !self.in_backoff(now);
         match key_match {
             KeyMatch::Known if due => CacheAction::AnswerAndRefresh,
             KeyMatch::Known => CacheAction::Answer,
             KeyMatch::Unknown | KeyMatch::Mismatch if refreshed => CacheAction::Answer,
             KeyMatch::Unknown | KeyMatch::Mismatch if refreshing => CacheAction::Wait,
-            KeyMatch::Unknown | KeyMatch::Mismatch if due || self.may_doubt(now) => {
+            KeyMatch::Unknown | KeyMatch::Mismatch
+                if due || !self.in_backoff(now) && !self.in_cooldown(now) =>
+            {
                 CacheAction::RefreshAndWait
             }
-            // The provider was asked a moment ago. If it did not answer, who knows whether it has the key by now;
-            // a bad signature under a known key is a bad signature all the same.
+            // The provider was asked a moment ago and gave no good answer: it may have the key by now. A bad signature
+            // under a known key stays a bad signature.
             KeyMatch::Unknown if self.failures > 0 => CacheAction::Unavailable,
             KeyMatch::Unknown | KeyMatch::Mismatch => CacheAction::Answer,
         }
     }
 
-    /// A refresh begins for a token that fits like this. It is a doubt only about keys that are there.
+    /// A refresh begins for a token that matches like this. Without any keys it is no miss.
     pub(crate) fn asked(&mut self, key_match: KeyMatch, now: Now) {
         if key_match != KeyMatch::Known && self.keys.is_some() {
             self.missed = Some(now);
@@ -205,8 +210,8 @@ impl Cache {
             self.keys = Some(keys);
         }
         self.confirmed = Confirmed::At(asked);
-        let asked = max_age.map_or(Duration::MAX, |max_age| max_age.max(SHORTEST_MAX_AGE));
-        self.fresh = self.lifetimes.fresh.min(asked);
+        let max_age = max_age.map_or(Duration::MAX, |max_age| max_age.max(SHORTEST_MAX_AGE));
+        self.fresh = self.lifetimes.fresh.min(max_age);
         (self.failures, self.backoff) = (0, None);
     }
 
@@ -220,7 +225,7 @@ impl Cache {
         backoff
     }
 
-    fn state(&self, now: &Now) -> Freshness {
+    fn freshness(&self, now: &Now) -> Freshness {
         let age = self.age(now);
         match self.confirmed {
             _ if self.keys.is_none() || age > self.lifetimes.stale => Freshness::Expired,
@@ -233,8 +238,9 @@ impl Cache {
         self.backoff.is_some_and(|(since, length)| now.since(&since) < length)
     }
 
-    fn may_doubt(&self, now: &Now) -> bool {
-        !self.in_backoff(now) && self.missed.is_none_or(|last| now.since(&last) >= MISS_COOLDOWN)
+    /// Whether a miss may not ask for a refresh yet.
+    fn in_cooldown(&self, now: &Now) -> bool {
+        self.missed.is_some_and(|last| now.since(&last) < MISS_COOLDOWN)
     }
 }
 
@@ -348,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn doubts_refresh_once_in_thirty_seconds() {
+    fn misses_refresh_once_in_thirty_seconds() {
         for key_match in [KeyMatch::Unknown, KeyMatch::Mismatch] {
             let mut cache = fetched(None);
             let now = start().later(seconds(1));
@@ -421,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_up_to_a_minute_and_end_with_a_success() {
+    fn backoffs_double_up_to_a_minute_and_end_with_a_success() {
         let mut cache = fetched(None);
         for longest in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
             assert_eq!(cache.failed(1.0, start()), seconds(longest));
@@ -435,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn during_a_pause_nothing_is_fetched_and_nothing_waits() {
+    fn during_a_backoff_nothing_is_fetched_and_nothing_waits() {
         let mut cache = Cache::empty(LIFETIMES, start());
         assert_eq!(
             cache.action_for(KeyMatch::Unknown, false, false, &start()),
@@ -453,27 +459,27 @@ mod tests {
         );
 
         let mut cache = fetched(None);
-        let aging = start().later(seconds(FRESH + 1));
-        cache.failed(1.0, aging);
-        assert_eq!(cache.action_for(KeyMatch::Known, false, false, &aging), CacheAction::Answer);
+        let stale = start().later(seconds(FRESH + 1));
+        cache.failed(1.0, stale);
+        assert_eq!(cache.action_for(KeyMatch::Known, false, false, &stale), CacheAction::Answer);
         assert_eq!(
-            cache.action_for(KeyMatch::Known, false, false, &aging.later(seconds(1))),
+            cache.action_for(KeyMatch::Known, false, false, &stale.later(seconds(1))),
             CacheAction::AnswerAndRefresh
         );
         assert_eq!(
-            cache.action_for(KeyMatch::Unknown, false, false, &aging),
+            cache.action_for(KeyMatch::Unknown, false, false, &stale),
             CacheAction::Unavailable
         );
-        let too_old = start().later(seconds(STALE + 1));
-        cache.failed(1.0, too_old);
+        let expired = start().later(seconds(STALE + 1));
+        cache.failed(1.0, expired);
         assert_eq!(
-            cache.action_for(KeyMatch::Known, false, false, &too_old),
+            cache.action_for(KeyMatch::Known, false, false, &expired),
             CacheAction::Unavailable
         );
     }
 
     #[test]
-    fn configured_keys_serve_at_once_and_are_refreshed_beside() {
+    fn configured_keys_serve_at_once_and_are_refreshed_in_the_background() {
         let seeded = Cache::seeded(KeySet::default(), LIFETIMES, start());
         let action =
             |age| seeded.action_for(KeyMatch::Known, false, false, &start().later(seconds(age)));
@@ -634,17 +640,17 @@ mod tests {
                 }
             }
             // The budget: after a failure at least half a second; after a good answer, the next fetch comes by
-            // age or by doubt, and doubts are 30 s apart.
-            let mut doubts = Vec::new();
+            // age or by a miss, and misses are 30 s apart.
+            let mut misses = Vec::new();
             for pair in world.fetches.windows(2) {
                 let gap = pair[1].at.saturating_sub(pair[0].at);
                 if !pair[0].good {
                     prop_assert!(gap >= Duration::from_millis(500));
                 } else if gap <= LIFETIMES.fresh {
-                    doubts.push(pair[1].at);
+                    misses.push(pair[1].at);
                 }
             }
-            for pair in doubts.windows(2) {
+            for pair in misses.windows(2) {
                 prop_assert!(pair[1].saturating_sub(pair[0]) >= MISS_COOLDOWN);
             }
         }

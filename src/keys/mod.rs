@@ -1,9 +1,9 @@
 //! The keys of one issuer, kept in process: looked up without waiting, refreshed by one task at a time.
 //!
-//! [`Cache`] decides; here its advice is carried out. A refresh is a task of its own, so it goes on beside the
-//! answer. Lambda freezes the process when the next event is asked for, and a refresh that every freeze interrupts
-//! would never end. So each has one invocation that waits for it once its answer is sent: see [`PendingRefresh`].
-//! One that a freeze interrupted all the same says nothing about the provider.
+//! [`Cache`] decides, and this module does what it says. A refresh is a task of its own, so it runs in the background.
+//! Lambda freezes the process when the next event is asked for, and a refresh that every freeze interrupts would never
+//! end. So one invocation waits for it once its answer is sent: see [`PendingRefresh`]. A refresh that a freeze
+//! interrupted all the same says nothing about the provider.
 
 pub(crate) mod cache;
 pub(crate) mod discovery;
