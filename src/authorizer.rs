@@ -20,6 +20,7 @@ use crate::metrics::{Metrics, Outcome};
 use crate::policy::{self, Answer, Context, ContextClaim, Form, Permit};
 use crate::provider::Provider;
 use crate::refusal::{Denial, Fault, Obstacle, Reason, Refusal};
+use crate::report::TableReport;
 use crate::rights::{Grant, Rights};
 use crate::token::{ClaimPath, Claims, Token};
 
@@ -250,15 +251,36 @@ impl Authorizer {
         trail: &mut Trail,
         pending: &mut Vec<PendingRenewal>,
     ) -> Result<Answer, Refused> {
-        let credential = self.credentials.token(request)?;
-        let token = Token::parse(&credential)?;
-        trail.note(&token);
-        let (trust, algorithm) = self.trust(&token)?;
-        let claims = trust.keys.verify(token, algorithm, pending).await?;
+        let (trust, claims) = self.verified(request, trail, pending).await?;
         let subject = trust.rules.check(&claims, now)?;
         let grant = self.rights.grant(&trust.scope_claims, &claims, self.only(request));
         let grant = grant.map_err(|denial| subject.refused(denial))?;
         self.permit(request, &claims, &subject, grant, trail)
+    }
+
+    /// The claims of the request's token, once a key of their issuer vouches for them.
+    async fn verified(
+        &self,
+        request: &Request<'_>,
+        trail: &mut Trail,
+        pending: &mut Vec<PendingRenewal>,
+    ) -> Result<(&Trust, Claims), Refused> {
+        let credential = self.credentials.token(request)?;
+        let token = Token::parse(&credential)?;
+        trail.note(&token);
+        let (trust, algorithm) = self.trust(&token)?;
+        Ok((trust, trust.keys.verify(token, algorithm, pending).await?))
+    }
+
+    /// What the table of routes says about an event's token, for those who ask why. Nothing without a table, and
+    /// nothing about a token that is not good.
+    pub async fn table_report(&self, event: &str) -> Option<TableReport<'_>> {
+        let event = Event::parse(event).ok()?;
+        let request = event.request().ok()?;
+        let verified = self.verified(&request, &mut Trail::default(), &mut Vec::new()).await;
+        let (trust, claims) = verified.ok()?;
+        trust.rules.check(&claims, &Now::read()).ok()?;
+        self.rights.report(&trust.scope_claims, &claims)
     }
 
     /// The issuer that is to vouch for the token, if its header is one that the issuer writes.

@@ -21,7 +21,11 @@
 //! | `cache` | *pure*: when keys serve and when they are renewed |
 //! | `policy` | *pure*: the answer |
 //! | `event` | *pure*: what API Gateway sends |
+//! | `report` | *pure*: what a table of routes says about a token, for those who ask why |
 //! | `rights` | *pure*: scopes and routes |
+//! | `rule` | *pure*: the conditions of a route |
+//! | `guard` | *pure*: paths that a backend may read as others |
+//! | `pattern` | *pure*: patterns of IAM |
 //! | `claims` | *pure*: rules for claims |
 //! | `token` | *pure*: the compact form, and claims that were verified |
 //! | `discovery` | *pure*: discovery documents |
@@ -39,16 +43,20 @@ mod clock;
 mod config;
 mod discovery;
 mod event;
+mod guard;
 mod http;
 mod json;
 mod jwks;
 mod keys;
 mod log;
 mod metrics;
+mod pattern;
 mod policy;
 mod provider;
 mod refusal;
+mod report;
 mod rights;
+mod rule;
 mod token;
 #[cfg(test)]
 mod vectors;
@@ -64,4 +72,7 @@ pub use http::Endpoint;
 pub use log::Log;
 pub use policy::Answer;
 pub use refusal::{Fault, Obstacle, Reason};
+pub use report::{EntryReport, EntryState, TableReport};
+pub use rights::DecidedBy;
+pub use rule::{Lacking, NoValue, OwnValue};
 pub use token::MAX_BYTES;
