@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use crate::access::report::TableReport;
+use crate::access::rights::Routes;
 use crate::authorizer::Authorizer;
 use crate::decision::{Decision, Observed, Verdict};
 use crate::issuer::{HeaderRules, TrustedIssuer};
@@ -14,7 +16,7 @@ use crate::jose::token::{ClaimPath, MAX_TOKEN_BYTES};
 use crate::reason::{Obstacle, Reason};
 
 /// What there is to show of a decision.
-pub struct Explanation {
+pub struct Explanation<'a> {
     /// The ARN of the event up to the stage, and what comes after it.
     pub request: Option<(String, String)>,
     /// Where the credential stands: `authorizationToken`, or an entry of `TOKEN_SOURCE`.
@@ -29,6 +31,8 @@ pub struct Explanation {
     pub steps: Vec<Step>,
     /// The entries of `ROUTES`, if there is a table.
     pub routes: Vec<String>,
+    /// What they are for the token, if it is a good one.
+    pub table: Option<TableReport<'a>>,
     /// Claims for which the answer's context has no room.
     pub omitted: Vec<String>,
 }
@@ -63,14 +67,13 @@ pub enum StepState {
 impl Authorizer {
     /// A decision of this authorizer in words.
     #[must_use]
-    pub fn explain(&self, decision: &Decision<'_>) -> Explanation {
+    pub fn explain(&self, decision: &Decision<'_>) -> Explanation<'_> {
         let observed = &decision.observed;
         let request = observed.request.as_ref();
         let keys = observed.issuer.map(|issuer| {
             let status = issuer.keys.status();
             (issuer.name.clone(), status.usable, status.last_failure)
         });
-        let routes = self.rights.routes.as_ref().map(|routes| routes.entries()).unwrap_or_default();
         Explanation {
             request: request.map(|request| (request.stage.arn().to_owned(), request.route.clone())),
             place: observed.place.map(|place| place.to_string()),
@@ -81,9 +84,16 @@ impl Authorizer {
             is_verified: observed.claims.is_some(),
             keys,
             steps: Reason::ALL.map(|reason| self.step(reason, decision)).into(),
-            routes: routes.iter().map(|entry| entry.name.clone()).collect(),
+            routes: self.rights.routes.iter().flat_map(Routes::names).map(str::to_owned).collect(),
+            table: self.table(observed),
             omitted: observed.omitted.clone(),
         }
+    }
+
+    fn table(&self, observed: &Observed<'_>) -> Option<TableReport<'_>> {
+        // A caller is known once the claims have passed all checks.
+        observed.principal.as_ref()?;
+        self.rights.report(&observed.issuer?.scope_claims, observed.claims.as_ref()?)
     }
 
     fn step(&self, reason: Reason, decision: &Decision<'_>) -> Step {
@@ -254,9 +264,7 @@ fn needed(issuer: &TrustedIssuer) -> String {
     let rules = &issuer.rules;
     let (audience, principal) =
         (texts(&rules.audience_claims, "` or `"), texts(&rules.principal_claims, "` or `"));
-    let required: String =
-        rules.required.iter().map(|(path, _)| format!(", `{}`", path.text())).collect();
-    format!("there are `exp`, `{audience}`, `{principal}`{required}")
+    format!("there are `exp`, `{audience}`, `{principal}`, and the claims of REQUIRED_CLAIMS")
 }
 
 fn show_claims(paths: &[ClaimPath], observed: &Observed<'_>) -> String {

@@ -42,6 +42,9 @@ mod reason;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+pub use access::report::{EntryReport, EntryState, TableReport};
+pub use access::rights::DecidedBy;
+pub use access::rule::{Lacking, NoValue, OwnValue};
 pub use authorizer::Authorizer;
 pub use config::environment::Environment;
 pub use config::{Config, Problem, Problems, SETTINGS, Setting};

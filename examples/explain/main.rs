@@ -24,7 +24,10 @@ use common::support::iam;
 use common::support::tokens;
 use page::{Page, plain};
 use serde_json::{Value, json};
-use token_authorizer::{Authorizer, Config, Explanation, Failure, Obstacle, Reason, Verdict};
+use token_authorizer::{
+    Authorizer, Config, DecidedBy, EntryReport, Explanation, Failure, Obstacle, Reason,
+    TableReport, Verdict,
+};
 
 const USAGE: &str =
     "usage: cargo run --example explain -- [--expect WORD] TOKEN_OR_EVENT [VERB /path ...]
@@ -101,6 +104,7 @@ pub(crate) async fn explain(
         .as_ref()
         .map(|answer| serde_json::from_str::<Value>(answer.get()).unwrap_or_default());
     show_answer(&mut page, &seen, &decision.verdict, answer.as_ref().map_err(|failure| *failure));
+    show_entries(&mut page, seen.table.as_ref());
     let requests = requests_of(&seen, &asked, subject_is_event(&text));
     show_requests(&mut page, &seen, answer.as_ref().ok(), &requests);
     let is_expected = expected.is_none_or(|expected| is_as(&decision.verdict, &expected));
@@ -193,7 +197,7 @@ fn asked(arguments: &[String]) -> Result<Vec<String>, String> {
     Ok(requests)
 }
 
-fn show_token(page: &mut Page, seen: &Explanation) {
+fn show_token(page: &mut Page, seen: &Explanation<'_>) {
     page.heading("Token");
     match (&seen.place, &seen.token) {
         (None, _) => page.line("none was found"),
@@ -211,7 +215,7 @@ fn show_token(page: &mut Page, seen: &Explanation) {
     }
 }
 
-fn show_keys(page: &mut Page, seen: &Explanation) {
+fn show_keys(page: &mut Page, seen: &Explanation<'_>) {
     page.heading("Keys");
     let Some((issuer, usable, last_failure)) = &seen.keys else {
         return page.line("none were looked for");
@@ -222,7 +226,7 @@ fn show_keys(page: &mut Page, seen: &Explanation) {
     }
 }
 
-fn show_steps(page: &mut Page, seen: &Explanation, verdict: &Verdict) {
+fn show_steps(page: &mut Page, seen: &Explanation<'_>, verdict: &Verdict) {
     page.heading("Steps");
     if matches!(verdict, Verdict::Undecided(fault) if fault.obstacle != Obstacle::KeysUnavailable) {
         return page.line("none: see the answer");
@@ -233,7 +237,7 @@ fn show_steps(page: &mut Page, seen: &Explanation, verdict: &Verdict) {
 
 fn show_answer(
     page: &mut Page,
-    seen: &Explanation,
+    seen: &Explanation<'_>,
     verdict: &Verdict,
     answer: Result<&Value, &Failure>,
 ) {
@@ -270,8 +274,38 @@ fn show_answer(
     }
 }
 
+/// What each entry of `ROUTES` is for the token.
+fn show_entries(page: &mut Page, table: Option<&TableReport<'_>>) {
+    let Some(table) = table else { return };
+    page.heading("Entries of ROUTES");
+    if let Some(scope) = table.missing_scope {
+        page.bad(&plain(&format!(
+            "none counts: the token lacks {scope}, which REQUIRED_SCOPES asks for"
+        )));
+    }
+    for EntryReport { route, state } in &table.entries {
+        page.line(&plain(&format!("{route}: {state}")));
+    }
+}
+
+/// Which entry decides a request.
+fn decided_by(table: Option<&TableReport<'_>>, request: &str) -> String {
+    let Some(table) = table.filter(|table| table.missing_scope.is_none()) else {
+        return String::new();
+    };
+    match table.decided_by(request) {
+        DecidedBy::Guard => "PATH_GUARD refuses the path".to_owned(),
+        DecidedBy::Closed(route) => format!("entry `{route}` is closed"),
+        DecidedBy::Open(route) => format!("entry `{route}` is open"),
+        DecidedBy::Another(route) => {
+            format!("entry `{route}` is open for the caller's own, and this is another's")
+        }
+        DecidedBy::NoEntry => "no entry matches".to_owned(),
+    }
+}
+
 /// The requests that were asked for; without any, the event's own and the entries of the table.
-fn requests_of(seen: &Explanation, asked: &[String], is_event: bool) -> Vec<String> {
+fn requests_of(seen: &Explanation<'_>, asked: &[String], is_event: bool) -> Vec<String> {
     if !asked.is_empty() {
         return asked.to_vec();
     }
@@ -284,27 +318,35 @@ fn requests_of(seen: &Explanation, asked: &[String], is_event: bool) -> Vec<Stri
     requests
 }
 
-fn show_requests(page: &mut Page, seen: &Explanation, answer: Option<&Value>, requests: &[String]) {
+fn show_requests(
+    page: &mut Page,
+    seen: &Explanation<'_>,
+    answer: Option<&Value>,
+    requests: &[String],
+) {
     page.heading("Requests");
     let (Some(answer), Some((stage, route))) = (answer, &seen.request) else {
         return page.bad("none is let in: there is no policy");
     };
     if let Some(is_authorized) = answer["isAuthorized"].as_bool() {
         page.note("A simple response: it is for the event's own request.");
-        return page.verdict(is_authorized, &plain(&route.replacen('/', " /", 1)), "");
+        let by = decided_by(seen.table.as_ref(), route);
+        return page.verdict(is_authorized, &plain(&route.replacen('/', " /", 1)), &plain(&by));
     }
     let document = &answer["policyDocument"];
     for request in requests {
         let (verb, path) = request.split_once(' ').unwrap_or((request, ""));
         let verbs = if verb == "ANY" { &VERBS[..] } else { &[verb] };
-        let evaluate =
-            |verb| iam::evaluate(document, &format!("{stage}/{verb}{path}"), tokens::now());
+        let evaluate = |verb| {
+            let verdict = iam::evaluate(document, &format!("{stage}/{verb}{path}"), tokens::now());
+            (verdict, decided_by(seen.table.as_ref(), &format!("{verb}{path}")))
+        };
         let verdicts: Vec<_> = verbs.iter().map(|verb| (verb, evaluate(verb))).collect();
         if verdicts.iter().all(|(_, verdict)| *verdict == verdicts[0].1) {
-            show_verdict(page, request, verdicts[0].1);
+            show_verdict(page, request, &verdicts[0].1);
             continue;
         }
-        for (verb, verdict) in verdicts {
+        for (verb, verdict) in &verdicts {
             show_verdict(page, &format!("{verb} {path}"), verdict);
         }
     }
@@ -318,7 +360,7 @@ fn show_requests(page: &mut Page, seen: &Explanation, answer: Option<&Value>, re
     }
 }
 
-fn show_verdict(page: &mut Page, request: &str, verdict: iam::Verdict) {
+fn show_verdict(page: &mut Page, request: &str, (verdict, by): &(iam::Verdict, String)) {
     let why = match verdict {
         iam::Verdict::Allow => "",
         iam::Verdict::ExplicitDeny => "a Deny of the policy matches",
@@ -326,5 +368,6 @@ fn show_verdict(page: &mut Page, request: &str, verdict: iam::Verdict) {
             "nothing in the policy matches; a resource policy of the API could still allow it"
         }
     };
-    page.verdict(verdict == iam::Verdict::Allow, &plain(request), why);
+    let why: Vec<_> = [why, by].into_iter().filter(|text| !text.is_empty()).collect();
+    page.verdict(*verdict == iam::Verdict::Allow, &plain(request), &plain(&why.join("; ")));
 }

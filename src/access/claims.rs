@@ -1,5 +1,7 @@
 //! The rules for the claims of a verified token (RFC 7519 section 4.1): who it is for, when, and about whom.
 
+use std::fmt;
+
 use serde_json::{Number, Value};
 
 use crate::clock::Now;
@@ -18,8 +20,10 @@ pub(crate) struct Rules {
     pub(crate) audiences: Vec<String>,
     /// Seconds by which `exp` and `nbf` are stretched.
     pub(crate) leeway: f64,
-    /// Each claim must equal, or as an array contain, one of the values.
-    pub(crate) required: Vec<(ClaimPath, Vec<Value>)>,
+    /// What other claims must say.
+    pub(crate) required: Vec<Requirement>,
+    /// The longest life of a token, from `iat` to `exp` in seconds.
+    pub(crate) max_life: Option<f64>,
     /// The claims that may name the caller; the first that holds a non-empty string counts.
     pub(crate) principal_claims: Vec<ClaimPath>,
 }
@@ -65,12 +69,15 @@ impl Rules {
         if exp == Date::Absent {
             return Err(missing("exp"));
         }
+        if self.max_life.is_some() && Date::of(claims, "iat") == Date::Absent {
+            return Err(missing("iat"));
+        }
         let (audience_claim, held) =
             audience.ok_or_else(|| missing(&texts(&self.audience_claims)))?;
         let principal =
             self.principal(claims).ok_or_else(|| missing(&texts(&self.principal_claims)))?;
-        if let Some((path, _)) = self.required.iter().find(|(path, _)| claims.get(path).is_none()) {
-            return Err(missing(path.text()));
+        if let Some(required) = self.required.iter().find(|required| required.is_missing(claims)) {
+            return Err(missing(required.claim.text()));
         }
 
         let invalid = |path: &str| Reason::ClaimInvalid.because(format!("claim `{path}`"));
@@ -81,6 +88,14 @@ impl Rules {
         if claims.member("iat").is_some_and(|iat| !iat.is_number()) {
             return Err(invalid("iat"));
         }
+        // In floats nothing overflows, and a life that is not finite is too long.
+        if let (Some(max), Date::At(iat)) = (self.max_life, Date::of(claims, "iat"))
+            && exp - iat > max
+        {
+            let life = (exp - iat).min(MAX_TOLD);
+            return Err(Reason::ClaimInvalid
+                .because(format!("claim `exp`: {life:.0} s after `iat`, more than {max}")));
+        }
         if held.is_none() {
             return Err(invalid(audience_claim.text()));
         }
@@ -89,21 +104,15 @@ impl Rules {
         let principal =
             principal.filter(|name| !name.trim().is_empty() && !name.contains(char::is_control));
         let principal = principal.ok_or_else(|| invalid(principal_claim.text()))?;
-        for (path, accepted) in &self.required {
-            if !claims.get(path).is_some_and(|value| satisfies(value, accepted)) {
-                return Err(invalid(path.text()));
-            }
+        if let Some(required) = self.required.iter().find(|required| !required.is_met(claims)) {
+            return Err(invalid(required.claim.text()));
         }
         Ok(Caller { principal, expires_at: exp + leeway })
     }
 
     /// The required claims in words; empty if there are none.
     pub(crate) fn required_text(&self) -> String {
-        let one = |(path, accepted): &(ClaimPath, Vec<Value>)| {
-            let accepted: Vec<_> = accepted.iter().map(ToString::to_string).collect();
-            format!("`{}` is {}", path.text(), accepted.join(" or "))
-        };
-        self.required.iter().map(one).collect::<Vec<_>>().join(", ")
+        self.required.iter().map(Requirement::to_string).collect::<Vec<_>>().join(", ")
     }
 
     /// Checks that had nothing to look at in claims that were checked: no date to compare, no audience.
@@ -127,6 +136,127 @@ impl Rules {
         let text = |value: &'c Value| value.as_str().filter(|text| !text.is_empty());
         let named = present().find_map(|(path, value)| Some((path, Some(text(value)?))));
         named.or_else(|| present().next().map(|(path, _)| (path, None)))
+    }
+}
+
+/// What one claim must say.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Requirement {
+    pub(crate) claim: ClaimPath,
+    test: Test,
+}
+
+/// How a claim is compared. It *is* a value that it equals, or that it contains where it is an array.
+#[derive(Clone, Debug, PartialEq)]
+enum Test {
+    /// It is one of the values.
+    Any(Vec<Value>),
+    /// It is each of the values.
+    All(Vec<Value>),
+    /// It is none of the values, or absent.
+    None(Vec<Value>),
+    /// Whether there is such a claim.
+    Present(bool),
+}
+
+impl Requirement {
+    /// Reads `"claim": value` as it stands in `REQUIRED_CLAIMS`. The error says what would be right.
+    pub(crate) fn parse(claim: &str, value: &Value) -> Result<Self, String> {
+        const VALUES: &str = "a string, number or boolean, or an array of them";
+        const OPERATORS: &str =
+            "one of `any`, `all`, `none` (arrays) and `present` (true or false)";
+        let is_scalar =
+            |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
+        let array = |value: &Value| {
+            let values = value
+                .as_array()
+                .filter(|values| !values.is_empty() && values.iter().all(is_scalar));
+            values.cloned()
+        };
+        let test = match value {
+            Value::Object(operators) => {
+                let mut operators = operators.iter();
+                let test = match (operators.next(), operators.next()) {
+                    (Some((name, value)), None) => match name.as_str() {
+                        "any" => array(value).map(Test::Any),
+                        "all" => array(value).map(Test::All),
+                        "none" => array(value).map(Test::None),
+                        "present" => value.as_bool().map(Test::Present),
+                        _ => None,
+                    },
+                    _ => None,
+                };
+                test.ok_or_else(|| format!("claim `{claim}`: want {OPERATORS}"))?
+            }
+            Value::Array(_) => {
+                Test::Any(array(value).ok_or_else(|| format!("claim `{claim}`: want {VALUES}"))?)
+            }
+            one if is_scalar(one) => Test::Any(vec![one.clone()]),
+            _ => {
+                return Err(format!(
+                    "claim `{claim}`: want {VALUES}, or an object with {OPERATORS}"
+                ));
+            }
+        };
+        Ok(Self { claim: ClaimPath::parse(claim)?, test })
+    }
+
+    /// Whether the claim is needed and not there.
+    pub(crate) fn is_missing(&self, claims: &Claims) -> bool {
+        self.needs_claim() && claims.get(&self.claim).is_none()
+    }
+
+    /// Whether the claims say so.
+    pub(crate) fn is_met(&self, claims: &Claims) -> bool {
+        let claim = claims.get(&self.claim);
+        match &self.test {
+            Test::Any(values) => claim.is_some_and(|claim| satisfies(claim, values)),
+            Test::All(values) => claim.is_some_and(|claim| {
+                values.iter().all(|value| satisfies(claim, std::slice::from_ref(value)))
+            }),
+            Test::None(values) => claim.is_none_or(|claim| !satisfies(claim, values)),
+            Test::Present(wanted) => claim.is_some() == *wanted,
+        }
+    }
+
+    /// Whether no token without the claim meets this.
+    pub(crate) fn needs_claim(&self) -> bool {
+        matches!(self.test, Test::Any(_) | Test::All(_) | Test::Present(true))
+    }
+
+    /// Whether no token with the claim meets this.
+    pub(crate) fn forbids_claim(&self) -> bool {
+        self.test == Test::Present(false)
+    }
+
+    /// Whether it is plain that no token meets both.
+    pub(crate) fn contradicts(&self, other: &Self) -> bool {
+        let refuses = |one: &Self, another: &Self| match (&one.test, &another.test) {
+            (Test::None(refused), Test::Any(values)) => {
+                values.iter().all(|value| satisfies(value, refused))
+            }
+            (Test::None(refused), Test::All(values)) => {
+                values.iter().any(|value| satisfies(value, refused))
+            }
+            _ => one.forbids_claim() && another.needs_claim(),
+        };
+        self.claim == other.claim && (refuses(self, other) || refuses(other, self))
+    }
+}
+
+/// What is wanted, in words.
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (operator, values) = match &self.test {
+            Test::Any(values) => ("is", values),
+            Test::All(values) => ("has all of", values),
+            Test::None(values) => ("is not", values),
+            Test::Present(true) => return write!(f, "a claim `{}`", self.claim.text()),
+            Test::Present(false) => return write!(f, "no claim `{}`", self.claim.text()),
+        };
+        let values: Vec<_> = values.iter().map(Value::to_string).collect();
+        let between = if let Test::All(_) = self.test { ", " } else { " or " };
+        write!(f, "a claim `{}` that {operator} {}", self.claim.text(), values.join(between))
     }
 }
 
@@ -209,13 +339,17 @@ mod tests {
             audiences: vec!["api".to_owned(), "api-2".to_owned()],
             leeway: 0.0,
             required: Vec::new(),
+            max_life: None,
             principal_claims: paths(&["sub"]),
         }
     }
 
-    fn requiring(claim: &str, accepted: Value) -> Rules {
-        let accepted = accepted.as_array().unwrap().clone();
-        Rules { required: vec![(ClaimPath::parse(claim).unwrap(), accepted)], ..rules() }
+    fn requirement(claim: &str, wanted: Value) -> Requirement {
+        Requirement::parse(claim, &wanted).unwrap()
+    }
+
+    fn requiring(claim: &str, wanted: Value) -> Rules {
+        Rules { required: vec![requirement(claim, wanted)], ..rules() }
     }
 
     fn good() -> Value {
@@ -470,8 +604,8 @@ mod tests {
     fn required_claims_are_all_required_and_may_lie_deep() {
         let both = Rules {
             required: vec![
-                (ClaimPath::parse("/realm/roles").unwrap(), vec![json!("admin")]),
-                (ClaimPath::parse("/realm/levels/1").unwrap(), vec![json!(3)]),
+                requirement("/realm/roles", json!("admin")),
+                requirement("/realm/levels/1", json!([3])),
             ],
             ..rules()
         };
@@ -534,3 +668,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "claims_tests.rs"]
+mod requirement_tests;

@@ -1,9 +1,12 @@
 //! What a good token may do: scopes it must have, and rights by route.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use crate::access::guard;
+use crate::access::pattern::{self, Template};
+use crate::access::rule::{Facts, Rule, Terms};
 use crate::jose::token::{ClaimPath, Claims};
 use crate::reason::{Denial, Reason};
 
@@ -13,6 +16,9 @@ const VERBS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "
 
 /// The name of the entry, and the end of the ARN, of a WebSocket connection.
 pub(crate) const CONNECT: &str = "$connect";
+
+/// The most bytes of paths that are looked at: twice what a policy can hold.
+const MAX_PATHS: usize = 16 * 1024;
 
 /// The rights that are asked for, of whatever issuer the token is.
 #[derive(Clone, Debug, Default)]
@@ -28,13 +34,13 @@ pub(crate) struct Rights {
 pub(crate) enum Access<'r> {
     /// Every route of the stage.
     Stage,
-    /// Those of the table whose entry is true, and none of those whose entry is false.
-    Routes(Vec<(&'r Entry, bool)>),
+    /// Those that the entries of the table open.
+    Routes(Decided<'r>),
 }
 
 impl Rights {
-    /// What the scopes in these claims open. `only`: the one request that the answer will be used for, as it
-    /// stands in its ARN after the stage.
+    /// What the scopes and claims open. `only`: the one request that the answer will be used for, as it stands in
+    /// its ARN after the stage.
     pub(crate) fn access(
         &self,
         scope_claims: &[ClaimPath],
@@ -45,33 +51,36 @@ impl Rights {
             return Ok(Access::Stage);
         }
         let held = scopes(scope_claims, claims);
-        if let Some(scope) = self.required.iter().find(|scope| !held.contains(scope.as_str())) {
+        if let Some(scope) = self.missing(&held) {
             return Err(Reason::InsufficientScope.because(format!("scope `{scope}`")));
         }
         let Some(routes) = &self.routes else { return Ok(Access::Stage) };
-        let decided = routes.decide(&held);
+        let decided = routes.decide(&routes.terms.facts(&held, claims));
         if let Some(request) = single_request {
-            let mut matching = decided
-                .iter()
-                .filter(|(entry, is_open)| entry.matches(request, *is_open))
-                .peekable();
-            return if matching.peek().is_some() && matching.all(|(_, is_open)| *is_open) {
-                Ok(Access::Stage)
-            } else {
-                Err(Reason::InsufficientScope.because("the route is not open to the token"))
+            return match decided.by(request) {
+                DecidedBy::Open(_) => Ok(Access::Stage),
+                DecidedBy::Guard => {
+                    Err(Reason::InsufficientScope.because("PATH_GUARD refuses the path"))
+                }
+                _ => Err(Reason::InsufficientScope.because("the route is not open to the token")),
             };
         }
-        if decided.iter().any(|(_, open)| *open) {
+        if decided.entries.iter().any(|(_, state)| *state != State::Closed) {
             Ok(Access::Routes(decided))
         } else {
             Err(Reason::InsufficientScope.because("no route of the table is open to the token"))
         }
     }
+
+    /// The first required scope that is not held.
+    pub(crate) fn missing(&self, held: &HashSet<&str>) -> Option<&str> {
+        self.required.iter().map(String::as_str).find(|scope| !held.contains(scope))
+    }
 }
 
 /// All scopes in these claims: a string holds them separated by spaces (RFC 6749 section 3.3), an element of an
 /// array is one scope whole. A claim of another type gives none.
-fn scopes<'c>(paths: &[ClaimPath], claims: &'c Claims) -> HashSet<&'c str> {
+pub(crate) fn scopes<'c>(paths: &[ClaimPath], claims: &'c Claims) -> HashSet<&'c str> {
     let mut held = HashSet::new();
     for value in paths.iter().filter_map(|path| claims.get(path)) {
         match value {
@@ -83,175 +92,317 @@ fn scopes<'c>(paths: &[ClaimPath], claims: &'c Claims) -> HashSet<&'c str> {
     held
 }
 
-/// The table of routes: a request passes if an entry matches it, and the token satisfies all that do.
+/// The table of routes: a request passes if an entry opens it, and no closed entry matches it.
 #[derive(Clone, Debug)]
 pub(crate) struct Routes {
     entries: Vec<Entry>,
-    /// Every scope of the table has a number, so that a token's scopes are looked up once and not by entry.
-    scopes: HashMap<String, usize>,
+    pub(crate) terms: Terms,
+    /// Whether paths are refused that a backend may read as others.
+    guard: bool,
 }
 
 /// One entry of the table: the requests it stands for, by what their ARNs have after the stage, as IAM patterns:
 /// `GET/pets/*`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    /// As it stands in the table.
-    pub(crate) name: String,
+    /// The entry's name, as it is written.
+    pub(crate) route: String,
+    verbs: Vec<&'static str>,
+    /// The pattern of the path alone.
+    path: String,
     /// What is allowed where the entry is open.
     allowed: Vec<String>,
     /// What is denied where it is closed: the same, but for `ANY /*`, which closes the stage to other verbs, too.
     denied: Vec<String>,
-    /// The numbers of the scopes that are all needed.
-    scopes: Vec<usize>,
+    pub(crate) rule: Rule,
+    /// The entries that, where they are open, allow some of the same requests to all callers. What this entry keeps
+    /// from others could not be taken back from that, so it is then closed instead of open for the caller's own.
+    closed_beside: Vec<usize>,
+}
+
+/// What an entry is for a token.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum State {
+    Open,
+    /// Open for the caller's own: what is allowed.
+    Own(Vec<String>),
+    Closed,
+}
+
+/// The entries of a table, each with what it is for a token.
+#[derive(Debug)]
+pub(crate) struct Decided<'r> {
+    pub(crate) entries: Vec<(&'r Entry, State)>,
+    pub(crate) guard: bool,
+}
+
+/// What a table decides a request by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecidedBy<'r> {
+    /// `PATH_GUARD` refuses the path.
+    Guard,
+    /// The entry of this name matches the request, and is closed.
+    Closed(&'r str),
+    /// The entry of this name opens the request.
+    Open(&'r str),
+    /// The entry of this name matches the request, and is open for the caller's own only: this is another's.
+    Another(&'r str),
+    /// No entry matches the request.
+    NoEntry,
+}
+
+impl State {
+    /// What is allowed below the stage.
+    pub(crate) fn allowed<'s>(&'s self, entry: &'s Entry) -> &'s [String] {
+        match self {
+            Self::Open => &entry.allowed,
+            Self::Own(patterns) => patterns,
+            Self::Closed => &[],
+        }
+    }
+
+    /// What is denied below the stage.
+    pub(crate) fn denied<'s>(&self, entry: &'s Entry) -> &'s [String] {
+        if *self == Self::Closed { &entry.denied } else { &[] }
+    }
+}
+
+impl<'r> Decided<'r> {
+    /// What decides a request, given as it stands in an ARN after the stage: `GET/pets/1`. The policy says the same.
+    pub(crate) fn by(&self, request: &str) -> DecidedBy<'r> {
+        if self.guard && guard::refuses(request) {
+            return DecidedBy::Guard;
+        }
+        let named = |is_wanted: fn(&Entry, &State, &str) -> bool| {
+            let found = self.entries.iter().find(|(entry, state)| is_wanted(entry, state, request));
+            found.map(|(entry, _)| entry.route.as_str())
+        };
+        let closed = named(|entry, state, request| matches(state.denied(entry), request))
+            .map(DecidedBy::Closed);
+        let open = || {
+            named(|entry, state, request| matches(state.allowed(entry), request))
+                .map(DecidedBy::Open)
+        };
+        let another =
+            || named(|entry, _, request| matches(&entry.allowed, request)).map(DecidedBy::Another);
+        closed.or_else(open).or_else(another).unwrap_or(DecidedBy::NoEntry)
+    }
+}
+
+/// Whether a request is one of those that the patterns stand for. A connection has an entry of its own: no other
+/// entry decides it, not even that for everything.
+fn matches(patterns: &[String], request: &str) -> bool {
+    let is_connect = |pattern: &str| pattern == CONNECT;
+    patterns.iter().any(|pattern| {
+        is_connect(pattern) == is_connect(request) && pattern::matches(pattern, request)
+    })
 }
 
 impl Entry {
-    pub(crate) fn patterns(&self, is_open: bool) -> &[String] {
-        if is_open { &self.allowed } else { &self.denied }
+    /// Reads `"VERB /path": rule`. The error says what would be right.
+    fn parse(route: &str, rule: &Value, terms: &mut Terms) -> Result<Self, String> {
+        let (verbs, template) = match route {
+            CONNECT => (Vec::new(), None),
+            _ => {
+                let (verbs, path) = verbs_and_path(route)?;
+                (verbs, Some(Template::parse(path)?))
+            }
+        };
+        let path = template.as_ref().map_or_else(|| CONNECT.to_owned(), Template::pattern);
+        let mut entry = Self {
+            route: route.to_owned(),
+            rule: Rule::parse(rule, template.as_ref(), terms)?,
+            verbs,
+            path,
+            allowed: Vec::new(),
+            denied: Vec::new(),
+            closed_beside: Vec::new(),
+        };
+        let paths = [entry.path.clone()];
+        entry.allowed = if template.is_none() { paths.into() } else { entry.with_verbs(&paths) };
+        let is_everything = entry.verbs.len() == VERBS.len() && entry.path == "*";
+        // A `*` alone would allow verbs that no entry can name, but it may refuse them.
+        entry.denied = if is_everything { vec!["*".to_owned()] } else { entry.allowed.clone() };
+        Ok(entry)
     }
 
-    /// Whether a request's `VERB/path`, as it stands in an ARN after the stage, is one of those that the entry opens
-    /// or closes. A connection has an entry of its own: no other entry opens it, not even that for everything.
-    fn matches(&self, request: &str, is_open: bool) -> bool {
-        let is_connect = |pattern: &str| pattern == CONNECT;
-        let matches =
-            |pattern: &String| is_connect(pattern) == is_connect(request) && glob(pattern, request);
-        self.patterns(is_open).iter().any(matches)
+    /// These paths under each of the entry's verbs.
+    fn with_verbs(&self, paths: &[String]) -> Vec<String> {
+        paths
+            .iter()
+            .flat_map(|path| self.verbs.iter().map(move |verb| [verb, "/", path].concat()))
+            .collect()
+    }
+
+    /// What the caller's own part allows.
+    fn own(&self, facts: &Facts<'_>) -> Vec<String> {
+        self.with_verbs(&self.rule.own_paths(facts))
+    }
+
+    /// Whether some request is matched by both.
+    fn overlaps(&self, other: &Self) -> bool {
+        self.verbs.iter().any(|verb| other.verbs.contains(verb))
+            && pattern::intersect(&self.path, &other.path)
+    }
+
+    /// Whether this entry lies inside another that it overlaps: in the verbs that they share all its requests are
+    /// among the other's, and some request of the other is none of its own.
+    fn lies_inside(&self, other: &Self) -> bool {
+        let has_other_verbs = other.verbs.iter().any(|verb| !self.verbs.contains(verb));
+        pattern::contains(&other.path, &self.path)
+            && (has_other_verbs || !pattern::contains(&self.path, &other.path))
     }
 }
 
 impl Routes {
-    /// The table in a JSON object `"VERB /path"` -> array of scopes. Every problem is one line that names its entry.
-    pub(crate) fn parse(table: &Map<String, Value>) -> Result<Self, Vec<String>> {
+    /// The table in a JSON object `"VERB /path"` -> rule. Every problem is one line that names its entry.
+    pub(crate) fn parse(table: &Map<String, Value>, guard: bool) -> Result<Self, Vec<String>> {
         let (mut routes, mut problems) =
-            (Self { entries: Vec::new(), scopes: HashMap::new() }, Vec::new());
+            (Self { entries: Vec::new(), terms: Terms::default(), guard }, Vec::new());
         if table.is_empty() {
             problems.push(
                 "is empty: name at least one route, as {\"GET /pets\": [\"pets:read\"]}".to_owned(),
             );
         }
-        for (route, scopes) in table {
-            let entry = patterns(route).and_then(|allowed| {
-                let scopes = scope_list(scopes)
-                    .ok_or("its scopes are not an array of strings, as [\"pets:read\"]")?;
-                let denied =
-                    if allowed == everything() { vec!["*".to_owned()] } else { allowed.clone() };
-                Ok(Entry {
-                    name: route.clone(),
-                    allowed,
-                    denied,
-                    scopes: scopes.map(|scope| routes.number(scope)).collect(),
-                })
-            });
-            match entry {
-                Ok(entry) if routes.entries.iter().any(|other| other.allowed == entry.allowed) => {
+        let mut seen = HashSet::new();
+        for (route, rule) in table {
+            match Entry::parse(route, rule, &mut routes.terms) {
+                Ok(entry) if !seen.insert(entry.allowed.clone()) => {
                     problems.push(format!(
                         "entry `{route}`: another entry stands for the same requests"
                     ));
+                }
+                Ok(entry)
+                    if guard && entry.allowed.iter().all(|pattern| guard::refuses_all(pattern)) =>
+                {
+                    problems.push(format!("entry `{route}`: PATH_GUARD refuses all its requests"));
                 }
                 Ok(entry) => routes.entries.push(entry),
                 Err(problem) => problems.push(format!("entry `{route}`: {problem}")),
             }
         }
+        let paths: usize = routes.entries.iter().map(|entry| entry.path.len()).sum();
+        if paths > MAX_PATHS {
+            problems.push(format!(
+                "its paths alone have {paths} bytes: more than any policy that API Gateway takes"
+            ));
+        }
+        if problems.is_empty() {
+            problems = routes.find_overlaps();
+        }
         if problems.is_empty() { Ok(routes) } else { Err(problems) }
     }
 
-    pub(crate) fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
-
-    fn number(&mut self, scope: &str) -> usize {
-        let next = self.scopes.len();
-        *self.scopes.entry(scope.to_owned()).or_insert(next)
-    }
-
-    fn decide(&self, held: &HashSet<&str>) -> Vec<(&Entry, bool)> {
-        let mut has = vec![false; self.scopes.len()];
-        for number in held.iter().filter_map(|scope| self.scopes.get(*scope)) {
-            has[*number] = true;
+    /// Finds the entries beside which others are closed instead of open for the caller's own. The problems are those
+    /// that are so for every token.
+    fn find_overlaps(&mut self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for index in 0..self.entries.len() {
+            let entry = &self.entries[index];
+            if !entry.rule.has_own() {
+                continue;
+            }
+            let others = self.entries.iter().enumerate().filter(|(other, _)| *other != index);
+            let beside =
+                others.filter(|(_, other)| other.overlaps(entry) && !other.lies_inside(entry));
+            let beside: Vec<_> = beside.map(|(other, _)| other).collect();
+            for other in beside.iter().map(|other| &self.entries[*other]) {
+                if other.rule.is_for_everyone()
+                    && entry.rule.can_be_own_beside(&other.rule, &self.terms)
+                {
+                    let problem = format!(
+                        "entry `{}`: entry `{}` opens some of the same requests to every good token, so no `path` can \
+                         keep them for their owner: give both the same alternatives",
+                        entry.route, other.route
+                    );
+                    problems.push(problem);
+                }
+            }
+            self.entries[index].closed_beside = beside;
         }
-        self.entries
+        problems
+    }
+
+    /// The entries that can be closed though they would be open for the caller's own, each with those that do it.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let warning = |entry: &Entry| {
+            let others = entry.closed_beside.iter().map(|other| &self.entries[*other]);
+            let others =
+                others.filter(|other| entry.rule.can_be_own_beside(&other.rule, &self.terms));
+            let others: Vec<_> = others.map(|other| format!("`{}`", other.route)).collect();
+            (!others.is_empty()).then(|| {
+                format!(
+                    "entry `{}` is closed, instead of open for the caller's own, to a token to which {} is open: they \
+                     match some of the same requests. Give both the same alternatives",
+                    entry.route,
+                    others.join(" or ")
+                )
+            })
+        };
+        self.entries.iter().filter_map(warning).collect()
+    }
+
+    /// What each entry is for a token.
+    pub(crate) fn decide(&self, facts: &Facts<'_>) -> Decided<'_> {
+        let is_open: Vec<bool> =
+            self.entries.iter().map(|entry| entry.rule.is_open(facts)).collect();
+        let state = |index: usize, entry: &Entry| {
+            if is_open[index] {
+                return State::Open;
+            }
+            if !entry.rule.has_own() || entry.closed_beside.iter().any(|other| is_open[*other]) {
+                return State::Closed;
+            }
+            let own = entry.own(facts);
+            if own.is_empty() { State::Closed } else { State::Own(own) }
+        };
+        let entries = self
+            .entries
             .iter()
-            .map(|entry| (entry, entry.scopes.iter().all(|number| has[*number])))
-            .collect()
+            .enumerate()
+            .map(|(index, entry)| (entry, state(index, entry)))
+            .collect();
+        Decided { entries, guard: self.guard }
+    }
+
+    /// The entry that is open to a token and closes this one, which would be open for the caller's own.
+    pub(crate) fn closing(&self, entry: &Entry, facts: &Facts<'_>) -> Option<&Entry> {
+        let mut others = entry.closed_beside.iter().map(|other| &self.entries[*other]);
+        others.find(|other| other.rule.is_open(facts)).filter(|_| !entry.own(facts).is_empty())
+    }
+
+    /// The entries as they are written in the table.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| &*entry.route)
+    }
+
+    /// The entries as they take the most room in a policy, whatever a token has: open to all, or for the caller's own
+    /// in every way at once and with the longest values, which is never shorter.
+    pub(crate) fn longest(&self) -> Decided<'_> {
+        let state = |entry: &Entry| {
+            let own = entry.rule.longest_own_paths();
+            if own.is_empty() { State::Open } else { State::Own(entry.with_verbs(&own)) }
+        };
+        Decided {
+            entries: self.entries.iter().map(|entry| (entry, state(entry))).collect(),
+            guard: self.guard,
+        }
     }
 }
 
-/// Scopes as an array of strings. A scope that no token can have would close its route for everybody.
-fn scope_list(value: &Value) -> Option<impl Iterator<Item = &str>> {
-    let scopes = value.as_array()?;
-    let strings = scopes.iter().all(|scope| scope.as_str().is_some_and(|scope| !scope.is_empty()));
-    strings.then(|| scopes.iter().filter_map(Value::as_str))
-}
-
-/// What stands for a route in the ARN of a request, after the stage.
-fn patterns(route: &str) -> Result<Vec<String>, &'static str> {
-    if route == CONNECT {
-        return Ok(vec![CONNECT.to_owned()]);
-    }
+/// The verbs of a route, and its path without the first slash.
+fn verbs_and_path(route: &str) -> Result<(Vec<&'static str>, &str), &'static str> {
     let (verb, path) =
         route.split_once(' ').ok_or("want a verb, one space and a path, as `GET /pets`")?;
     let path = path.strip_prefix('/').ok_or("the path must begin with `/`")?;
     if path.contains("${") {
         return Err("`${` cannot stand in a route");
     }
-    let path = path_pattern(path)?;
-    match verb {
-        "ANY" => Ok(VERBS.map(|verb| format!("{verb}/{path}")).into()),
-        verb if VERBS.contains(&verb) => Ok(vec![format!("{verb}/{path}")]),
-        _ => Err("the verb must be ANY, DELETE, GET, HEAD, OPTIONS, PATCH, POST or PUT"),
+    let verbs: Vec<_> = VERBS.into_iter().filter(|known| verb == "ANY" || verb == *known).collect();
+    if verbs.is_empty() {
+        return Err("the verb must be ANY, DELETE, GET, HEAD, OPTIONS, PATCH, POST or PUT");
     }
-}
-
-/// What `ANY /*` allows: a `*` alone would allow verbs that no entry can name.
-fn everything() -> [String; 7] {
-    VERBS.map(|verb| format!("{verb}/*"))
-}
-
-/// A path as an IAM pattern: `{name}` and `{name+}` become `*`. `?`, IAM's any one character, cannot stand in a
-/// route, and no `{` is left that could make a policy variable.
-fn path_pattern(path: &str) -> Result<String, &'static str> {
-    let mut pattern = String::with_capacity(path.len());
-    let mut rest = path;
-    while let Some(next) = rest.chars().next() {
-        if next == '{' {
-            let (name, after) = rest[1..].split_once('}').ok_or("`{` without `}`")?;
-            let name = name.strip_suffix('+').unwrap_or(name);
-            let is_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-            if name.is_empty() || !name.chars().all(is_name) {
-                return Err("`{` must begin a path variable, as `{petId}` or `{proxy+}`");
-            }
-            pattern.push('*');
-            rest = after;
-        } else if next.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%/".contains(next) {
-            // RFC 3986 section 3.3, and `*` for any characters.
-            pattern.push(next);
-            rest = &rest[1..];
-        } else {
-            return Err("the path has a character that cannot stand in a route");
-        }
-    }
-    Ok(pattern)
-}
-
-/// IAM's matching for the one wildcard that a pattern here can have: `*`, any characters, `/` included.
-fn glob(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t, mut retry) = (0, 0, None);
-    while t < text.len() {
-        if pattern.get(p) == Some(&b'*') {
-            retry = Some((p + 1, t));
-            p += 1;
-        } else if pattern.get(p) == Some(&text[t]) {
-            (p, t) = (p + 1, t + 1);
-        } else if let Some((star, from)) = retry {
-            (p, t) = (star, from + 1);
-            retry = Some((star, from + 1));
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|byte| *byte == b'*')
+    Ok((verbs, path))
 }
 
 #[cfg(test)]
@@ -261,7 +412,7 @@ mod tests {
     use super::*;
 
     fn parse(table: Value) -> Result<Routes, Vec<String>> {
-        Routes::parse(table.as_object().unwrap())
+        Routes::parse(table.as_object().unwrap(), false)
     }
 
     fn patterns_of(route: &str) -> Vec<String> {
@@ -285,9 +436,9 @@ mod tests {
         let claims = Claims::verified(json!({ "scope": scope }));
         match rights.access(&[ClaimPath::Member("scope".to_owned())], &claims, single_request)? {
             Access::Stage => Ok(None),
-            Access::Routes(entries) => {
-                Ok(Some(entries.into_iter().map(|(_, open)| open).collect()))
-            }
+            Access::Routes(decided) => Ok(Some(
+                decided.entries.into_iter().map(|(_, state)| state == State::Open).collect(),
+            )),
         }
     }
 
@@ -386,29 +537,6 @@ mod tests {
     }
 
     #[test]
-    fn scopes_of_an_entry_are_an_array_of_strings() {
-        for scopes in [
-            json!(null),
-            json!("pets:read"),
-            json!(true),
-            json!(1),
-            json!({}),
-            json!([1]),
-            json!(["pets:read", null]),
-            json!([["pets:read"]]),
-            json!([""]),
-        ] {
-            let problems = parse(json!({ "GET /pets": scopes })).unwrap_err();
-            let expected =
-                r#"entry `GET /pets`: its scopes are not an array of strings, as ["pets:read"]"#;
-            assert_eq!(problems, [expected], "{scopes}");
-        }
-        for scopes in [json!([]), json!(["a"]), json!(["a", "a"]), json!(["two words"])] {
-            assert!(parse(json!({ "GET /pets": scopes })).is_ok(), "{scopes}");
-        }
-    }
-
-    #[test]
     fn a_table_has_entries_and_each_once() {
         let problems = parse(json!({})).unwrap_err();
         assert_eq!(
@@ -421,6 +549,8 @@ mod tests {
             ("GET /{id}", "GET /{proxy+}"),
             ("ANY /*", "ANY /{proxy+}"),
             ("ANY /pets/{a}", "ANY /pets/{b}"),
+            ("GET /pets/{a}{b}", "GET /pets/{c}*"),
+            ("ANY /**", "ANY /{proxy+}"),
         ] {
             let problems = parse(json!({ a: [], b: ["x"] })).unwrap_err();
             assert_eq!(
@@ -566,3 +696,7 @@ mod tests {
         assert_eq!(access(&named, "chat", Some("GET/$connect")), refused(CLOSED));
     }
 }
+
+#[cfg(test)]
+#[path = "rights_tests.rs"]
+mod own_tests;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::access::claims::Rules;
+use crate::access::claims::{Requirement, Rules};
 use crate::access::rights::{Rights, Routes};
 use crate::config::environment::Environment;
 use crate::gateway::event::{Credentials, Source};
@@ -37,7 +37,7 @@ const fn setting(name: &'static str, default: &'static str) -> Setting {
 }
 
 /// Every setting of this program, in the order of the documentation.
-pub const SETTINGS: [Setting; 28] = [
+pub const SETTINGS: [Setting; 30] = [
     setting("ISSUER", ""),
     setting("AUDIENCE", ""),
     setting("JWKS_URI", ""),
@@ -47,9 +47,11 @@ pub const SETTINGS: [Setting; 28] = [
     setting("TOKEN_TYPES", "JWT, at+jwt"),
     setting("LEEWAY_SECONDS", "0"),
     setting("REQUIRED_CLAIMS", "{}"),
+    setting("MAX_TOKEN_SECONDS", ""),
     setting("SCOPE_CLAIMS", "scope, scp"),
     setting("REQUIRED_SCOPES", ""),
     setting("ROUTES", ""),
+    setting("PATH_GUARD", "on"),
     setting("PRINCIPAL_CLAIM", "sub"),
     setting("CONTEXT_CLAIMS", "iss, sub, client_id, scope, exp, jti"),
     setting("USAGE_KEY_CLAIM", ""),
@@ -114,7 +116,7 @@ pub struct Config {
     pub(crate) authorities: Authorities,
     pub(crate) metrics: Option<Metrics>,
     /// What is allowed but should be known, for the log.
-    pub(crate) warnings: Vec<&'static str>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// A trusted issuer.
@@ -263,6 +265,9 @@ impl Reader<'_> {
             audiences: Vec::new(),
             leeway: leeway as f64,
             required: Vec::new(),
+            max_life: self
+                .set("MAX_TOKEN_SECONDS")
+                .map(|_| self.number("MAX_TOKEN_SECONDS", 1..=31_536_000) as f64),
             principal_claims,
         };
         let fields = self.fields();
@@ -279,11 +284,13 @@ impl Reader<'_> {
 
         let rights = Rights { required: self.list("REQUIRED_SCOPES"), routes: self.routes() };
         let simple_response = self.switch("SIMPLE_RESPONSE");
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<_> = rights.routes.iter().flat_map(Routes::warnings).collect();
+        warnings.iter_mut().for_each(|warning| warning.insert_str(0, "ROUTES: "));
         if simple_response && rights.routes.is_some() {
             warnings.push(
                 "SIMPLE_RESPONSE with ROUTES is decided for one request: the authorizer's identity sources must \
-                 include $context.routeKey, and its cache must be off where one route stands for many paths",
+                 include $context.routeKey, and its cache must be off where one route stands for many paths"
+                    .to_owned(),
             );
         }
         let fetches_tls = issuers.iter().any(|issuer| match &issuer.keys {
@@ -518,31 +525,22 @@ impl Reader<'_> {
         }
     }
 
-    fn required_claims(&mut self, fields: &Fields) -> Vec<(ClaimPath, Vec<Value>)> {
+    fn required_claims(&mut self, fields: &Fields) -> Vec<Requirement> {
         let place = fields.place("REQUIRED_CLAIMS");
         let mut required = Vec::new();
         for (claim, value) in fields.required_claims.iter().flatten() {
-            let values = match value {
-                Value::Array(values) => values.clone(),
-                one => vec![one.clone()],
-            };
-            let is_scalar =
-                |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
-            if values.is_empty() || !values.iter().all(is_scalar) {
-                let message = format!(
-                    "claim `{claim}`: want a string, number or boolean, or an array of them"
-                );
-                self.problem(&place, message);
-            } else {
-                required.extend(self.claim_at(&place, claim).map(|path| (path, values)));
+            match Requirement::parse(claim, value) {
+                Ok(requirement) => required.push(requirement),
+                Err(problem) => self.problem(&place, problem),
             }
         }
         required
     }
 
     fn routes(&mut self) -> Option<Routes> {
+        let guard = self.switch("PATH_GUARD");
         let table = self.object("ROUTES")?;
-        let routes = match Routes::parse(&table) {
+        let routes = match Routes::parse(&table, guard) {
             Ok(routes) => routes,
             Err(problems) => {
                 problems.into_iter().for_each(|problem| self.problem("ROUTES", problem));
@@ -553,9 +551,11 @@ impl Reader<'_> {
             let policy::TooLarge { document, resource } = too_large;
             let message = format!(
                 "the policy would have {document} bytes and resources of up to {resource} characters; API Gateway \
-                 takes {} and {}: use fewer or shorter entries (ANY counts seven times)",
+                 takes {} and {}. It has {}. Use fewer or shorter entries, verbs by name (ANY counts seven times), \
+                 fewer `path` conditions (each value counts 128)",
                 policy::MAX_DOCUMENT,
                 policy::MAX_RESOURCE,
+                policy::largest_parts(&routes),
             );
             self.problem("ROUTES", message);
         }
@@ -901,7 +901,7 @@ mod tests {
             }),
             ("REQUIRED_SCOPES", "a b", |config| config.rights.required == ["a", "b"]),
             ("ROUTES", &routes, |config| {
-                config.rights.routes.as_ref().unwrap().entries().len() == 1
+                config.rights.routes.as_ref().unwrap().longest().entries.len() == 1
             }),
             ("PRINCIPAL_CLAIM", "sub client_id", |config| {
                 config.issuers[0].rules.principal_claims == paths(&["sub", "client_id"])

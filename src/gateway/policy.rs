@@ -5,6 +5,7 @@
 //! configured routes. No byte of the request's verb or path reaches it.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +14,8 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::access::rights::{Access, Entry, Routes};
+use crate::access::guard::GUARDED;
+use crate::access::rights::{Access, Decided, Entry, Routes, State};
 use crate::gateway::event::Stage;
 use crate::jose::token::{ClaimPath, Claims};
 use crate::reason::Reason;
@@ -127,37 +129,78 @@ pub(crate) struct TooLarge {
 
 /// Whether the document of every token fits, whatever rights it has, for ARNs of up to [`PROVEN_PREFIX`].
 pub(crate) fn fits(routes: &Routes) -> Result<(), TooLarge> {
-    let stage = Stage::of_length(PROVEN_PREFIX);
-    // Every entry stands in one of two statements, and never takes more room than where it is open. So the longest
-    // document has one entry in the other statement, of those that take the same room there; `ANY /*` stands once.
-    let is_as_long = |entry: &Entry| entry.patterns(false) == entry.patterns(true);
-    let closed =
-        routes.entries().iter().position(is_as_long).filter(|_| routes.entries().len() > 1);
-    let entries = routes.entries().iter().enumerate();
-    let entries = entries.map(|(index, entry)| (entry, Some(index) != closed)).collect();
-    check(&document(&stage, &Access::Routes(entries), Some(0.0)))
+    check(&document(&longest_stage(), &Access::Routes(longest(routes)), Some(0.0)))
 }
 
-/// The document for a good token: the Allow first, then what the token's rights leave closed, then its end.
+fn longest_stage() -> Stage<'static> {
+    Stage::of_length(PROVEN_PREFIX)
+}
+
+/// The longest document. It has a Deny: that of the guard, or of the one entry that loses the least room by being
+/// closed, if that is less than the frame of the statement takes. More of them could only lose more.
+fn longest(routes: &Routes) -> Decided<'_> {
+    let mut longest = routes.longest();
+    if longest.guard || longest.entries.len() < 2 {
+        return longest;
+    }
+    let loss = |(entry, state): &(&Entry, State)| {
+        room(state.allowed(entry)) - room(State::Closed.denied(entry))
+    };
+    let losses = longest.entries.iter().map(loss).enumerate();
+    let frame = length(&statement(IamPolicyEffect::Deny, &longest_stage(), []));
+    if let Some((index, loss)) = losses.min_by_key(|(_, loss)| *loss)
+        && loss < frame
+    {
+        longest.entries[index].1 = State::Closed;
+    }
+    longest
+}
+
+/// The bytes that resources take, each with its quotes and a comma.
+fn room(patterns: &[String]) -> usize {
+    patterns.iter().map(|pattern| PROVEN_PREFIX + "/".len() + pattern.len() + "\"\",".len()).sum()
+}
+
+/// Where the bytes of the longest document come from, in words: the entries that take the most, and the guard.
+pub(crate) fn largest_parts(routes: &Routes) -> String {
+    const NAMED: usize = 3;
+    let longest = routes.longest();
+    let mut entries: Vec<_> =
+        longest.entries.iter().map(|(entry, state)| (entry, state.allowed(entry))).collect();
+    entries.sort_by_key(|(_, patterns)| Reverse(room(patterns)));
+    let part = |(entry, patterns): &(&&Entry, &[String])| {
+        let resources = if patterns.len() == 1 { "resource" } else { "resources" };
+        format!("{} for entry `{}` ({} {resources})", room(patterns), entry.route, patterns.len())
+    };
+    let mut parts: Vec<_> = entries.iter().take(NAMED).map(part).collect();
+    if let Some(others) = entries.get(NAMED..).filter(|others| !others.is_empty()) {
+        let bytes: usize = others.iter().map(|(_, patterns)| room(patterns)).sum();
+        parts.push(format!("{bytes} for the {} other entries", others.len()));
+    }
+    if longest.guard {
+        parts.push(format!("{} for PATH_GUARD", room(&GUARDED.map(str::to_owned))));
+    }
+    parts.join(", ")
+}
+
+/// The document for a good token: the Allow first, then what stays closed to it, then its end.
 fn document(stage: &Stage<'_>, access: &Access<'_>, expires_at: Option<f64>) -> IamPolicyDocument {
     let mut statements = Vec::new();
     match access {
         Access::Stage => {
             statements.push(statement(IamPolicyEffect::Allow, stage, [stage.everything()]))
         }
-        Access::Routes(entries) => {
-            for (effect, wanted) in [(IamPolicyEffect::Allow, true), (IamPolicyEffect::Deny, false)]
-            {
-                let entries = entries.iter().filter(|(_, is_open)| *is_open == wanted);
-                let patterns = entries.flat_map(|(entry, is_open)| {
-                    entry.patterns(*is_open).iter().map(String::as_str)
-                });
-                let statement = statement(effect, stage, patterns);
-                // IAM takes no statement without a resource.
-                if !statement.resource.is_empty() {
-                    statements.push(statement);
-                }
-            }
+        Access::Routes(Decided { entries, guard }) => {
+            let allowed = entries.iter().flat_map(|(entry, state)| state.allowed(entry));
+            let denied = entries.iter().flat_map(|(entry, state)| state.denied(entry));
+            let guarded = if *guard { &GUARDED[..] } else { &[] };
+            let allow = statement(IamPolicyEffect::Allow, stage, allowed.map(String::as_str));
+            let denied = denied.map(String::as_str).chain(guarded.iter().copied());
+            let deny = statement(IamPolicyEffect::Deny, stage, denied);
+            // IAM takes no statement without a resource.
+            statements.extend(
+                [allow, deny].into_iter().filter(|statement| !statement.resource.is_empty()),
+            );
         }
     }
     if let Some(end) = expires_at.and_then(date_time) {
@@ -318,7 +361,7 @@ mod tests {
     }
 
     fn routes(table: &Value) -> Routes {
-        Routes::parse(table.as_object().unwrap()).unwrap()
+        Routes::parse(table.as_object().unwrap(), false).unwrap()
     }
 
     fn allow<'a>(access: &'a Access<'a>, expires_at: Option<f64>) -> Allow<'a> {
@@ -561,13 +604,9 @@ mod tests {
         };
         let measured = |last: usize| {
             let routes = routes(&table(last));
-            let entries = routes
-                .entries()
-                .iter()
-                .enumerate()
-                .map(|(index, entry)| (entry, index != 0))
-                .collect();
-            length(&document(&Stage::of_length(96), &Access::Routes(entries), Some(0.0)))
+            let mut longest = routes.longest();
+            longest.entries[0].1 = State::Closed;
+            length(&document(&Stage::of_length(96), &Access::Routes(longest), Some(0.0)))
         };
         let exact = 8192 - measured(0);
         assert_eq!(fits(&routes(&table(exact))), Ok(()));
@@ -596,606 +635,5 @@ mod tests {
 }
 
 #[cfg(test)]
-mod evaluation {
-    use std::collections::{BTreeSet, HashSet};
-
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-    use crate::access::claims::Rules;
-    use crate::access::rights::Rights;
-    use crate::clock::Now;
-    use crate::config::Config;
-    use crate::gateway::event::Event;
-    use crate::support::iam::{Verdict, evaluate};
-
-    const VERBS: [&str; 8] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
-    const SCOPES: [&str; 3] = ["r", "w", "x"];
-    const STAGE: &str = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod";
-    /// Some time within a token's life.
-    const NOW: u64 = 1_800_000_000;
-    const ENDS: f64 = 1_800_000_600.0;
-
-    /// What is left to the stage of an ARN by a wildcard that reaches too far.
-    const ELSEWHERE: [&str; 12] = [
-        "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/test",
-        "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod2",
-        "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/pro",
-        "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/test/prod",
-        "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/$default",
-        "arn:aws:execute-api:eu-west-1:123456789012:abcdef1235/prod",
-        "arn:aws:execute-api:eu-west-1:123456789012:xabcdef1234/prod",
-        "arn:aws:execute-api:eu-west-1:123456789013:abcdef1234/prod",
-        "arn:aws:execute-api:eu-west-2:123456789012:abcdef1234/prod",
-        "arn:aws:execute-api:us-east-1:000000000000:zzzzzzzzzz/prod",
-        "arn:aws-cn:execute-api:eu-west-1:123456789012:abcdef1234/prod",
-        "arn:aws:lambda:eu-west-1:123456789012:abcdef1234/prod",
-    ];
-
-    /// The table of an operator.
-    type Table = Vec<(String, Vec<String>)>;
-
-    /// The rule of the product, read off the table's own text.
-    #[derive(Debug, PartialEq)]
-    enum Rule {
-        Open,
-        /// An entry matches, and the token does not satisfy it.
-        Closed,
-        /// No entry matches.
-        Nowhere,
-    }
-
-    fn rule(table: &Table, held: &[String], verb: &str, path: &str) -> Rule {
-        let satisfied = |scopes: &[String]| scopes.iter().all(|scope| held.contains(scope));
-        let (open, closed): (Vec<_>, Vec<_>) =
-            table.iter().partition(|(_, scopes)| satisfied(scopes));
-        if closed.iter().any(|(route, _)| is_for(route, verb, path) || is_for_everything(route)) {
-            Rule::Closed
-        } else if open.iter().any(|(route, _)| is_for(route, verb, path)) {
-            Rule::Open
-        } else {
-            Rule::Nowhere
-        }
-    }
-
-    fn is_for(route: &str, verb: &str, path: &str) -> bool {
-        let Some((wanted, template)) = route.split_once(' ') else { return false };
-        let is_verb = if wanted == "ANY" { VERBS[..7].contains(&verb) } else { wanted == verb };
-        is_verb && stands_for(template, path)
-    }
-
-    fn is_for_everything(route: &str) -> bool {
-        ["ANY /*", "ANY /{proxy+}", "ANY /{id}"].contains(&route)
-    }
-
-    /// Whether the literal pieces of a path template come in the path in this order, with anything between.
-    fn stands_for(template: &str, path: &str) -> bool {
-        let pieces = pieces(template);
-        let Some((last, others)) = pieces.split_last() else { return false };
-        let Some((first, middle)) = others.split_first() else { return last == path };
-        let Some(mut rest) =
-            path.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str()))
-        else {
-            return false;
-        };
-        middle.iter().all(|piece| {
-            let after = rest.find(piece.as_str()).map(|at| &rest[at + piece.len()..]);
-            rest = after.unwrap_or_default();
-            after.is_some()
-        })
-    }
-
-    /// `/a/{x}/b*` in pieces: `/a/`, `/b` and nothing.
-    fn pieces(template: &str) -> Vec<String> {
-        let mut pieces = vec![String::new()];
-        let mut is_name = false;
-        for c in template.chars() {
-            match c {
-                '}' => is_name = false,
-                '{' | '*' => {
-                    is_name = c == '{';
-                    pieces.push(String::new());
-                }
-                _ if is_name => {}
-                c => pieces.last_mut().unwrap().push(c),
-            }
-        }
-        pieces
-    }
-
-    /// A request that is made from a template by filling its gaps, and then perhaps spoilt a little.
-    #[derive(Clone, Debug)]
-    struct Wanted {
-        entry: prop::sample::Index,
-        verb: Option<&'static str>,
-        fills: Vec<&'static str>,
-        spoil: u8,
-    }
-
-    impl Wanted {
-        fn request(&self, table: &Table) -> (String, String) {
-            let (route, _) = self.entry.get(table);
-            let (verb, template) = route.split_once(' ').unwrap_or(("GET", "/$connect"));
-            let verb = self.verb.unwrap_or(if verb == "ANY" { "POST" } else { verb });
-            let mut path = String::new();
-            for (index, piece) in pieces(template).iter().enumerate() {
-                if index > 0 {
-                    path.push_str(self.fills[index % self.fills.len()]);
-                }
-                path.push_str(piece);
-            }
-            match self.spoil {
-                0 => path.push('/'),
-                1 => path.push_str("/x"),
-                2 if path.len() > 1 => drop(path.pop()),
-                3 => path.make_ascii_uppercase(),
-                4 => path.insert(1, '/'),
-                5 => path = path.replacen("pets", "pet", 1),
-                6 => path.insert_str(0, "/GET"),
-                _ => {}
-            }
-            (verb.to_owned(), path)
-        }
-    }
-
-    fn route() -> impl Strategy<Value = String> {
-        let verb = prop::sample::select(vec!["GET", "GET", "POST", "DELETE", "PUT", "ANY", "ANY"]);
-        let part = prop::sample::select(vec![
-            "pets", "a", "{id}", "{proxy+}", "*", "a*", "v{n}b", "b:c", "$x", "",
-        ]);
-        let path =
-            prop::collection::vec(part, 0..=3).prop_map(|parts| format!("/{}", parts.join("/")));
-        let route = (verb, path).prop_map(|(verb, path)| format!("{verb} {path}"));
-        prop_oneof![20 => route, 1 => Just("ANY /*".to_owned()), 1 => Just("$connect".to_owned())]
-    }
-
-    fn scopes() -> impl Strategy<Value = Vec<String>> {
-        let some = prop::sample::subsequence(SCOPES.to_vec(), 0..=SCOPES.len());
-        some.prop_map(|scopes| scopes.into_iter().map(str::to_owned).collect())
-    }
-
-    /// A table without entries that stand for the same requests.
-    fn table() -> impl Strategy<Value = Table> {
-        prop::collection::vec((route(), scopes()), 1..=5).prop_map(|mut table| {
-            let mut seen = HashSet::new();
-            table.retain(|(route, _)| {
-                let verb = route.split(' ').next().unwrap().to_owned();
-                seen.insert((verb, pieces(route)))
-            });
-            table
-        })
-    }
-
-    fn wanted() -> impl Strategy<Value = Wanted> {
-        let fill = prop::sample::select(vec![
-            "", "1", "a", "a/b", "pets", "x:y", "*", "?", "${a}", "%2F", "..", "/",
-        ]);
-        let verb = prop::option::weighted(0.3, prop::sample::select(VERBS.to_vec()));
-        (any::<prop::sample::Index>(), verb, prop::collection::vec(fill, 3), 0..12_u8)
-            .prop_map(|(entry, verb, fills, spoil)| Wanted { entry, verb, fills, spoil })
-    }
-
-    fn rights(table: &Table, required: &[String]) -> Rights {
-        let routes = table.iter().map(|(route, scopes)| (route.clone(), json!(scopes))).collect();
-        Rights { required: required.to_vec(), routes: Some(Routes::parse(&routes).unwrap()) }
-    }
-
-    fn claims(held: &[String], as_array: bool) -> Claims {
-        Claims::verified(if as_array {
-            json!({ "scp": held })
-        } else {
-            json!({ "scope": held.join(" ") })
-        })
-    }
-
-    fn event(kind: &str, arn: &str) -> String {
-        match kind {
-            "token" => json!({ "type": "TOKEN", "methodArn": arn, "authorizationToken": "" }),
-            "rest" => json!({ "type": "REQUEST", "methodArn": arn }),
-            "http1" => json!({ "type": "REQUEST", "version": "1.0", "methodArn": arn }),
-            "http2" => json!({ "type": "REQUEST", "version": "2.0", "routeArn": arn }),
-            _ => json!({ "type": "REQUEST", "methodArn": arn, "requestContext": { "eventType": "CONNECT" } }),
-        }
-        .to_string()
-    }
-
-    /// The document that is answered to this event.
-    fn document_for(
-        event: &str,
-        rights: &Rights,
-        claims: &Claims,
-        expires_at: Option<f64>,
-    ) -> Value {
-        let event = Event::parse(event).unwrap();
-        let request = event.request().unwrap();
-        let paths = ["scope", "scp"].map(|name| ClaimPath::Member(name.to_owned()));
-        let single_request =
-            (request.kind == crate::gateway::event::Kind::WebSocket).then_some(request.route);
-        let answer = match rights.access(&paths, claims, single_request) {
-            Ok(access) => allow(&access, expires_at).answer(&request.stage, ResponseFormat::Policy),
-            Err(denial) => {
-                deny(&request.stage, ResponseFormat::Policy, denial.reason, Some("user-1"))
-            }
-        };
-        serde_json::from_str::<Value>(answer.get()).unwrap()["policyDocument"].take()
-    }
-
-    fn allow<'a>(access: &'a Access<'a>, expires_at: Option<f64>) -> Allow<'a> {
-        Allow {
-            principal: "user-1",
-            access,
-            expires_at,
-            context: Context::default(),
-            usage_key: None,
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
-
-        #[test]
-        fn the_policy_says_what_the_table_says(
-            table in table(),
-            required in prop::option::weighted(0.2, scopes()),
-            held in scopes(),
-            as_array in any::<bool>(),
-            kind in prop::sample::select(vec!["token", "rest", "http1", "http2"]),
-            asked in wanted(),
-            wanted in prop::collection::vec(wanted(), 8),
-            elsewhere in prop::sample::select(ELSEWHERE.to_vec()),
-        ) {
-            let required = required.unwrap_or_default();
-            let (rights, claims) = (rights(&table, &required), claims(&held, as_array));
-            let (verb, path) = asked.request(&table);
-            let document = document_for(&event(kind, &format!("{STAGE}/{verb}{path}")), &rights, &claims, Some(ENDS));
-            // It is cached, so what was asked for must not be in it.
-            let other = document_for(&event("token", &format!("{STAGE}/GET/other")), &rights, &claims, Some(ENDS));
-            prop_assert_eq!(&document, &other);
-
-            let has_all = required.iter().all(|scope| held.contains(scope));
-            let opens_any = table.iter().any(|(_, scopes)| scopes.iter().all(|scope| held.contains(scope)));
-            for (verb, path) in wanted.iter().chain([&asked]).map(|wanted| wanted.request(&table)) {
-                let route = format!("{verb}{path}");
-                let rule = rule(&table, &held, &verb, &path);
-                let expected = match rule {
-                    _ if !has_all || !opens_any => Verdict::ExplicitDeny,
-                    Rule::Open => Verdict::Allow,
-                    Rule::Closed => Verdict::ExplicitDeny,
-                    Rule::Nowhere => Verdict::ImplicitDeny,
-                };
-                prop_assert_eq!(evaluate(&document, &format!("{STAGE}/{route}"), NOW), expected, "{}", route);
-                let after = evaluate(&document, &format!("{STAGE}/{route}"), ENDS as u64);
-                prop_assert_eq!(after, Verdict::ExplicitDeny, "{} after the token's end", route);
-                prop_assert_ne!(evaluate(&document, &format!("{elsewhere}/{route}"), NOW), Verdict::Allow);
-
-                // An answer for one route only says the same.
-                let paths = ["scope", "scp"].map(|name| ClaimPath::Member(name.to_owned()));
-                let is_open = rights.access(&paths, &claims, Some(&route)).is_ok();
-                prop_assert_eq!(is_open, expected == Verdict::Allow, "{} alone", route);
-            }
-        }
-
-        #[test]
-        fn a_connection_is_open_by_its_own_entry_only(table in table(), held in scopes(), open in any::<bool>()) {
-            let (rights, claims) = (rights(&table, &[]), claims(&held, false));
-            let rights = if open { Rights::default() } else { rights };
-            let document = document_for(&event("connect", &format!("{STAGE}/$connect")), &rights, &claims, Some(ENDS));
-            let entry = table.iter().find(|(route, _)| route == "$connect");
-            let is_open = entry.is_some_and(|(_, scopes)| scopes.iter().all(|scope| held.contains(scope)));
-            let expected = if open || is_open { Verdict::Allow } else { Verdict::ExplicitDeny };
-            prop_assert_eq!(evaluate(&document, &format!("{STAGE}/$connect"), NOW), expected);
-            prop_assert_ne!(evaluate(&document, &format!("{STAGE}/GET/$connect"), NOW), Verdict::Allow);
-            for elsewhere in ELSEWHERE {
-                prop_assert_ne!(evaluate(&document, &format!("{elsewhere}/$connect"), NOW), Verdict::Allow);
-            }
-        }
-    }
-
-    #[test]
-    fn a_path_that_ends_like_a_connection_is_a_path() {
-        // Taken for a WebSocket's, a refusal would stand for `$connect` alone, and leave the request to whatever
-        // the API's resource policy says.
-        let claims = claims(&[], false);
-        for route in ["GET/$connect", "GET/a/$connect", "ANY/$connect"] {
-            let closed = rights(&vec![("GET /x".to_owned(), vec!["r".to_owned()])], &[]);
-            let document =
-                document_for(&event("rest", &format!("{STAGE}/{route}")), &closed, &claims, None);
-            assert_eq!(
-                evaluate(&document, &format!("{STAGE}/{route}"), NOW),
-                Verdict::ExplicitDeny,
-                "{route}"
-            );
-            let document = document_for(
-                &event("rest", &format!("{STAGE}/{route}")),
-                &Rights::default(),
-                &claims,
-                None,
-            );
-            assert_eq!(
-                evaluate(&document, &format!("{STAGE}/{route}"), NOW),
-                Verdict::Allow,
-                "{route}"
-            );
-        }
-        let document = document_for(
-            &event("rest", &format!("{STAGE}/$connect")),
-            &Rights::default(),
-            &claims,
-            None,
-        );
-        assert_eq!(evaluate(&document, &format!("{STAGE}/$connect"), NOW), Verdict::Allow);
-        assert_eq!(evaluate(&document, &format!("{STAGE}/GET/"), NOW), Verdict::ImplicitDeny);
-    }
-
-    #[test]
-    fn without_a_table_the_stage_is_open_and_nothing_else() {
-        let event = event("token", &format!("{STAGE}/GET/pets"));
-        let document = document_for(&event, &Rights::default(), &claims(&[], false), Some(ENDS));
-        for route in
-            ["GET/pets", "POST/", "DELETE/a/b/c", "GET/*", "GET/${aws:username}", "PATCH/\u{e4}"]
-        {
-            assert_eq!(
-                evaluate(&document, &format!("{STAGE}/{route}"), NOW),
-                Verdict::Allow,
-                "{route}"
-            );
-            for elsewhere in ELSEWHERE {
-                let verdict = evaluate(&document, &format!("{elsewhere}/{route}"), NOW);
-                assert_eq!(verdict, Verdict::ImplicitDeny, "{elsewhere}/{route}");
-            }
-        }
-        assert_eq!(document["Statement"][0]["Resource"], json!([format!("{STAGE}/*")]));
-    }
-
-    #[test]
-    fn the_policy_ends_with_the_token_to_the_second() {
-        let rules = |leeway| Rules {
-            audience_claims: vec![ClaimPath::Member("aud".to_owned())],
-            audiences: vec!["my-api".to_owned()],
-            leeway,
-            required: Vec::new(),
-            principal_claims: vec![ClaimPath::Member("sub".to_owned())],
-        };
-        let request = format!("{STAGE}/GET/pets");
-        for (exp, leeway, last) in [
-            (json!(NOW + 600), 0.0, NOW + 599),
-            (json!(NOW + 600), 30.0, NOW + 629),
-            (json!(1_800_000_600.0), 0.0, NOW + 599),
-            (json!(1_800_000_600.001), 0.0, NOW + 599),
-            (json!(1_800_000_600.999), 0.0, NOW + 599),
-            (json!(1_800_000_599.999), 0.0, NOW + 598),
-            (json!(1_800_000_600.5), 300.0, NOW + 899),
-            // The last second that has a date of four digits for its year, and leeway across it.
-            (json!(253_402_300_799_u64), 0.0, 253_402_300_798),
-            (json!(253_402_300_739_u64), 60.0, 253_402_300_798),
-        ] {
-            let claims = Claims::verified(json!({ "aud": "my-api", "sub": "user-1", "exp": exp }));
-            let expires_at = rules(leeway).check(&claims, &Now::at(NOW as f64)).unwrap().expires_at;
-            let event = event("token", &request);
-            for rights in
-                [Rights::default(), rights(&vec![("GET /pets".to_owned(), Vec::new())], &[])]
-            {
-                let document = document_for(&event, &rights, &claims, Some(expires_at));
-                assert_eq!(evaluate(&document, &request, last), Verdict::Allow, "{exp} + {leeway}");
-                assert_eq!(
-                    evaluate(&document, &request, last + 1),
-                    Verdict::ExplicitDeny,
-                    "{exp} + {leeway}"
-                );
-                assert_eq!(
-                    evaluate(&document, &format!("{STAGE}/PUT/else"), last + 1),
-                    Verdict::ExplicitDeny
-                );
-                let unguarded = document_for(&event, &rights, &claims, None);
-                assert_eq!(
-                    evaluate(&unguarded, &request, u64::MAX),
-                    Verdict::Allow,
-                    "EXPIRY_GUARD=off"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_token_that_lives_for_ever_has_no_guard() {
-        let event = event("token", &format!("{STAGE}/GET/pets"));
-        for expires_at in [253_402_300_800.0, 1e15, 1e300, f64::MAX] {
-            let document =
-                document_for(&event, &Rights::default(), &claims(&[], false), Some(expires_at));
-            assert_eq!(document["Statement"].as_array().unwrap().len(), 1, "{expires_at}");
-        }
-        assert_eq!(date_time(253_402_300_799.9).as_deref(), Some("9999-12-31T23:59:59Z"));
-        assert_eq!(date_time(1_800_000_000.9).as_deref(), Some("2027-01-15T08:00:00Z"));
-    }
-
-    #[test]
-    fn a_guard_on_a_connection_is_a_guard_on_connections() {
-        let event = event("connect", &format!("{STAGE}/$connect"));
-        let document = document_for(&event, &Rights::default(), &claims(&[], false), Some(ENDS));
-        assert_eq!(
-            evaluate(&document, &format!("{STAGE}/$connect"), ENDS as u64 - 1),
-            Verdict::Allow
-        );
-        assert_eq!(
-            evaluate(&document, &format!("{STAGE}/$connect"), ENDS as u64),
-            Verdict::ExplicitDeny
-        );
-    }
-
-    /// The problems of a table, with the other settings right.
-    fn problems(routes: &Value) -> Vec<String> {
-        let routes = routes.to_string();
-        let settings =
-            [("ISSUER", "https://login.example.com"), ("AUDIENCE", "my-api"), ("ROUTES", &*routes)];
-        let config = Config::read(&settings.into_iter().collect());
-        let problems = config.err().map(|problems| problems.0).unwrap_or_default();
-        problems.iter().map(ToString::to_string).collect()
-    }
-
-    /// An ARN up to the stage of this length, as real as it can be.
-    fn stage_of_length(length: usize) -> String {
-        let stage = "arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:abcdefghij/".to_owned();
-        let name = "s".repeat(length - stage.len());
-        stage + &name
-    }
-
-    /// A table with paths of about the same length, such that its longest document has `size` bytes.
-    fn table_of_size(routes: usize, size: usize) -> Table {
-        let base: Table = (0..routes)
-            .map(|n| {
-                (format!("GET /{n:03}/"), vec![["r", "w"][usize::from(n % 2 == 0)].to_owned()])
-            })
-            .collect();
-        let missing = size - longest(&base, 96);
-        let fill = |n: usize| missing / routes + usize::from(n < missing % routes);
-        base.into_iter()
-            .enumerate()
-            .map(|(n, (route, scopes))| (route + &"p".repeat(fill(n)), scopes))
-            .collect()
-    }
-
-    /// The length of the longest document that this table gives, over all tokens.
-    fn longest(table: &Table, prefix: usize) -> usize {
-        let rights = rights(table, &[]);
-        let event = event("token", &format!("{}/GET/", stage_of_length(prefix)));
-        let tokens = [&["r"][..], &["w"], &["r", "w"]]
-            .map(|held| held.iter().map(ToString::to_string).collect());
-        let tokens = tokens.iter().map(|held: &Vec<String>| claims(held, true));
-        tokens
-            .map(|claims| document_for(&event, &rights, &claims, Some(ENDS)).to_string().len())
-            .max()
-            .unwrap()
-    }
-
-    fn as_json(table: &Table) -> Value {
-        table
-            .iter()
-            .map(|(route, scopes)| (route.clone(), json!(scopes)))
-            .collect::<serde_json::Map<_, _>>()
-            .into()
-    }
-
-    #[test]
-    fn a_table_that_just_fits_is_taken_and_one_byte_more_is_not() {
-        for routes in [20, 60, 67] {
-            let fitting = table_of_size(routes, MAX_DOCUMENT);
-            assert_eq!(problems(&as_json(&fitting)), [""; 0], "{routes} routes");
-            assert_eq!(longest(&fitting, 96), MAX_DOCUMENT, "{routes} routes");
-            let mut larger = fitting;
-            larger[routes / 2].0.push('p');
-            let expected = format!("ROUTES: the policy would have {} bytes", MAX_DOCUMENT + 1);
-            let problems = problems(&as_json(&larger));
-            assert!(
-                problems.len() == 1 && problems[0].starts_with(&expected),
-                "{routes} routes: {problems:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_resource_that_just_fits_is_taken_and_one_character_more_is_not() {
-        for verb in ["GET", "OPTIONS", "ANY"] {
-            // The longest verb counts.
-            let written = if verb == "ANY" { "OPTIONS" } else { verb };
-            let room = MAX_RESOURCE - 96 - "/".len() - written.len() - "/".len();
-            let fitting = json!({ format!("{verb} /{}", "p".repeat(room)): [] });
-            assert_eq!(problems(&fitting), [""; 0], "{verb}");
-            let larger = json!({ format!("{verb} /{}", "p".repeat(room + 1)): [] });
-            let problems = problems(&larger);
-            let expected = "resources of up to 513 characters; API Gateway takes 8192 and 512";
-            assert!(problems.len() == 1 && problems[0].contains(expected), "{verb}: {problems:?}");
-        }
-    }
-
-    #[test]
-    fn any_verb_of_everything_counts_seven_times() {
-        // As a Deny it is one resource, as an Allow seven: the table has to fit in every case.
-        let table = |last: usize| {
-            let mut table: Table =
-                (0..13).map(|n| (format!("POST /{n:0>401}"), vec!["w".to_owned()])).collect();
-            table.push(("ANY /*".to_owned(), vec!["r".to_owned()]));
-            table
-                .push((format!("PUT /{}", "p".repeat(last)), vec!["r".to_owned(), "w".to_owned()]));
-            table
-        };
-        let exact = MAX_DOCUMENT - longest(&table(0), 96);
-        assert_eq!(problems(&as_json(&table(exact))), [""; 0]);
-        assert_eq!(longest(&table(exact), 96), MAX_DOCUMENT);
-        assert_eq!(problems(&as_json(&table(exact + 1))).len(), 1);
-        assert_eq!(problems(&json!({ "ANY /*": [] })), [""; 0]);
-    }
-
-    #[test]
-    fn sixty_routes_of_an_ordinary_api_fit() {
-        let table: Table = (0..60)
-            .map(|n| {
-                (format!("GET /customers/{{id}}/x{n:02}"), vec![format!("customers:read:{n}")])
-            })
-            .collect();
-        assert_eq!(problems(&as_json(&table)), [""; 0]);
-        let nine_anys: Table =
-            (0..9).map(|n| (format!("ANY /customers/{n}"), Vec::new())).collect();
-        assert_eq!(problems(&as_json(&nine_anys)), [""; 0]);
-        let ten_anys: Table =
-            (0..10).map(|n| (format!("ANY /customers/{n}"), Vec::new())).collect();
-        assert_eq!(problems(&as_json(&ten_anys)).len(), 1, "ANY counts seven times");
-    }
-
-    #[test]
-    fn the_proof_holds_for_the_prefix_it_was_made_for_and_a_longer_one_is_checked() {
-        let table = table_of_size(60, MAX_DOCUMENT);
-        let rights = rights(&table, &[]);
-        let claims = claims(&["r".to_owned()], false);
-        let event_of = |length| event("token", &format!("{}/GET/", stage_of_length(length)));
-        let scope = [ClaimPath::Member("scope".to_owned())];
-        for (length, fits) in [(70, true), (96, true), (97, false), (140, false)] {
-            let event = event_of(length);
-            let event = Event::parse(&event).unwrap();
-            let stage = event.request().unwrap().stage;
-            let access = rights.access(&scope, &claims, None).unwrap();
-            assert_eq!(check_length(&stage, &access, Some(ENDS)).is_ok(), fits, "{length}");
-        }
-    }
-
-    #[test]
-    fn problems_of_the_table_are_reported_under_its_name() {
-        for (routes, expected) in [
-            (
-                json!({}),
-                vec![
-                    "ROUTES: is empty: name at least one route, as {\"GET /pets\": [\"pets:read\"]}",
-                ],
-            ),
-            (json!([]), vec!["ROUTES: want a JSON object: not an object"]),
-            (
-                json!({ "GET pets": [], "GET /pets": "pets:read" }),
-                vec![
-                    "ROUTES: entry `GET /pets`: its scopes are not an array of strings, as [\"pets:read\"]",
-                    "ROUTES: entry `GET pets`: the path must begin with `/`",
-                ],
-            ),
-        ] {
-            assert_eq!(problems(&routes), expected);
-        }
-    }
-
-    #[test]
-    fn an_answer_has_no_null_and_allows_first() {
-        let rights = rights(
-            &vec![("GET /a".to_owned(), vec!["r".to_owned()]), ("GET /b".to_owned(), Vec::new())],
-            &[],
-        );
-        let event = event("token", &format!("{STAGE}/GET/a"));
-        for held in [&["r".to_owned()][..], &[]] {
-            let document = document_for(&event, &rights, &claims(held, false), Some(ENDS));
-            let statements = document["Statement"].as_array().unwrap();
-            assert_eq!(statements[0]["Effect"], "Allow");
-            assert!(!document.to_string().contains("null"));
-            let members: BTreeSet<_> =
-                statements.iter().flat_map(|s| s.as_object().unwrap().keys()).collect();
-            let known = ["Action", "Condition", "Effect", "Resource"];
-            assert!(members.iter().all(|member| known.contains(&member.as_str())), "{members:?}");
-        }
-    }
-}
+#[path = "policy_properties.rs"]
+mod properties;
