@@ -756,7 +756,7 @@ mod tests {
     fn every_setting_is_heeded() {
         let routes = json!({"GET /pets": ["pets:read"]}).to_string();
         type Case<'a> = (&'a str, &'a str, fn(&Config) -> bool);
-        let cases: [Case<'_>; 27] = [
+        let cases: [Case<'_>; 30] = [
             ("ISSUER", "https://login.example.com/", |config| config.issuers[0].name.ends_with(".com/")),
             ("ISSUER", "http://127.0.0.1:8080", |config| config.issuers[0].name == "http://127.0.0.1:8080"),
             ("AUDIENCE", ", a,b  c,\n", |config| config.issuers[0].rules.audiences == ["a", "b", "c"]),
@@ -767,6 +767,11 @@ mod tests {
             ("TOKEN_TYPES", "application/AT+JWT", |config| config.issuers[0].types == ["at+jwt"]),
             ("LEEWAY_SECONDS", "300", |config| config.issuers[0].rules.leeway == 300.0),
             ("REQUIRED_CLAIMS", r#"{"a":1,"/b/c":["x",true]}"#, |config| config.issuers[0].rules.required.len() == 2),
+            ("REQUIRED_CLAIMS", r#"{"a":{"none":["x"]},"b":{"present":true}}"#, |config| {
+                config.issuers[0].rules.required.len() == 2
+            }),
+            ("MAX_TOKEN_SECONDS", "1", |config| config.issuers[0].rules.max_life == Some(1.0)),
+            ("MAX_TOKEN_SECONDS", "31536000", |config| config.issuers[0].rules.max_life == Some(31_536_000.0)),
             ("SCOPE_CLAIMS", "/roles", |config| config.issuers[0].scope_claims == paths(&["/roles"])),
             ("REQUIRED_SCOPES", "a b", |config| config.rights.required == ["a", "b"]),
             ("ROUTES", &routes, |config| config.rights.routes.as_ref().unwrap().longest().entries.len() == 1),
@@ -797,6 +802,16 @@ mod tests {
         }
         let both = read_with(&[("SIMPLE_RESPONSE", "on"), ("ROUTES", &routes)]).unwrap();
         assert!(both.warnings[0].contains("$context.routeKey"));
+        let guard = |value| read_with(&[("PATH_GUARD", value), ("ROUTES", &routes)]).unwrap().rights.routes.unwrap();
+        assert!(guard("on").longest().guard && guard(" ").longest().guard && !guard("off").longest().guard);
+    }
+
+    #[test]
+    fn routes_that_can_close_others_are_warned_of() {
+        let routes = r#"{"GET /a/{id}/b":{"path":{"id":"sub"}},"GET /a/{id}":["x"]}"#;
+        let warnings = read_with(&[("ROUTES", routes)]).unwrap().warnings;
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].starts_with("ROUTES: entry `GET /a/{id}/b` is closed"), "{warnings:?}");
     }
 
     #[test]
@@ -824,6 +839,12 @@ mod tests {
             ("TOKEN_TYPES", &[","]),
             ("LEEWAY_SECONDS", &["301", "+5", "-1", "1.5", "1s", "ten", "18446744073709551616"]),
             ("REQUIRED_CLAIMS", &["[]", "null", "x", r#"{"a":1,"a":2}"#, r#"{"a":null}"#, r#"{"a":[]}"#]),
+            ("REQUIRED_CLAIMS", &[r#"{"a":{"any":[]}}"#, r#"{"a":{"all":["b"],"none":["c"]}}"#, r#"{"a":{"not":1}}"#]),
+            ("REQUIRED_CLAIMS", &[r#"{"a":{"present":"yes"}}"#, r#"{"a":{"none":"b"}}"#]),
+            ("MAX_TOKEN_SECONDS", &["0", "31536001", "-1", "1.5", "1h"]),
+            ("PATH_GUARD", &["true", "On", "1"]),
+            ("ROUTES", &[r#"{"GET /a//b":[]}"#, r#"{"GET /{id}":{"path":{"id":"sub"}},"ANY /*":[]}"#]),
+            ("ROUTES", &[r#"{"GET /":{"any":[]}}"#, r#"{"GET /":{"path":{"id":"sub"}}}"#, r#"{"GET /":{"claims":1}}"#]),
             ("REQUIRED_CLAIMS", &[r#"{"a":{}}"#, r#"{"a":[["b"]]}"#, r#"{"a":["b",null]}"#, r#"{"/a~":1}"#]),
             ("SCOPE_CLAIMS", &[",", "/~2"]),
             ("REQUIRED_SCOPES", &[","]),
@@ -989,7 +1010,7 @@ mod tests {
             {
                 "issuer": "https://b.example.com", "audience": "api", "jwks_uri": "https://b.example.com/keys",
                 "jwks": ec, "algorithms": "ES256", "audience_claim": ["client_id"], "token_types": "at+jwt",
-                "required_claims": {"token_use": "access"}, "scope_claims": ["scope", "/roles"],
+                "required_claims": {"token_use": {"any": ["access"]}}, "scope_claims": ["scope", "/roles"],
             },
         ]);
         let config =
@@ -1052,6 +1073,7 @@ mod tests {
             (with("token_types", json!([])), "ISSUERS[1].token_types"),
             (with("required_claims", json!([])), "ISSUERS[1].required_claims"),
             (with("required_claims", json!({"a": null})), "ISSUERS[1].required_claims"),
+            (with("required_claims", json!({"a": {"any": []}})), "ISSUERS[1].required_claims"),
             (with("scope_claims", json!({})), "ISSUERS[1].scope_claims"),
         ];
         for (entries, place) in cases {

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
-use token_authorizer::{Authorizer, Config, Failure, Fault, Invocation, Obstacle, Reason};
+use token_authorizer::{Authorizer, Config, Failure, Fault, Invocation, Obstacle, Reason, TableReport};
 use tracing::Level;
 use tracing::subscriber::DefaultGuard;
 
@@ -20,6 +20,8 @@ pub(crate) struct Decision {
     pub(crate) outcome: Outcome,
     /// The log's lines.
     pub(crate) log: Vec<Value>,
+    authorizer: Authorizer,
+    event: String,
 }
 
 impl Decision {
@@ -42,7 +44,12 @@ impl Decision {
             Err(Failure::NoVerdict(fault)) => Outcome::NoVerdict(fault),
             Err(Failure::Unauthorized) => return Err("REFUSAL=deny was answered with an error".to_owned()),
         };
-        Ok(Self { outcome, log: log.lines() })
+        Ok(Self { outcome, log: log.lines(), authorizer, event: event.to_owned() })
+    }
+
+    /// What `ROUTES` says about the token.
+    pub(crate) async fn table(&self) -> Option<TableReport<'_>> {
+        self.authorizer.table_report(&self.event).await
     }
 
     /// What the log says beyond the reason.

@@ -33,7 +33,7 @@ use facts::Facts;
 use page::{Page, plain};
 use serde_json::{Value, json};
 use settings::Settings;
-use token_authorizer::Reason;
+use token_authorizer::{DecidedBy, EntryReport, Reason, TableReport};
 
 const USAGE: &str = "usage: cargo run --example explain TOKEN_OR_EVENT [VERB /path ...]
 TOKEN_OR_EVENT: a token, a file with a token or an event, or - for standard input";
@@ -85,7 +85,9 @@ pub(crate) async fn explain(
     steps::show(&mut page, &facts, &settings, &decision);
     let requests = if asked.is_empty() { default_requests(&settings, &facts) } else { asked };
     show_answer(&mut page, &settings, &decision);
-    show_requests(&mut page, &facts, &decision, &requests);
+    let table = decision.table().await;
+    show_entries(&mut page, table.as_ref());
+    show_requests(&mut page, &facts, &decision, table.as_ref(), &requests);
     Ok(page.into_text())
 }
 
@@ -213,7 +215,37 @@ fn show_answer(page: &mut Page, settings: &Settings<'_>, decision: &Decision) {
     }
 }
 
-fn show_requests(page: &mut Page, facts: &Facts, decision: &Decision, requests: &[String]) {
+/// What each entry of `ROUTES` is for the token.
+fn show_entries(page: &mut Page, table: Option<&TableReport<'_>>) {
+    let Some(table) = table else { return };
+    page.heading("Entries of ROUTES");
+    if let Some(scope) = table.missing_scope {
+        page.bad(&plain(&format!("none counts: the token lacks {scope}, which REQUIRED_SCOPES asks for")));
+    }
+    for EntryReport { route, state } in &table.entries {
+        page.line(&plain(&format!("{route}: {state}")));
+    }
+}
+
+/// Which entry decides a request.
+fn decided_by(table: Option<&TableReport<'_>>, request: &str) -> String {
+    let Some(table) = table.filter(|table| table.missing_scope.is_none()) else { return String::new() };
+    match table.decided_by(request) {
+        DecidedBy::Guard => "PATH_GUARD refuses the path".to_owned(),
+        DecidedBy::Closed(route) => format!("entry `{route}` is closed"),
+        DecidedBy::Open(route) => format!("entry `{route}` is open"),
+        DecidedBy::Another(route) => format!("entry `{route}` is open for the caller's own, and this is another's"),
+        DecidedBy::NoEntry => "no entry matches".to_owned(),
+    }
+}
+
+fn show_requests(
+    page: &mut Page,
+    facts: &Facts,
+    decision: &Decision,
+    table: Option<&TableReport<'_>>,
+    requests: &[String],
+) {
     page.heading("Requests");
     let Some(answer) = decision.outcome.answer() else {
         return page.bad("none is let in: there is no policy");
@@ -221,19 +253,22 @@ fn show_requests(page: &mut Page, facts: &Facts, decision: &Decision, requests: 
     if let Some(is_authorized) = answer["isAuthorized"].as_bool() {
         page.note("A simple response: it is for the event's own request.");
         let request = facts.route.replacen('/', " /", 1);
-        return page.verdict(is_authorized, &plain(&request), "");
+        return page.verdict(is_authorized, &plain(&request), &plain(&decided_by(table, &facts.route)));
     }
     let document = &answer["policyDocument"];
     for request in requests {
         let (verb, path) = request.split_once(' ').unwrap_or((request, ""));
         let verbs = if verb == "ANY" { &VERBS[..] } else { &[verb] };
-        let evaluate = |verb| iam::evaluate(document, &format!("{}/{verb}{path}", facts.stage), tokens::now());
+        let evaluate = |verb| {
+            let verdict = iam::evaluate(document, &format!("{}/{verb}{path}", facts.stage), tokens::now());
+            (verdict, decided_by(table, &format!("{verb}{path}")))
+        };
         let verdicts: Vec<_> = verbs.iter().map(|verb| (verb, evaluate(verb))).collect();
         if verdicts.iter().all(|(_, verdict)| *verdict == verdicts[0].1) {
-            show_verdict(page, request, verdicts[0].1);
+            show_verdict(page, request, &verdicts[0].1);
             continue;
         }
-        for (verb, verdict) in verdicts {
+        for (verb, verdict) in &verdicts {
             show_verdict(page, &format!("{verb} {path}"), verdict);
         }
     }
@@ -247,11 +282,12 @@ fn show_requests(page: &mut Page, facts: &Facts, decision: &Decision, requests: 
     }
 }
 
-fn show_verdict(page: &mut Page, request: &str, verdict: Verdict) {
+fn show_verdict(page: &mut Page, request: &str, (verdict, by): &(Verdict, String)) {
     let why = match verdict {
         Verdict::Allow => "",
         Verdict::ExplicitDeny => "a Deny of the policy matches",
         Verdict::ImplicitDeny => "nothing in the policy matches; a resource policy of the API could still allow it",
     };
-    page.verdict(verdict == Verdict::Allow, &plain(request), why);
+    let why: Vec<_> = [why, by].into_iter().filter(|text| !text.is_empty()).collect();
+    page.verdict(*verdict == Verdict::Allow, &plain(request), &plain(&why.join("; ")));
 }
