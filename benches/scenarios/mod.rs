@@ -187,8 +187,31 @@ fn routes(count: usize) -> String {
     let scope = |n| if n % 2 == 0 { "pets:read" } else { "pets:own" };
     // In order: the answer's order is the table's, and counts are to be the same tomorrow.
     let table: BTreeMap<_, _> =
-        (0..count).map(|n| (format!("GET /pets/{n:02}/*"), [scope(n)])).collect();
+        (0..count).map(|n| (format!("GET /p/{n:02}"), [scope(n)])).collect();
     json!(table).to_string()
+}
+
+/// A table of 60 routes with conditions of every kind, as many of them for the caller's own as a policy has room for.
+fn conditions() -> String {
+    let own = json!({ "path": { "id": "client_id" } });
+    let entry = |n: usize| match n {
+        0..8 => (format!("GET /{n}/{{id}}"), json!({ "any": ["users:read", own] })),
+        _ => {
+            let rule = match n % 5 {
+                0 => json!({ "any": ["pets:own", "pets:read"] }),
+                1 => json!(["pets:read", { "claims": { "token_use": "access" } }]),
+                2 => {
+                    json!({ "any": [["pets:own", "admin"], { "claims": { "client_id": { "none": ["x", "y"] } } }] })
+                }
+                3 => {
+                    json!(["pets:read", { "any": ["admin", { "claims": { "amr": { "all": ["pwd", "mfa"] } } }] }])
+                }
+                _ => json!({ "claims": { "jti": { "present": true }, "iss": ISSUER } }),
+            };
+            (format!("GET /p/{n:02}"), rule)
+        }
+    };
+    json!((0..60).map(entry).collect::<BTreeMap<_, _>>()).to_string()
 }
 
 /// The setting `ISSUERS`, with the issuer of [`claims`] in the middle.
@@ -269,6 +292,14 @@ pub(crate) fn all() -> Vec<Case> {
         ));
         add("routes", &format!("{count} routes"), work, floor);
     }
+
+    // Without the guard, whose bytes are those of eight more entries.
+    let table = [
+        ("JWKS", key_set(&rsa, 1).to_string()),
+        ("ROUTES", conditions()),
+        ("PATH_GUARD", "off".to_owned()),
+    ];
+    add("routes", "60 routes with conditions", decide(&settings(&table), &good, "Allow"), floor());
 
     for bytes in [512, 1024, 4096, 8192] {
         let token = sized(&rsa, bytes);

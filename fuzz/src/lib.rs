@@ -3,13 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a finding is a panic")]
 #![allow(unreachable_pub, reason = "in `tests/corpus.rs` this is a module")]
 
+#[path = "../../tests/support/iam.rs"]
+mod iam;
+
 use std::sync::LazyLock;
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use iam::{Verdict, evaluate};
 use serde_json::{Value, json};
-use token_authorizer::{Authorizer, Config, Failure, Invocation, Obstacle};
+use token_authorizer::{Authorizer, Config, DecidedBy, Failure, Invocation, Obstacle};
 use tokio::runtime::{Builder, Runtime};
 
 const ALGORITHMS: [&str; 12] = [
@@ -85,6 +89,73 @@ pub fn keys(bytes: &[u8]) {
     }
 }
 
+/// Lines: a table of routes, a token's claims, and requests as they stand in an ARN. What the policy makes of a request
+/// is what a simple response says, and what is told of the entries; and no byte of a claim is in it but those that can
+/// stand in a path.
+pub fn routes(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let mut lines = text.lines();
+    let (Some(table), Some(claims)) = (lines.next(), lines.next()) else { return };
+    if table.trim().is_empty() || table.trim_start().starts_with('@') {
+        return;
+    }
+    let mut token = json!({"iss": "https://issuer.example.com", "aud": "api", "exp": 4_102_444_800_u64, "sub": "u"});
+    if let Ok(Value::Object(claims)) = serde_json::from_str(claims) {
+        token
+            .as_object_mut()
+            .unwrap()
+            .extend(claims.into_iter().filter(|(name, _)| name != "iss" && name != "exp"));
+    }
+    let token = signed(br#"{"alg":"HS256","kid":"hs"}"#, token.to_string().as_bytes());
+    let keys = json!({"keys": [{"kid": "hs", "kty": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET)}]})
+        .to_string();
+    let requests: Vec<_> = lines.take(16).collect();
+    for guard in ["on", "off"] {
+        let issuer = [
+            ("ISSUER", "https://issuer.example.com"),
+            ("AUDIENCE", "api"),
+            ("ALGORITHMS", "HS256"),
+        ];
+        let settings = [
+            ("JWKS", &*keys),
+            ("CONTEXT_CLAIMS", "none"),
+            ("ROUTES", table),
+            ("PATH_GUARD", guard),
+        ];
+        let settings = [&issuer[..], &settings].concat();
+        let Some(policies) = authorizer(&settings) else { continue };
+        let simple = authorizer(&[&settings[..], &[("SIMPLE_RESPONSE", "on")]].concat()).unwrap();
+        let answer = decide(&policies, &bearer(&token)).unwrap();
+        let document = &answer["policyDocument"];
+        for resource in document["Statement"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|s| s["Resource"].as_array().unwrap())
+        {
+            let below = resource.as_str().unwrap().strip_prefix(STAGE).unwrap();
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%/".contains(c);
+            assert!(below.len() <= 512 && below.chars().all(is_plain), "{below}");
+        }
+        let event = bearer(&token);
+        let decision = RUNTIME.block_on(policies.decide(&event));
+        let report = policies.explain(&decision).table;
+        for request in &requests {
+            let arn = format!("{STAGE}/{request}");
+            let headers = json!({"authorization": format!("Bearer {token}")});
+            let event =
+                json!({"type": "REQUEST", "version": "2.0", "routeArn": arn, "headers": headers});
+            let Some(answer) = decide(&simple, &event.to_string()) else { continue };
+            let is_allowed = evaluate(document, &arn, 0) == Verdict::Allow;
+            assert_eq!(answer["isAuthorized"], is_allowed, "{request}");
+            let is_open = report
+                .as_ref()
+                .is_some_and(|report| matches!(report.decided_by(request), DecidedBy::Open(_)));
+            assert_eq!(is_open, is_allowed, "{request}");
+        }
+    }
+}
+
 /// An environment: `NAME=value` lines. No provider is asked and no file is read.
 pub fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
@@ -105,17 +176,20 @@ fn authorizer(settings: &[(&str, &str)]) -> Option<Authorizer> {
     }
 }
 
-fn decide(authorizer: &Authorizer, event: &str) {
+/// The answer, if there is one.
+fn decide(authorizer: &Authorizer, event: &str) -> Option<Value> {
     let answer = match RUNTIME.block_on(authorizer.authorize(event, Invocation::default())) {
         Ok(answer) => answer,
         Err(Failure::NoVerdict(fault)) => {
-            return assert_ne!(fault.obstacle, Obstacle::InternalError);
+            assert_ne!(fault.obstacle, Obstacle::InternalError);
+            return None;
         }
         Err(Failure::Unauthorized) => panic!("not configured"),
     };
     let parsed: Value = serde_json::from_str(answer.get()).unwrap();
     let Some(statements) = parsed["policyDocument"]["Statement"].as_array() else {
-        return assert!(parsed["isAuthorized"].is_boolean(), "{answer}");
+        assert!(parsed["isAuthorized"].is_boolean(), "{answer}");
+        return Some(parsed);
     };
     assert!(
         statements.iter().all(|statement| !statement
@@ -135,6 +209,7 @@ fn decide(authorizer: &Authorizer, event: &str) {
     );
     let is_refusal = statements.iter().all(|statement| statement["Effect"] == "Deny");
     assert_eq!(is_refusal, context.contains_key("reason"), "{answer}");
+    Some(parsed)
 }
 
 fn signed(header: &[u8], payload: &[u8]) -> String {

@@ -875,7 +875,7 @@ mod tests {
     fn every_setting_is_heeded() {
         let routes = json!({"GET /pets": ["pets:read"]}).to_string();
         type Case<'a> = (&'a str, &'a str, fn(&Config) -> bool);
-        let cases: [Case<'_>; 27] = [
+        let cases: [Case<'_>; 30] = [
             ("ISSUER", "https://login.example.com/", |config| {
                 config.issuers[0].name.ends_with(".com/")
             }),
@@ -895,6 +895,13 @@ mod tests {
             ("LEEWAY_SECONDS", "300", |config| config.issuers[0].rules.leeway == 300.0),
             ("REQUIRED_CLAIMS", r#"{"a":1,"/b/c":["x",true]}"#, |config| {
                 config.issuers[0].rules.required.len() == 2
+            }),
+            ("REQUIRED_CLAIMS", r#"{"a":{"none":["x"]},"b":{"present":true}}"#, |config| {
+                config.issuers[0].rules.required.len() == 2
+            }),
+            ("MAX_TOKEN_SECONDS", "1", |config| config.issuers[0].rules.max_life == Some(1.0)),
+            ("MAX_TOKEN_SECONDS", "31536000", |config| {
+                config.issuers[0].rules.max_life == Some(31_536_000.0)
             }),
             ("SCOPE_CLAIMS", "/roles", |config| {
                 config.issuers[0].scope_claims == paths(&["/roles"])
@@ -940,6 +947,22 @@ mod tests {
         }
         let both = read_with(&[("SIMPLE_RESPONSE", "on"), ("ROUTES", &routes)]).unwrap();
         assert!(both.warnings[0].contains("$context.routeKey"));
+        let guard = |value| {
+            read_with(&[("PATH_GUARD", value), ("ROUTES", &routes)]).unwrap().rights.routes.unwrap()
+        };
+        assert!(
+            guard("on").longest().guard
+                && guard(" ").longest().guard
+                && !guard("off").longest().guard
+        );
+    }
+
+    #[test]
+    fn routes_that_can_close_others_are_warned_of() {
+        let routes = r#"{"GET /a/{id}/b":{"path":{"id":"sub"}},"GET /a/{id}":["x"]}"#;
+        let warnings = read_with(&[("ROUTES", routes)]).unwrap().warnings;
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].starts_with("ROUTES: entry `GET /a/{id}/b` is closed"), "{warnings:?}");
     }
 
     #[test]
@@ -984,6 +1007,29 @@ mod tests {
             (
                 "REQUIRED_CLAIMS",
                 &["[]", "null", "x", r#"{"a":1,"a":2}"#, r#"{"a":null}"#, r#"{"a":[]}"#],
+            ),
+            (
+                "REQUIRED_CLAIMS",
+                &[
+                    r#"{"a":{"any":[]}}"#,
+                    r#"{"a":{"all":["b"],"none":["c"]}}"#,
+                    r#"{"a":{"not":1}}"#,
+                ],
+            ),
+            ("REQUIRED_CLAIMS", &[r#"{"a":{"present":"yes"}}"#, r#"{"a":{"none":"b"}}"#]),
+            ("MAX_TOKEN_SECONDS", &["0", "31536001", "-1", "1.5", "1h"]),
+            ("PATH_GUARD", &["true", "On", "1"]),
+            (
+                "ROUTES",
+                &[r#"{"GET /a//b":[]}"#, r#"{"GET /{id}":{"path":{"id":"sub"}},"ANY /*":[]}"#],
+            ),
+            (
+                "ROUTES",
+                &[
+                    r#"{"GET /":{"any":[]}}"#,
+                    r#"{"GET /":{"path":{"id":"sub"}}}"#,
+                    r#"{"GET /":{"claims":1}}"#,
+                ],
             ),
             (
                 "REQUIRED_CLAIMS",
@@ -1204,7 +1250,7 @@ mod tests {
             {
                 "issuer": "https://b.example.com", "audience": "api", "jwks_uri": "https://b.example.com/keys",
                 "jwks": ec, "algorithms": "ES256", "audience_claim": ["client_id"], "token_types": "at+jwt",
-                "required_claims": {"token_use": "access"}, "scope_claims": ["scope", "/roles"],
+                "required_claims": {"token_use": {"any": ["access"]}}, "scope_claims": ["scope", "/roles"],
             },
         ]);
         let config = read(&[
@@ -1279,6 +1325,7 @@ mod tests {
             (with("token_types", json!([])), "ISSUERS[1].token_types"),
             (with("required_claims", json!([])), "ISSUERS[1].required_claims"),
             (with("required_claims", json!({"a": null})), "ISSUERS[1].required_claims"),
+            (with("required_claims", json!({"a": {"any": []}})), "ISSUERS[1].required_claims"),
             (with("scope_claims", json!({})), "ISSUERS[1].scope_claims"),
         ];
         for (entries, place) in cases {

