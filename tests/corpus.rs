@@ -9,8 +9,13 @@ use std::fs;
 #[test]
 fn the_corpus_finds_nothing() {
     type Target = fn(&[u8]);
-    let targets: [(&str, Target); 4] =
-        [("event", targets::event), ("token", targets::token), ("keys", targets::keys), ("config", targets::config)];
+    let targets: [(&str, Target); 5] = [
+        ("event", targets::event),
+        ("token", targets::token),
+        ("keys", targets::keys),
+        ("discovery", targets::discovery),
+        ("config", targets::config),
+    ];
     for (name, target) in targets {
         let files: Vec<_> =
             fs::read_dir(format!("fuzz/corpus/{name}")).unwrap().map(|file| file.unwrap().path()).collect();
