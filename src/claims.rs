@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::clock::Now;
-use crate::refusal::{Denial, Reason};
+use crate::reason::{Denial, Reason};
 use crate::token::{ClaimPath, Claims};
 
 /// The longest time that a detail tells, in seconds: a number of a token may have hundreds of digits.
@@ -88,6 +88,29 @@ impl Rules {
             }
         }
         Ok(Subject { principal, ends: exp + leeway })
+    }
+
+    /// The required claims in words; empty if there are none.
+    pub(crate) fn required_text(&self) -> String {
+        let one = |(path, accepted): &(ClaimPath, Vec<Value>)| {
+            let accepted: Vec<_> = accepted.iter().map(ToString::to_string).collect();
+            format!("`{}` is {}", path.text(), accepted.join(" or "))
+        };
+        self.required.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Checks that had nothing to look at in claims that were checked: no date to compare, no audience.
+    pub(crate) fn not_applicable(&self, claims: &Claims) -> Vec<Reason> {
+        let has_date = |name| matches!(Date::of(claims, name), Date::At(_));
+        let audience = self.audience_claims.iter().find_map(|path| claims.get(path));
+        [
+            (Reason::TokenExpired, has_date("exp")),
+            (Reason::TokenNotYetValid, has_date("nbf")),
+            (Reason::AudienceMismatch, audience.and_then(strings).is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(reason, applies)| (!applies).then_some(reason))
+        .collect()
     }
 
     /// The first of the claims that holds a non-empty string; else the first that is present, without its value.

@@ -5,12 +5,13 @@
 //! add to them at any time. Nothing of an event is quoted in an error: it holds the token.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::refusal::{Denial, Fault, Obstacle, Reason};
+use crate::reason::{Denial, Fault, Obstacle, Reason};
 use crate::rights::CONNECT;
 use crate::token::MAX_BYTES;
 
@@ -156,6 +157,11 @@ impl<'a> Stage<'a> {
         Some((Self { arn: Cow::Borrowed(&arn[..end]), is_websocket: kind == Kind::WebSocket }, route))
     }
 
+    /// This stage, without the event that named it.
+    pub(crate) fn to_owned(&self) -> Stage<'static> {
+        Stage { arn: Cow::Owned(self.arn.to_string()), is_websocket: self.is_websocket }
+    }
+
     /// A stage with an ARN of this length, to measure with.
     pub(crate) fn of_length(length: usize) -> Self {
         Self { arn: Cow::Owned("a".repeat(length)), is_websocket: false }
@@ -202,6 +208,33 @@ impl Source {
     }
 }
 
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Query(name) => write!(f, "query:{name}"),
+            Self::Cookie(name) => write!(f, "cookie:{name}"),
+        }
+    }
+}
+
+/// Where an event holds its credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place<'c> {
+    /// The member of a `TOKEN` event.
+    AuthorizationToken,
+    Source(&'c Source),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AuthorizationToken => f.write_str("authorizationToken"),
+            Self::Source(source) => source.fmt(f),
+        }
+    }
+}
+
 /// How credentials are to be found.
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials {
@@ -212,12 +245,18 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// The one token of a request.
-    pub(crate) fn token<'a>(&self, request: &Request<'a>) -> Result<Cow<'a, str>, Denial> {
+    /// The one token of a request. `found` gets the place of the credential that counts, also if it holds no token.
+    pub(crate) fn token<'a, 'c>(
+        &'c self,
+        request: &Request<'a>,
+        found: &mut Option<Place<'c>>,
+    ) -> Result<Cow<'a, str>, Denial> {
         let event = request.event;
         if request.kind == Kind::Token {
             let header = text(&event.authorization_token).filter(|header| !is_blank(header));
-            return self.bearer(header.ok_or(Reason::TokenMissing)?).map(Cow::Borrowed);
+            let header = header.ok_or(Reason::TokenMissing)?;
+            *found = Some(Place::AuthorizationToken);
+            return self.bearer(header).map(Cow::Borrowed);
         }
         for source in &self.sources {
             let mut values = match source {
@@ -226,6 +265,10 @@ impl Credentials {
                 Source::Cookie(name) => event.cookies_named(name),
             };
             values.retain(|value| !is_blank(value));
+            if values.is_empty() {
+                continue;
+            }
+            *found = Some(Place::Source(source));
             let mut tokens = match source {
                 Source::Header(_) => values.iter().map(|header| self.bearer(header)).collect::<Result<Vec<_>, _>>()?,
                 Source::Query(_) | Source::Cookie(_) => values.iter().map(String::as_str).collect(),
@@ -233,11 +276,10 @@ impl Credentials {
             // Both forms of a map hold the same value, and a client may send it twice.
             tokens.sort_unstable();
             tokens.dedup();
-            match tokens[..] {
-                [] => {}
-                [token] => return Ok(Cow::Owned(token.to_owned())),
-                _ => return Err(Reason::TokenMalformed.because("several tokens in one source")),
-            }
+            return match tokens[..] {
+                [token] => Ok(Cow::Owned(token.to_owned())),
+                _ => Err(Reason::TokenMalformed.because("several tokens in one source")),
+            };
         }
         Err(Reason::TokenMissing.into())
     }
@@ -338,7 +380,8 @@ mod tests {
         let sources = sources.iter().map(|source| Source::parse(source).unwrap()).collect();
         let event = event.to_string();
         let event = Event::parse(&event).unwrap();
-        let token = Credentials { sources, bearer_required }.token(&event.request().unwrap()).map(Cow::into_owned);
+        let token =
+            Credentials { sources, bearer_required }.token(&event.request().unwrap(), &mut None).map(Cow::into_owned);
         token.map_err(|denial| denial.reason)
     }
 

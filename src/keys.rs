@@ -17,7 +17,7 @@ use crate::http::Stage;
 use crate::jwks::{Key, KeySet};
 use crate::metrics::{Fetch, Metrics};
 use crate::provider::{Fetched, Provider};
-use crate::refusal::{Obstacle, Reason, Refusal};
+use crate::reason::{Obstacle, Reason, Refusal};
 use crate::token::{Claims, Token};
 
 /// How often one token waits. Once is enough, unless a freeze broke the renewal that it waited for.
@@ -36,6 +36,15 @@ struct State {
     renewal: Option<Renewal>,
     /// Good answers so far.
     successes: u64,
+    /// What the provider said last, if that was no good answer.
+    last_failure: Option<String>,
+}
+
+/// The keys at hand, to be shown.
+pub(crate) struct KeysStatus {
+    pub(crate) usable: usize,
+    /// The stage that broke, and how, if the last fetch failed.
+    pub(crate) last_failure: Option<String>,
 }
 
 /// A renewal that was begun.
@@ -48,6 +57,7 @@ struct Renewal {
 
 /// A renewal that one invocation is to wait for once its answer is sent: the one whose request began it, or, if that
 /// gave up or there was none, the next one that looks up a key. Dropped, it leaves the wait to another.
+#[derive(Debug)]
 pub(crate) struct PendingRenewal {
     ended: watch::Receiver<()>,
     _waiter: Arc<()>,
@@ -87,7 +97,17 @@ impl Keys {
     }
 
     fn with(cache: Cache, provider: Option<Provider>, metrics: Option<Arc<Metrics>>) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State { cache, renewal: None, successes: 0 }), provider, metrics })
+        Arc::new(Self {
+            state: Mutex::new(State { cache, renewal: None, successes: 0, last_failure: None }),
+            provider,
+            metrics,
+        })
+    }
+
+    pub(crate) fn status(&self) -> KeysStatus {
+        let state = self.state();
+        let usable = state.cache.keys().map_or(0, |keys| keys.len());
+        KeysStatus { usable, last_failure: state.last_failure.clone() }
     }
 
     /// Fetches the first keys, unless there are some to answer from.
@@ -200,6 +220,7 @@ impl Keys {
                 let unchanged = matches!(renewed, Renewed::Unchanged);
                 state.cache.succeeded(renewed, max_age, asked);
                 state.successes += 1;
+                state.last_failure = None;
                 let keys = state.cache.keys().map_or(0, |keys| keys.len());
                 tracing::info!(issuer, keys, skipped, unchanged, milliseconds, "keys renewed");
             }
@@ -208,6 +229,7 @@ impl Keys {
             }
             Err(failure) => {
                 failed = true;
+                state.last_failure = Some(failure.to_string());
                 let pause = state.cache.failed(jitter(), now);
                 let pause_milliseconds = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
                 let age_seconds = state.age(&now).map(|age| age.as_secs());

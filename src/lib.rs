@@ -37,9 +37,12 @@ mod cache;
 mod claims;
 mod clock;
 mod config;
+mod decision;
 mod discovery;
 mod event;
+mod explain;
 mod http;
+mod issuer;
 mod json;
 mod jwks;
 mod keys;
@@ -47,7 +50,7 @@ mod log;
 mod metrics;
 mod policy;
 mod provider;
-mod refusal;
+mod reason;
 mod rights;
 mod token;
 #[cfg(test)]
@@ -57,11 +60,13 @@ mod vectors;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-pub use authorizer::{AfterAnswer, Authorizer, Decision, Failure, Invocation};
+pub use authorizer::Authorizer;
 pub use config::{Config, Problem, Problems, SETTINGS, Setting};
+pub use decision::{AfterAnswer, Decision, Failure, Invocation, Verdict};
 pub use discovery::jwks_uri;
+pub use explain::{Explanation, Step, StepState};
 pub use http::Endpoint;
 pub use log::Log;
 pub use policy::Answer;
-pub use refusal::{Fault, Obstacle, Reason};
+pub use reason::{Denial, Fault, Obstacle, Reason};
 pub use token::MAX_BYTES;

@@ -15,7 +15,7 @@ use lambda_runtime_api_client::{PooledClient, build_request};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use serde_json::value::RawValue;
-use token_authorizer::{AfterAnswer, Answer, Authorizer, Config, Decision, Invocation, Log};
+use token_authorizer::{AfterAnswer, Answer, Authorizer, Config, Invocation, Log};
 
 /// Lambda ends the init phase after 10 s, and starts it once more under the time limit of the function.
 const INIT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -84,7 +84,7 @@ impl<'de> Deserialize<'de> for Event {
 
 async fn handle(authorizer: Arc<Authorizer>, event: LambdaEvent<Event>) -> Result<Answer, Diagnostic> {
     let LambdaEvent { payload: Event(json), context } = event;
-    let Decision { answer, after } = authorizer.decide(json.as_deref().map_or("", RawValue::get)).await;
+    let (answer, after) = authorizer.answered(json.as_deref().map_or("", RawValue::get)).await;
     AFTER_ANSWER.with(|cell| cell.set(Some((after, context))));
     answer.map_err(|failure| Diagnostic { error_type: failure.code().to_owned(), error_message: failure.to_string() })
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use crate::refusal::{Denial, Reason};
+use crate::reason::{Denial, Reason};
 use crate::token::{ClaimPath, Claims};
 
 /// The verbs of an API Gateway method. `ANY` is written out as these: a `*` in the verb's place of an ARN would
@@ -92,6 +92,8 @@ pub(crate) struct Routes {
 /// `GET/pets/*`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
+    /// As it stands in the table.
+    pub(crate) name: String,
     /// What is allowed where the entry is open.
     allowed: Vec<String>,
     /// What is denied where it is closed: the same, but for `ANY /*`, which closes the stage to other verbs, too.
@@ -125,7 +127,12 @@ impl Routes {
             let entry = patterns(route).and_then(|allowed| {
                 let scopes = scope_list(scopes).ok_or("its scopes are not an array of strings, as [\"pets:read\"]")?;
                 let denied = if allowed == everything() { vec!["*".to_owned()] } else { allowed.clone() };
-                Ok(Entry { allowed, denied, scopes: scopes.map(|scope| routes.number(scope)).collect() })
+                Ok(Entry {
+                    name: route.clone(),
+                    allowed,
+                    denied,
+                    scopes: scopes.map(|scope| routes.number(scope)).collect(),
+                })
             });
             match entry {
                 Ok(entry) if routes.entries.iter().any(|other| other.allowed == entry.allowed) => {

@@ -3,14 +3,16 @@
 //! Everything known before the signature is checked has `unverified` in its name. [`Claims`] has one source,
 //! [`Token::verify`], and holds what the very bytes say that the signature covers.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::algorithm::{self, Algorithm, Algorithms};
 use crate::json;
 use crate::jwks::KeySet;
-use crate::refusal::{Denial, Reason};
+use crate::reason::{Denial, Reason};
 
 /// The longest token that is looked at. All headers of a request to API Gateway have at most 10,240 bytes in sum.
 pub const MAX_BYTES: usize = 16 * 1024;
@@ -20,13 +22,13 @@ pub(crate) struct Token<'a> {
     /// The first two segments with the dot between them: what the signature covers.
     signed: &'a str,
     signature: &'a str,
-    header: Map<String, Value>,
-    payload: Map<String, Value>,
+    header: Arc<Value>,
+    payload: Arc<Value>,
 }
 
 /// What a token says, once its signature was verified.
 #[derive(Debug)]
-pub(crate) struct Claims(Value);
+pub(crate) struct Claims(Arc<Value>);
 
 impl<'a> Token<'a> {
     /// Reads a token. Its header is well-formed afterwards, but not yet accepted: see [`Token::acceptable`].
@@ -56,13 +58,14 @@ impl<'a> Token<'a> {
         if header.contains_key("zip") {
             return Err(malformed("header member `zip` is not supported"));
         }
+        let (header, payload) = (Arc::new(Value::Object(header)), Arc::new(Value::Object(payload)));
         Ok(Self { signed, signature, header, payload })
     }
 
     /// Whether this kind of token is wanted at all: no extension that would have to be understood (RFC 7515
     /// section 4.1.11), a type on the list (in lower case, without `application/`), an allowed algorithm.
     pub(crate) fn acceptable(&self, types: &[String], allowed: Algorithms) -> Result<Algorithm, Denial> {
-        if self.header.contains_key("crit") || self.header.contains_key("b64") {
+        if self.header.get("crit").is_some() || self.header.get("b64").is_some() {
             return Err(Reason::CriticalHeaderUnsupported.into());
         }
         // RFC 8725 section 3.11. RFC 7519 section 5.1: without `typ`, it is a JWT to its reader.
@@ -82,10 +85,20 @@ impl<'a> Token<'a> {
     pub(crate) fn verify(self, keys: &KeySet, algorithm: Algorithm) -> Result<Claims, Self> {
         let kid = self.unverified_kid();
         if keys.verifies(kid, algorithm, self.signature, self.signed.as_bytes()) {
-            Ok(Claims(Value::Object(self.payload)))
+            Ok(Claims(self.payload))
         } else {
             Err(self)
         }
+    }
+
+    /// The header, to be shown.
+    pub(crate) fn unverified_header(&self) -> &Arc<Value> {
+        &self.header
+    }
+
+    /// The payload, to be shown. Nothing may be decided by it: see [`Token::verify`].
+    pub(crate) fn unverified_payload(&self) -> &Arc<Value> {
+        &self.payload
     }
 
     pub(crate) fn unverified_issuer(&self) -> Option<&str> {
@@ -169,7 +182,7 @@ impl ClaimPath {
 impl Claims {
     /// As if a token with these claims had been verified.
     pub(crate) fn verified(claims: Value) -> Self {
-        Self(claims)
+        Self(Arc::new(claims))
     }
 }
 
@@ -397,7 +410,7 @@ mod tests {
         let key = SigningKey::ed25519("k");
         let text = key.token_raw(b"{ \"kid\":\"k\",\n\"alg\":\"EdDSA\" }", b" { \"sub\" : \"\\u0061\" } ");
         let claims = Token::parse(&text).unwrap().verify(&key_set(&[&key]), Algorithm::EdDSA);
-        assert_eq!(claims.ok().unwrap().0, json!({"sub": "a"}));
+        assert_eq!(claims.ok().unwrap().0, Arc::new(json!({"sub": "a"})));
         let respelled = raw(br#"{"alg":"EdDSA","kid":"k"}"#, br#"{"sub":"a"}"#);
         let (signed, _) = respelled.rsplit_once('.').unwrap();
         let respelled = format!("{signed}.{}", text.rsplit_once('.').unwrap().1);

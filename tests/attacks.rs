@@ -20,7 +20,7 @@ use support::events::{STAGE, bearer, event};
 use support::idp::Idp;
 use support::process::Lambda;
 use support::tokens::{self, SigningKey, b64};
-use token_authorizer::{Authorizer, Config, Failure, Invocation, MAX_BYTES};
+use token_authorizer::{Authorizer, Config, Failure, Invocation, MAX_BYTES, Reason, StepState};
 
 const ISSUER: &str = "https://issuer.example.com";
 const AUDIENCE: &str = "https://pets.example.com";
@@ -1267,6 +1267,7 @@ impl Table {
             if said != attack.expected {
                 wrong.push(format!("{}: {}: {said}, not {}", attack.group, attack.name, attack.expected));
             }
+            authorizer.assert_explained(attack);
             let text = answer.unwrap_or_else(|failure| format!("{failure:?}"));
             assert!(!leaks(&attack.event, &text), "{}: {}: {text}", attack.group, attack.name);
         }
@@ -1306,6 +1307,43 @@ impl Local {
     fn answer(&self, event: &str) -> Result<String, Failure> {
         let answer = self.runtime.block_on(self.authorizer.authorize(event, Invocation::default()));
         answer.map(|answer| answer.get().to_owned())
+    }
+
+    /// The steps that `explain` shows tell of the decision that was made, and of nothing that was not there.
+    fn assert_explained(&self, attack: &Attack) {
+        let Attack { group, name, event, expected, .. } = attack;
+        let decision = self.runtime.block_on(self.authorizer.decide(event));
+        let seen = self.authorizer.explain(&decision);
+        let failed: Vec<_> = seen.steps.iter().filter(|step| step.state == StepState::Failed).collect();
+        match Reason::ALL.iter().find(|reason| reason.code() == *expected) {
+            Some(reason) => assert_eq!(failed[0].reason, *reason, "{group}: {name}"),
+            None => assert!(failed.is_empty(), "{group}: {name}"),
+        }
+        assert!(failed.len() <= 1, "{group}: {name}");
+        let claims = seen.token.as_ref().filter(|_| seen.is_verified).map(|(_, claims)| claims);
+        for step in &seen.steps {
+            let is_before =
+                failed.is_empty() && *expected != EVENT || failed.iter().any(|failed| step.reason < failed.reason);
+            let is_reached = !matches!(step.state, StepState::NotReached);
+            assert_eq!(
+                is_reached,
+                is_before || step.state == StepState::Failed,
+                "{group}: {name}: {}",
+                step.reason.code()
+            );
+            let has_something = match step.reason {
+                Reason::TokenExpired => claims.is_some_and(|claims| claims["exp"].is_number()),
+                Reason::TokenNotYetValid => claims.is_some_and(|claims| claims["nbf"].is_number()),
+                Reason::AudienceMismatch => claims.is_some_and(|claims| {
+                    let is_text = |value: &Value| value.is_string();
+                    is_text(&claims["aud"]) || claims["aud"].as_array().is_some_and(|all| all.iter().all(is_text))
+                }),
+                Reason::InsufficientScope => false,
+                _ => true,
+            };
+            let is_ok = step.state == StepState::Passed;
+            assert_eq!(is_ok, is_before && has_something, "{group}: {name}: {}", step.reason.code());
+        }
     }
 }
 

@@ -93,11 +93,11 @@ impl Reason {
 
 /// The token is no good, or not good enough. API Gateway answers 401 or 403.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Denial {
+pub struct Denial {
     /// Which rule was broken.
-    pub(crate) reason: Reason,
-    /// What exactly was wrong; empty where the reason says it all.
-    pub(crate) detail: Cow<'static, str>,
+    pub reason: Reason,
+    /// What exactly was wrong, for operators; empty where the reason says it all.
+    pub detail: Cow<'static, str>,
 }
 
 impl From<Reason> for Denial {
