@@ -11,17 +11,20 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
 import yaml
+from botocore.exceptions import ClientError
 from samtranslator.yaml_helper import yaml_parse
 
-from emulator import ACCOUNT, REGION, ROOT, TARGET, free_port, resign
-from stack import BUCKET, PACKAGE, Failed, Stack, architecture
-from tour import SETTINGS, TOKENS, Cloud, curl, expect, tour
+from emulator import ACCOUNT, REGION, ROOT, TARGET, b64, claims_of, end_in_order, hs256, resign
+from stack import BUCKET, Failed, Stack, architecture
+from tour import SETTINGS, Cloud, curl, expect, tour
 
 AWSCLI = "awscli==1.45.8"
 CDK = ["aws-cdk-lib@2.276.0", "constructs@10.8.1", "typescript@5.9.3", "@types/node@22.20.5"]
@@ -83,8 +86,8 @@ def broken_templates_are_noticed():
             raise Failed(f"the template to break is another one: {old!r} is not in it")
         try:
             cloud = Cloud(template=template.replace(old, new))
-        except Exception as error:
-            print(f"a template {what}: {type(error).__name__}: {str(error)[:160]}", flush=True)
+        except (Failed, ClientError) as refused:
+            print(f"a template {what}: {str(refused)[:160]}", flush=True)
             continue
         try:
             tour(cloud, quiet, rotation=False)
@@ -137,9 +140,16 @@ def sections(page):
     return dict(zip(parts[::2], parts[1::2]))
 
 
+def blocks(text, language):
+    """The blocks in this language, in a list item or not."""
+    found = re.findall(rf"^ *```{language}\n(.*?)^ *```$", text, re.S | re.M)
+    if not found:
+        raise Failed(f"the documentation has no block in {language} any more where this begins: {text[:60]!r}")
+    return [textwrap.dedent(one) for one in found]
+
+
 def block(text, language):
-    """The first block in this language."""
-    return re.search(rf"^```{language}\n(.*?)^```$", text, re.S | re.M)[1]
+    return blocks(text, language)[0]
 
 
 BACKEND = """
@@ -225,7 +235,6 @@ def around(kind, fragment, cloud, settings):
         resources["ConnectIntegration"] = {"Type": "AWS::ApiGatewayV2::Integration", "Properties": integration}
         stage = {**api, "StageName": "dev", "AutoDeploy": True}
         resources["Stage"] = {"Type": "AWS::ApiGatewayV2::Stage", "Properties": stage}
-    # For what logs: as in template.yaml.
     return {"AWSTemplateFormatVersion": "2010-09-09", "Transform": "AWS::Serverless-2016-10-31", "Resources": resources}
 
 
@@ -257,7 +266,7 @@ def commands_of_the_documentation(cloud):
         subprocess.run([sys.executable, "-m", "venv", tools], check=True)
         subprocess.run([tools / "bin" / "python", "-m", "pip", "install", "--quiet", AWSCLI], check=True)
     page = sections("docs/deploy.md")
-    deploy, *_, attach = re.findall(r"^```sh\n(.*?)^```$", page["cargo-lambda"], re.S | re.M)
+    deploy, *_, attach = blocks(page["cargo-lambda"], "sh")
     settings = SETTINGS | {"ISSUER": cloud.pool.issuer, "AUDIENCE": cloud.pool.client_id}
     env_file = TARGET / "deploy.env"
     env_file.write_text("".join(f"{name}='{value}'\n" for name, value in settings.items()))
@@ -281,12 +290,90 @@ def commands_of_the_documentation(cloud):
 
     lines = block(page["After the first deployment"], "sh")
     lines = replaced(lines, r"https://\$API\.execute-api\.\$REGION\.amazonaws\.com", cloud.emulator.api_url(api))
-    for line, wanted in zip(lines.strip().splitlines(), [401, 403, 200], strict=True):
-        token = cloud.pool.sign_in("ann")
-        found = subprocess.run(["sh", "-c", f"TOKEN={token}; {line} -s"] if "#" not in line else
-                               ["sh", "-c", f"TOKEN={token}; {line.split('#')[0]} -s"], capture_output=True, text=True).stdout
-        expect(line, found.split(" ")[1], str(wanted))
+    for line, status in zip(lines.strip().splitlines(), [401, 403, 200], strict=True):
+        answer = shell(cloud, line, TOKEN=cloud.pool.sign_in("ann"))
+        expect(line, answer.split(" ")[1], str(status))
     print("cargo lambda deploy, the aws commands and the curl lines of docs/deploy.md", flush=True)
+
+    page = sections("docs/tasks.md")
+    old = gateway.create_authorizer(restApiId=api, name="old", type="TOKEN", authorizerUri=authorizer["authorizerUri"],
+                                    identitySource="method.request.header.X-Old")["id"]
+    move = block(page["How do I roll it out beside an existing authorizer?"], "sh")
+    header = f"curl -si -H 'X-Old: Bearer {cloud.pool.sign_in('ann')}' {cloud.emulator.api_url(api)}/dev/pets"
+    for authorizer_id, status in [(old, 200), (authorizer["id"], 401)]:
+        shell(cloud, move, API=api, RESOURCE=pets, AUTHORIZER=authorizer_id)
+        expect("a method that was moved", curl(header).status, status)
+    shell(cloud, block(page["Can the function be in another AWS account?"], "sh"), REGION=REGION, API_ACCOUNT="210987654321", API=api, AUTHORIZER=old)
+    statements = json.loads(cloud.emulator.client("lambda").get_policy(FunctionName="token-authorizer")["Policy"])["Statement"]
+    granted = statements[-1]["Condition"]["ArnLike"]["AWS:SourceArn"]
+    expect("the permission", granted, f"arn:aws:execute-api:{REGION}:210987654321:{api}/authorizers/{old}")
+    shell(cloud, block(page["Why are the logs of `cargo lambda deploy` no JSON?"], "sh"))
+    configuration = cloud.emulator.client("lambda").get_function_configuration(FunctionName="token-authorizer")
+    expect("the log format", configuration["LoggingConfig"]["LogFormat"], "JSON")
+    print("moving a method, the permission and the log format of docs/tasks.md", flush=True)
+
+
+def common_tasks(cloud):
+    """What docs/tasks.md shows of settings, rights and secrets."""
+    page = sections("docs/tasks.md")
+    the_same_settings_in_every_tool(page["Where do settings go?"])
+
+    fragment = yaml_parse(block(page["How do I protect only some methods?"], "yaml"))
+    template = around("REST API, `TOKEN`", yaml_parse(block(sections("docs/apis.md")["REST API, `TOKEN`"], "yaml")), cloud, {})
+    template["Resources"]["Api"]["Properties"]["DefinitionBody"]["paths"] |= fragment
+    stack = Stack(cloud.emulator, "some-methods")
+    stack.deploy(yaml.safe_dump(template), {})
+    url = f"{cloud.emulator.api_url(stack.resource('AWS::ApiGateway::RestApi'))}/dev"
+    expect("a method without an authorizer", curl(f"curl -si {url}/health").status, 200)
+    expect("a method with the authorizer", curl(f"curl -si {url}/pets").status, 401)
+    print("some methods are protected", flush=True)
+
+    shell(cloud, block(page["How do I test my rights in CI?"], "sh"), cwd=scratch(events=ROOT / "events"))
+    folder = scratch()
+    (folder / "token.txt").write_text(cloud.pool.sign_in("ann"))
+    settings = SETTINGS | {"ISSUER": cloud.pool.issuer, "AUDIENCE": cloud.pool.client_id, "JWKS_URI": cloud.keys.url}
+    (folder / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in settings.items()))
+    script = block(page["How do I see that my settings are good before I deploy?"], "sh")
+    expect("explain with an env file", "open   GET /pets" in shell(cloud, script, cwd=folder), True)
+    print("explain with --expect, and with an env file", flush=True)
+
+    section = page["How do I use tokens with a shared secret (HS256)?"]
+    secret = os.urandom(32)
+    key = {"kty": "oct", "kid": "1", "alg": "HS256", "k": b64(secret)}
+    (folder / "jwks.json").write_text(json.dumps({"keys": [key]}))
+    shell(cloud, block(section, "sh"), cwd=folder)
+    variables = yaml_parse(block(section, "yaml"))["Environment"]["Variables"]
+    template = around("REST API, `TOKEN`", yaml_parse(block(sections("docs/apis.md")["REST API, `TOKEN`"], "yaml")), cloud, variables)
+    stack = Stack(cloud.emulator, "shared-secret")
+    stack.deploy(yaml.safe_dump(template), {})
+    url = f"{cloud.emulator.api_url(stack.resource('AWS::ApiGateway::RestApi'))}/dev/pets"
+    for key, status in [(secret, 200), (os.urandom(32), 403)]:
+        token = hs256(claims_of(cloud.pool.sign_in("ann")), key)
+        expect("a token with a shared secret", curl(f"curl -si -H 'Authorization: Bearer {token}' {url}").status, status)
+    print("a shared secret from Secrets Manager", flush=True)
+
+
+def the_same_settings_in_every_tool(section):
+    def read(variables):
+        return {name: json.loads(value) if "{" in value else value for name, value in variables.items()}
+
+    wanted = read(yaml_parse(block(section, "yaml"))["Environment"]["Variables"])
+    if shutil.which("terraform"):
+        folder = scratch()
+        (folder / "main.tf").write_text(f"locals {{\n{block(section, 'hcl')}}}\n")
+        command = ["terraform", "console"]
+        done = subprocess.run(command, input="jsonencode(local.variables)\n", cwd=folder, capture_output=True, text=True)
+        expect(f"Terraform {done.stderr}", read(json.loads(json.loads(done.stdout))), wanted)
+        print("settings by Terraform", flush=True)
+    else:
+        print("NOT CHECKED: no terraform", flush=True)
+    if shutil.which("node"):
+        script = block(section, "ts") + "console.log(JSON.stringify(environment));"
+        done = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
+        expect("CDK", read(json.loads(done.stdout)), wanted)
+        print("settings by CDK", flush=True)
+    else:
+        print("NOT CHECKED: no node", flush=True)
 
 
 def replaced(text, pattern, new):
@@ -296,14 +383,27 @@ def replaced(text, pattern, new):
     return text
 
 
-def shell(cloud, script):
+def shell(cloud, script, cwd=ROOT, **variables):
+    """The output of a block of the documentation, for an account in the emulator."""
     path = f"{TARGET / 'aws' / 'bin'}:{os.environ['PATH']}"
-    credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
-    environment = {**os.environ, **credentials, "AWS_REGION": REGION, "AWS_ENDPOINT_URL": cloud.emulator.url, "PATH": path}
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True)
+    account = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_ENDPOINT_URL": cloud.emulator.url}
+    account |= {"AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION, "CARGO_TERM_QUIET": "true"}
+    environment = {**os.environ, **account, "PATH": path, **variables}
+    command = ["bash", "-euo", "pipefail", "-c", script]
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
-        raise Failed(f"{script}\n{done.stdout}{done.stderr}")
+        raise Failed(f"{script}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return done.stdout
+
+
+def scratch(**links):
+    """An empty folder, below the project so that cargo finds it."""
+    folder = TARGET / "scratch"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name, target in links.items():
+        (folder / name).symlink_to(target)
+    return folder
 
 
 def cdk_fragment(cloud):
@@ -326,6 +426,9 @@ def cdk_fragment(cloud):
     run("npx", "tsc", "--strict", "--skipLibCheck", "--target", "es2022", "--module", "commonjs", "--esModuleInterop", "app.ts")
     shutil.rmtree(folder / "out", ignore_errors=True)
     run("node", "app.js")
+    flags = json.loads(block(sections("docs/tasks.md")["CDK: why does a changed authorizer have no effect?"], "json"))["context"]
+    known = json.loads((folder / "node_modules" / "aws-cdk-lib" / "recommended-feature-flags.json").read_text())
+    expect("CDK's flag", flags.items() <= known.items(), True)
     # What `cdk bootstrap` and `cdk deploy` do with the assets.
     assets = json.loads((folder / "out" / "Pets.assets.json").read_text())
     s3 = cloud.emulator.client("s3")
@@ -349,10 +452,13 @@ def cdk_fragment(cloud):
 
 
 def first_commands_of_the_readme():
-    """The provider, cargo-lambda's emulator of Lambda and an invocation, as they stand in the README."""
-    [script] = [text for text in re.findall(r"^```sh\n(.*?)^```$", (ROOT / "README.md").read_text(), re.S | re.M) if "--serve" in text]
+    """The provider, cargo-lambda's emulator of Lambda and an invocation, as they stand in the README; and `explain`."""
+    script, explain, *_ = blocks((ROOT / "README.md").read_text(), "sh")
     lines = [line.split(" #")[0].strip() for line in script.splitlines() if line.startswith("cargo")]
     serve, watch, invoke = [line for line in lines if "--serve" in line or line.startswith("cargo lambda")]
+    for port in (9000, 9001):
+        if can_connect(port):
+            raise Failed(f"port {port}, which the README uses, is taken")
     running = []
     try:
         for line, ready in [(serve, "tokens expire at"), (watch, None)]:
@@ -369,6 +475,8 @@ def first_commands_of_the_readme():
         for process in running:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
+    done = subprocess.run(["bash", "-c", explain], cwd=ROOT, capture_output=True, text=True)
+    expect(explain, (done.returncode, "token_expired" in done.stdout), (0, True))
     environment = {**os.environ, "ISSUER": "https://login.example.com", "AUDIENCE": "pets"}
     done = subprocess.run(["cargo", "run", "--quiet", "--example", "local"], cwd=ROOT, env=environment, capture_output=True, text=True)
     expect("an issuer without a token", (done.returncode, done.stderr.count("\n")), (1, 1))
@@ -385,8 +493,6 @@ def wait_for(process, what, condition):
 
 
 def can_connect(port):
-    import socket
-
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
         return True
@@ -399,6 +505,7 @@ def main():
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--only", default="")
     arguments = parser.parse_args()
+    end_in_order()
     step("template.yaml")
     cloud = Cloud(arguments.port)
     checks = [
@@ -407,6 +514,7 @@ def main():
         ("provider down", lambda: provider_down(cloud)),
         ("every kind of API", lambda: every_kind_of_api(cloud)),
         ("commands of docs/deploy.md", lambda: commands_of_the_documentation(cloud)),
+        ("common tasks", lambda: common_tasks(cloud)),
         ("CDK fragment", lambda: cdk_fragment(cloud)),
         ("broken templates", broken_templates_are_noticed),
         ("first commands of the README", first_commands_of_the_readme),

@@ -2,9 +2,11 @@
 
 import base64
 import hashlib
+import hmac
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -29,6 +31,12 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def end_in_order():
+    """A signal that ends this program ends the emulator, too: by the `finally` of who started it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
 
 
 class Emulator:
@@ -175,10 +183,21 @@ def jwk(key):
     return {"kty": "RSA", "alg": "RS256", "use": "sig", "kid": key_id(key), **public}
 
 
+def claims_of(token):
+    payload = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+
+
+def signing_input(header, claims):
+    return ".".join(b64(json.dumps(part).encode()) for part in (header, claims))
+
+
 def resign(token, key, **changes):
     """The token with some claims changed, signed with this key."""
-    payload = token.split(".")[1]
-    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))) | changes
-    parts = [{"alg": "RS256", "kid": key_id(key)}, claims]
-    signed = ".".join(b64(json.dumps(part).encode()) for part in parts)
+    signed = signing_input({"alg": "RS256", "kid": key_id(key)}, claims_of(token) | changes)
     return f"{signed}.{b64(key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+
+
+def hs256(claims, secret):
+    signed = signing_input({"alg": "HS256", "kid": "1"}, claims)
+    return f"{signed}.{b64(hmac.digest(secret, signed.encode(), 'sha256'))}"

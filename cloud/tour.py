@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from emulator import ROOT, TARGET, Emulator, KeyServer, Pool, new_key, resign
+from emulator import ROOT, TARGET, Emulator, KeyServer, Pool, end_in_order, new_key, resign
 from stack import Failed, Stack, architecture, split_settings
 
 # Members of the group `writers` may add pets, everybody with a token may see them.
@@ -170,6 +170,7 @@ def main():
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--once", action="store_true")
     arguments = parser.parse_args()
+    end_in_order()
     began = time.time()
     cloud = Cloud(arguments.port)
     try:
