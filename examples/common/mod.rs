@@ -54,7 +54,7 @@ impl Environment {
 
     /// Where the keys come from, if that is this machine.
     pub(crate) fn local_issuer(&self) -> Option<String> {
-        self.provider.as_ref().map(|provider| provider.idp.issuer())
+        self.provider.as_ref().map(|provider| provider.issuer())
     }
 
     /// Puts tokens in the place of `{{token}}` and the like: those of the local provider, or what `TOKEN` holds.
@@ -66,19 +66,30 @@ impl Environment {
     }
 }
 
-struct LocalProvider {
+/// An identity provider on loopback, with one key and the tokens it signs.
+pub(crate) struct LocalProvider {
     idp: Idp,
     key: SigningKey,
 }
 
 impl LocalProvider {
     fn start() -> Self {
-        let (idp, key) = (Idp::start(), SigningKey::rsa("local-1"));
+        Self::start_on(0)
+    }
+
+    pub(crate) fn start_on(port: u16) -> Self {
+        // A key id of its own: a function that knows the key of an earlier start must ask for this one.
+        let (idp, key) =
+            (Idp::start_on(port), SigningKey::rsa(&format!("local-{}", tokens::now())));
         idp.serve(&[&key]);
         Self { idp, key }
     }
 
-    fn settings(&self) -> [(&'static str, String); 3] {
+    pub(crate) fn issuer(&self) -> String {
+        self.idp.issuer()
+    }
+
+    pub(crate) fn settings(&self) -> [(&'static str, String); 3] {
         [
             ("ISSUER", self.idp.issuer()),
             ("AUDIENCE", AUDIENCE.to_owned()),
@@ -87,7 +98,7 @@ impl LocalProvider {
         ]
     }
 
-    fn fill(&self, text: &str) -> String {
+    pub(crate) fn fill(&self, text: &str) -> String {
         let good = tokens::claims(&self.idp.issuer(), AUDIENCE);
         let with = |name: &str, value: Value| {
             let mut claims = good.clone();

@@ -57,17 +57,22 @@ pub(crate) struct Idp {
 impl Idp {
     /// Plain http, with no keys yet.
     pub(crate) fn start() -> Self {
-        Self::launch(None)
+        Self::start_on(0)
+    }
+
+    /// On a port of the caller's choice; 0 takes any free one.
+    pub(crate) fn start_on(port: u16) -> Self {
+        Self::launch(port, None)
     }
 
     /// The same over https, under an authority made for this run.
     pub(crate) fn start_tls() -> Self {
-        Self::launch(Some(Tls::new()))
+        Self::launch(0, Some(Tls::new()))
     }
 
-    fn launch(tls: Option<Tls>) -> Self {
+    fn launch(port: u16, tls: Option<Tls>) -> Self {
         let provider = Arc::<Watched<State>>::default();
-        let server = listen(0, &provider, tls.as_ref());
+        let server = listen(port, &provider, tls.as_ref());
         let idp = Self { port: server.port(), server: Mutex::new(Some(server)), provider, tls };
         idp.serve(&[]);
         idp.set_discovery(json!({ "issuer": idp.issuer(), "jwks_uri": idp.jwks_uri() }));
