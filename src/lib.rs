@@ -58,7 +58,7 @@ mod vectors;
 mod support;
 
 pub use authorizer::{Authorizer, Decision, Failure, Invocation, Record};
-pub use config::{Config, Problem, Problems, SETTINGS, Setting};
+pub use config::{Config, Kind, Problem, Problems, SETTINGS, Setting};
 pub use log::start as start_log;
 pub use policy::Answer;
 pub use refusal::{Fault, Obstacle, Reason};
