@@ -14,7 +14,9 @@ mod startup;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::path::Path;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use support::events::{STAGE, bearer, event};
@@ -25,8 +27,12 @@ use support::tokens::{self, SigningKey};
 
 const AUDIENCE: &str = "https://pets.example.com";
 
+/// The program that was built with the tests, or the one that `PROGRAM` names: `.ci/package-check` tries packages so.
 fn program() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_token-authorizer"))
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+        env::var_os("PROGRAM").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_token-authorizer")), PathBuf::from)
+    });
+    &PROGRAM
 }
 
 /// A function that trusts this provider, with further settings.
