@@ -61,6 +61,12 @@ for name, setting in settings.items():
 assert function["LoggingConfig"]["LogFormat"] == {"If": ["LogIsJson", "JSON", "Text"]}
 assert function["LoggingConfig"]["ApplicationLogLevel"]["If"][1] == {"Ref": "LogLevel"}
 
+# docs/deploy.md lists the others.
+of_settings = {"".join(word.capitalize() for word in name.split("_")) for name in wanted}
+rows = re.findall(r"^\| (`[A-Z]\w+`(?:, `\w+`)*) \|", root.joinpath("docs/deploy.md").read_text(), re.M)
+listed = {name for row in rows for name in re.findall(r"\w+", row)}
+assert listed == set(parameters) - of_settings, f"parameters in docs/deploy.md: {listed ^ (set(parameters) - of_settings)}"
+
 metadata = template["Metadata"]
 groups = [name for group in metadata["AWS::CloudFormation::Interface"]["ParameterGroups"] for name in group["Parameters"]]
 assert groups == list(parameters), f"parameters in no group, or in another order: {set(groups) ^ set(parameters)}"
