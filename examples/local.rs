@@ -4,8 +4,17 @@
 //! (without a name: to those in `events/`). In an event `{{token}}` stands for a good token of that provider,
 //! `{{token:expired}}`, `{{token:audience}}` and `{{token:forged}}` for tokens that are not. With `ISSUER` set, that
 //! provider is used instead, with the settings in the environment; `{{token}}` is then what the variable `TOKEN` holds.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr, reason = "an example")]
-#![allow(clippy::disallowed_methods, reason = "like main, it reads the environment; and it shows durations")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "like main, it reads the environment; and it shows durations"
+)]
 
 mod common;
 
@@ -24,7 +33,7 @@ async fn main() -> ExitCode {
     if let Some(issuer) = environment.local_issuer() {
         println!("identity provider: {issuer} (on this machine, until this program ends)\n");
     }
-    let config = match Config::read(|name| environment.variable(name)) {
+    let config = match Config::read(&environment.with(&[])) {
         Ok(config) => config,
         Err(problems) => {
             eprintln!("{problems}");
@@ -57,10 +66,16 @@ async fn main() -> ExitCode {
 /// The sample events, the main kind first.
 fn samples() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("events");
-    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort_by_key(|file| (!file.file_name().unwrap().to_string_lossy().starts_with("token"), file.clone()));
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort_by_key(|file| {
+        (!file.file_name().unwrap().to_string_lossy().starts_with("token"), file.clone())
+    });
     let here = env::current_dir().unwrap_or_default();
-    files.into_iter().map(|file| file.strip_prefix(&here).map(Path::to_path_buf).unwrap_or(file)).collect()
+    files
+        .into_iter()
+        .map(|file| file.strip_prefix(&here).map(Path::to_path_buf).unwrap_or(file))
+        .collect()
 }
 
 fn show(answer: Result<&str, &Failure>) {
@@ -71,7 +86,8 @@ fn show(answer: Result<&str, &Failure>) {
             let answer: Value = serde_json::from_str(answer).unwrap();
             let statements = answer["policyDocument"]["Statement"].as_array();
             let allows = |statement: &Value| statement["Effect"] == "Allow";
-            let is_allowed = statements.map_or(answer["isAuthorized"] == true, |all| all.iter().any(allows));
+            let is_allowed =
+                statements.map_or(answer["isAuthorized"] == true, |all| all.iter().any(allows));
             println!("  effect     {}", if is_allowed { "Allow" } else { "Deny" });
             if let Some(reason) = answer["context"]["reason"].as_str() {
                 println!("  reason     {reason}");
@@ -80,7 +96,7 @@ fn show(answer: Result<&str, &Failure>) {
                 println!("  principal  {principal}");
             }
             for statement in statements.into_iter().flatten() {
-                let until = &statement["Condition"]["DateGreaterThanEquals"]["aws:CurrentTime"];
+                let until = &statement["Condition"]["DateGreaterThanEquals"]["aws:CurrentTime"][0];
                 let from = until.as_str().map(|until| format!(" from {until}")).unwrap_or_default();
                 for resource in statement["Resource"].as_array().into_iter().flatten() {
                     println!(

@@ -1,6 +1,7 @@
 //! What deploys the function knows every setting. The Terraform module and the CDK construct take theirs from files
 //! that are written here; `tests/template.py` holds the SAM template to the same list.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::disallowed_methods, reason = "UPDATE is for whoever runs the tests")]
 
 use std::{env, fs};
 
@@ -14,10 +15,16 @@ fn settings() -> String {
             Kind::Text => ("text", String::new()),
             Kind::List(of) => ("list", format!(r#", "of": {}"#, json!(of))),
             Kind::Word(of) => ("word", format!(r#", "of": {}"#, json!(of))),
-            Kind::Number(bounds) => ("number", format!(r#", "min": {}, "max": {}"#, bounds.start(), bounds.end())),
+            Kind::Number(bounds) => {
+                ("number", format!(r#", "min": {}, "max": {}"#, bounds.start(), bounds.end()))
+            }
             Kind::Json => ("json", String::new()),
         };
-        format!(r#"  "{}": {{"kind": "{kind}"{limits}, "default": {}}}"#, setting.name, json!(setting.default))
+        format!(
+            r#"  "{}": {{"kind": "{kind}"{limits}, "default": {}}}"#,
+            setting.name,
+            json!(setting.default)
+        )
     });
     format!("{{\n{}\n}}\n", lines.join(",\n"))
 }
@@ -25,14 +32,19 @@ fn settings() -> String {
 #[test]
 fn the_module_and_the_construct_have_the_settings_of_the_program() {
     let json = settings();
-    assert!(serde_json::from_str::<serde_json::Value>(&json).unwrap().as_object().unwrap().len() == SETTINGS.len());
+    assert!(
+        serde_json::from_str::<serde_json::Value>(&json).unwrap().as_object().unwrap().len()
+            == SETTINGS.len()
+    );
     let typescript = format!(
         "// Every setting of the program. Written by tests/deploy.rs from `SETTINGS` in src/config.rs; do not edit.\n\
          export const SETTINGS = {} as const;\n",
         json.trim_end()
     );
     let mut outdated = Vec::new();
-    for (path, wanted) in [("deploy/terraform/settings.json", json), ("deploy/cdk/src/settings.ts", typescript)] {
+    for (path, wanted) in
+        [("deploy/terraform/settings.json", json), ("deploy/cdk/src/settings.ts", typescript)]
+    {
         let found = fs::read_to_string(path).unwrap_or_default();
         if found != wanted && env::var_os("UPDATE").is_some() {
             fs::write(path, wanted).unwrap();

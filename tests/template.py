@@ -51,6 +51,10 @@ for name, setting in settings.items():
     match setting["kind"]:
         case "word":
             assert (parameter["Default"], parameter["AllowedValues"]) == (setting["default"], setting["of"]), name
+        case "number" if not setting["default"]:
+            # A number cannot be blank, so this is a text of digits.
+            assert (parameter["Type"], parameter["Default"], parameter["AllowedPattern"]) == ("String", "", "[0-9]*"), name
+            assert f"{setting['min']} to {setting['max']}" in parameter["Description"], name
         case "number":
             limits = [parameter["Type"], str(parameter["Default"]), parameter["MinValue"], parameter["MaxValue"]]
             assert limits == ["Number", setting["default"], setting["min"], setting["max"]], name
@@ -77,6 +81,25 @@ assert re.fullmatch("[a-z0-9]([a-z0-9-]*[a-z0-9])?", application["Author"]) and 
 assert len(application["Labels"]) <= 10 and all(re.fullmatch("[a-zA-Z0-9+_:/@-]{1,127}", label) for label in application["Labels"])
 assert root.joinpath(application["LicenseUrl"]).is_file() and root.joinpath(application["ReadmeUrl"]).is_file()
 assert f'\nversion = "{application["SemanticVersion"]}"\n' in root.joinpath("Cargo.toml").read_text()
+
+# Nothing but its own log, and no policy that SAM would add to a role of its own making.
+assert function["Role"] == {"GetAtt": "AuthorizerRole.Arn"} and "Policies" not in function
+role = resource["AuthorizerRole"]
+assert "ManagedPolicyArns" not in role
+[policy] = role["Policies"]
+[statement] = policy["PolicyDocument"]["Statement"]
+assert statement == {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                     "Resource": {"GetAtt": "AuthorizerLogs.Arn"}}
+[trust] = role["AssumeRolePolicyDocument"]["Statement"]
+assert trust["Principal"] == {"Service": "lambda.amazonaws.com"} and trust["Action"] == "sts:AssumeRole"
+
+# A changed parameter reaches the stage, and nobody can make the function run as often as he likes.
+assert api["AlwaysDeploy"] is True
+assert api["MethodSettings"] == [{"ResourcePath": "/*", "HttpMethod": "*",
+                                  "ThrottlingRateLimit": {"Ref": "RequestsPerSecond"},
+                                  "ThrottlingBurstLimit": {"Ref": "RequestBurst"}}]
+for name in ("RequestsPerSecond", "RequestBurst"):
+    assert parameters[name]["Type"] == "Number" and parameters[name]["Default"] >= 100
 
 auth = api["Auth"]
 authorizer = auth["Authorizers"][auth["DefaultAuthorizer"]]

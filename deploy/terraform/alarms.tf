@@ -2,7 +2,7 @@ resource "aws_cloudwatch_metric_alarm" "no_verdict" {
   count = var.alarms == null ? 0 : 1
 
   alarm_name          = "${var.name}-no-verdict"
-  alarm_description   = "Requests fail with 500 because no verdict was possible, most often because the issuer's keys cannot be had"
+  alarm_description   = "Requests fail with 500 because no verdict was possible, most often because the issuer's keys are unavailable"
   namespace           = local.metrics_namespace
   metric_name         = "Unavailable"
   statistic           = "Sum"
@@ -41,7 +41,7 @@ resource "aws_cloudwatch_metric_alarm" "key_age" {
   count = var.alarms == null ? 0 : 1
 
   alarm_name          = "${var.name}-key-age"
-  alarm_description   = "The issuer's keys could not be renewed for a long time; past JWKS_STALE_SECONDS requests fail"
+  alarm_description   = "The issuer's keys could not be refreshed for a long time; past JWKS_STALE_SECONDS requests fail"
   namespace           = local.metrics_namespace
   metric_name         = "KeyAge"
   statistic           = "Maximum"

@@ -5,6 +5,7 @@
 mod apis;
 mod decisions;
 mod emulator;
+mod freezes;
 mod logs;
 mod metrics;
 mod platform;
@@ -14,9 +15,7 @@ mod startup;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::env;
-use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::path::PathBuf;
 
 use serde_json::Value;
 use support::events::{STAGE, bearer, event};
@@ -27,24 +26,22 @@ use support::tokens::{self, SigningKey};
 
 const AUDIENCE: &str = "https://pets.example.com";
 
-/// The program that was built with the tests, or the one that `PROGRAM` names: `.ci/package-check` tries packages so.
-fn program() -> &'static Path {
-    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-        env::var_os("PROGRAM").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_token-authorizer")), PathBuf::from)
-    });
-    &PROGRAM
+/// The binary of this build, or the one that `PACKAGE` names.
+fn program() -> PathBuf {
+    std::env::var_os("PACKAGE")
+        .map_or_else(|| env!("CARGO_BIN_EXE_token-authorizer").into(), PathBuf::from)
 }
 
 /// A function that trusts this provider, with further settings.
 fn start(idp: &Idp, settings: &[(&str, &str)]) -> Lambda {
     let (issuer, jwks_uri) = (idp.issuer(), idp.jwks_uri());
     let basic = [("ISSUER", &*issuer), ("JWKS_URI", &*jwks_uri), ("AUDIENCE", AUDIENCE)];
-    Lambda::spawn(program(), &[&basic, settings].concat())
+    Lambda::spawn(&program(), &[&basic, settings].concat())
 }
 
 /// A function that does not start.
 fn refused(settings: &[(&str, &str)]) -> Exit {
-    Lambda::try_spawn(program(), settings).err().expect("it must not start with these settings")
+    Lambda::try_spawn(&program(), settings).err().expect("it must not start with these settings")
 }
 
 /// A provider with this key.

@@ -1,4 +1,5 @@
 //! The shipped binary as a child process, with a Lambda platform of its own around it.
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -37,12 +38,21 @@ impl Lambda {
     /// Starts the function and waits until it asks for its first event.
     pub(crate) fn spawn(program: &Path, env: &[(&str, &str)]) -> Self {
         Self::try_spawn(program, env).unwrap_or_else(|exit| {
-            panic!("did not start, exit code {:?}, init error {:?}:\n{}", exit.code, exit.init_error, exit.output)
+            panic!(
+                "did not start, exit code {:?}, init error {:?}:\n{}",
+                exit.code, exit.init_error, exit.output
+            )
         })
     }
 
     /// Of a variable named twice in `env`, and of those set here, the later counts.
     pub(crate) fn try_spawn(program: &Path, env: &[(&str, &str)]) -> Result<Self, Exit> {
+        let env: Vec<_> = env.iter().map(|(name, value)| (*name, OsStr::new(value))).collect();
+        Self::try_spawn_os(program, &env)
+    }
+
+    /// The same with values that need not be text.
+    pub(crate) fn try_spawn_os(program: &Path, env: &[(&str, &OsStr)]) -> Result<Self, Exit> {
         let mut lambda = Self::launch(program, env);
         let since = Instant::now();
         while !lambda.api.ready_within(TICK) {
@@ -62,7 +72,7 @@ impl Lambda {
         Ok(lambda)
     }
 
-    fn launch(program: &Path, env: &[(&str, &str)]) -> Self {
+    fn launch(program: &Path, env: &[(&str, &OsStr)]) -> Self {
         let api = RuntimeApi::start();
         // One pipe for both streams keeps their lines in the order they were written.
         let (mut reader, writer) = io::pipe().unwrap();
@@ -134,7 +144,11 @@ impl Lambda {
 
     /// Those lines so far that are JSON objects.
     pub(crate) fn log_lines(&self) -> Vec<Value> {
-        self.output().lines().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
+        self.output()
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter(Value::is_object)
+            .collect()
     }
 
     /// The first log line, written or still to come, that is as wanted.
@@ -144,7 +158,11 @@ impl Lambda {
             if let Some(line) = self.log_lines().into_iter().find(&wanted) {
                 return line;
             }
-            assert!(since.elapsed() < LOG_LIMIT, "no such log line within {LOG_LIMIT:?}:\n{}", self.output());
+            assert!(
+                since.elapsed() < LOG_LIMIT,
+                "no such log line within {LOG_LIMIT:?}:\n{}",
+                self.output()
+            );
             thread::sleep(TICK);
         }
     }
@@ -172,6 +190,11 @@ impl Lambda {
     /// Stops the process, as Lambda does once the function asks for the next event; also amid an event.
     pub(crate) fn freeze(&self) {
         self.api.settle();
+        self.stop();
+    }
+
+    /// Stops the process wherever it is.
+    pub(crate) fn stop(&self) {
         self.signal("STOP");
         // The signal is delivered a little later; a process that died is stopped as well.
         while !matches!(self.stat()[0].as_str(), "T" | "Z") {
@@ -200,6 +223,22 @@ impl Lambda {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap();
         let (_, fields) = stat.rsplit_once(") ").unwrap();
         fields.split(' ').map(str::to_owned).collect()
+    }
+
+    /// Waits until the function has ended by itself.
+    pub(crate) fn ended(&self) -> ExitStatus {
+        let since = Instant::now();
+        loop {
+            if let Some(status) = self.exited() {
+                return status;
+            }
+            assert!(
+                since.elapsed() < START_LIMIT,
+                "not ended within {START_LIMIT:?}:\n{}",
+                self.output()
+            );
+            thread::sleep(TICK);
+        }
     }
 
     fn exited(&self) -> Option<ExitStatus> {

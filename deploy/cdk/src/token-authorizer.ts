@@ -295,7 +295,7 @@ export class TokenAuthorizer extends Construct {
     const period = Duration.minutes(1);
     add('NoVerdictAlarm', new cloudwatch.Metric({ namespace, metricName: 'Unavailable', statistic: 'Sum', period }), 1, {
       alarmDescription:
-        "Requests fail with 500 because no verdict was possible, most often because the issuer's keys cannot be had",
+        "Requests fail with 500 because no verdict was possible, most often because the issuer's keys are unavailable",
     });
     // Sees what the function cannot count itself: bad configuration at start, timeouts, crashes.
     // With REFUSAL=unauthorized every refused token is a function error, so there is no such alarm.
@@ -306,7 +306,7 @@ export class TokenAuthorizer extends Construct {
     }
     const age = new cloudwatch.Metric({ namespace, metricName: 'KeyAge', statistic: 'Maximum', period: Duration.minutes(5) });
     add('KeyAgeAlarm', age, keyAge.toSeconds(), {
-      alarmDescription: "The issuer's keys could not be renewed for a long time; past JWKS_STALE_SECONDS requests fail",
+      alarmDescription: "The issuer's keys could not be refreshed for a long time; past JWKS_STALE_SECONDS requests fail",
       evaluationPeriods: 3,
       datapointsToAlarm: 2,
     });
