@@ -9,10 +9,11 @@ use std::fs;
 #[test]
 fn the_corpus_finds_nothing() {
     type Target = fn(&[u8]);
-    let targets: [(&str, Target); 5] = [
+    let targets: [(&str, Target); 6] = [
         ("event", targets::event),
         ("token", targets::token),
         ("keys", targets::keys),
+        ("discovery", targets::discovery),
         ("config", targets::config),
         ("routes", targets::routes),
     ];

@@ -286,10 +286,8 @@ pub(crate) fn all() -> Vec<Case> {
     for count in [1, 60] {
         let table = settings(&[("JWKS", key_set(&rsa, 1).to_string()), ("ROUTES", routes(count))]);
         let work = decide(&table, &good, "Allow");
-        let floor = Some((
-            &*format!("writing the policy of {count} routes"),
-            Work::Write { answer: answer(&work) },
-        ));
+        let writing = format!("writing the policy of {count} routes");
+        let floor = Some((&*writing, Work::Write { answer: answer(&work) }));
         add("routes", &format!("{count} routes"), work, floor);
     }
 

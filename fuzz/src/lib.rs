@@ -156,6 +156,28 @@ pub fn routes(bytes: &[u8]) {
     }
 }
 
+/// A discovery document: of an issuer over https, and of one on this machine.
+pub fn discovery(bytes: &[u8]) {
+    for issuer in ["https://issuer.example.com", "http://127.0.0.1:8080"] {
+        match token_authorizer::jwks_uri(bytes, issuer) {
+            Ok(keys_at) => {
+                assert!(keys_at.is_https() || issuer.starts_with("http:"), "{keys_at}");
+                // What serde_json would not read may stand in members that nobody looks at.
+                if let Ok(document) = serde_json::from_slice::<Value>(bytes) {
+                    assert_eq!(document["issuer"], issuer);
+                    assert!(document["jwks_uri"].is_string());
+                }
+            }
+            Err(problem) => {
+                assert!(
+                    !problem.is_empty() && problem.len() < 2000 && !problem.contains('\n'),
+                    "{problem}"
+                )
+            }
+        }
+    }
+}
+
 /// An environment: `NAME=value` lines. No provider is asked and no file is read.
 pub fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
