@@ -90,7 +90,9 @@ fn the_sample_is_a_good_configuration_with_and_without_its_defaults() {
 fn every_link_leads_somewhere() {
     let in_folder = |folder: &str| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let is_document = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
-    for document in in_folder(".").chain(in_folder("docs")).filter(is_document) {
+    let folders =
+        [".", "docs", "deploy/cdk", "deploy/terraform", "deploy/terraform/modules/attachment"];
+    for document in folders.into_iter().flat_map(in_folder).filter(is_document) {
         let text = fs::read_to_string(&document).unwrap();
         let targets = text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
         for target in targets.filter(|target| !target.starts_with("https://")) {
