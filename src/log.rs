@@ -1,58 +1,105 @@
 //! The log: one JSON object a line, as Lambda's logging controls expect, or text.
 //!
-//! Dependencies are silent, whatever the level: at their finest they would log events, and so tokens.
+//! Dependencies are silent, whatever the level: at their finest they would log events, and so tokens. The exceptions
+//! are two modules of `lambda_runtime`, which tell what went wrong between the function and Lambda.
+
+use std::sync::Arc;
 
 use serde_json::json;
+use tokio::sync::Notify;
 use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt};
 
 use crate::clock::Now;
+use crate::config::environment::Environment;
 use crate::config::{BAD_CONFIGURATION, Problems};
-use crate::environment::Environment;
 
 /// What Lambda's logging controls set.
 const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 const FORMAT: &str = "AWS_LAMBDA_LOG_FORMAT";
 
-/// Starts logging to stdout, as `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT` say; values that Lambda does not
-/// know are warned of.
-pub fn start(environment: &Environment) {
-    let (level, format) = (control(environment, LEVEL), control(environment, FORMAT));
-    let max = match level.as_deref() {
-        Some("TRACE") => Some(LevelFilter::TRACE),
-        Some("DEBUG") => Some(LevelFilter::DEBUG),
-        None | Some("INFO") => Some(LevelFilter::INFO),
-        Some("WARN") => Some(LevelFilter::WARN),
-        Some("ERROR" | "FATAL") => Some(LevelFilter::ERROR),
-        Some(_) => None,
-    };
-    let is_json = match format.as_deref() {
-        None | Some("JSON") => Some(true),
-        Some("TEXT") => Some(false),
-        Some(_) => None,
-    };
-    let targets = Targets::new().with_target("token_authorizer", max.unwrap_or(LevelFilter::INFO));
-    let line = fmt::layer().with_target(false).with_ansi(false);
-    let line = if is_json.unwrap_or(true) {
-        line.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
-    } else {
-        line.boxed()
-    };
-    tracing_subscriber::registry().with(targets).with(line).init();
-    if max.is_none() {
-        tracing::warn!("AWS_LAMBDA_LOG_LEVEL: want TRACE, DEBUG, INFO, WARN, ERROR or FATAL; INFO is used");
+/// The module of `lambda_runtime` with its loops. At `WARN` and above it reports that an event could not be fetched,
+/// or that one of several loops has ended.
+const LOOPS: &str = "lambda_runtime::runtime";
+
+/// The module of `lambda_runtime` that posts answers. At `ERROR` it reports those that Lambda did not take.
+const ANSWERS: &str = "lambda_runtime::layers::api_client";
+
+/// The log of this process, once it is started.
+pub struct Log {
+    platform_failed: Arc<Notify>,
+}
+
+impl Log {
+    /// Starts logging to stdout, as `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT` say; values that Lambda does
+    /// not know are warned of.
+    #[must_use]
+    pub fn start(environment: &Environment) -> Self {
+        let (level, format) = (control(environment, LEVEL), control(environment, FORMAT));
+        let max = match level.as_deref() {
+            Some("TRACE") => Some(LevelFilter::TRACE),
+            Some("DEBUG") => Some(LevelFilter::DEBUG),
+            None | Some("INFO") => Some(LevelFilter::INFO),
+            Some("WARN") => Some(LevelFilter::WARN),
+            Some("ERROR" | "FATAL") => Some(LevelFilter::ERROR),
+            Some(_) => None,
+        };
+        let is_json = match format.as_deref() {
+            None | Some("JSON") => Some(true),
+            Some("TEXT") => Some(false),
+            Some(_) => None,
+        };
+        let targets = Targets::new()
+            .with_target("token_authorizer", max.unwrap_or(LevelFilter::INFO))
+            .with_target(LOOPS, LevelFilter::WARN)
+            .with_target(ANSWERS, LevelFilter::ERROR);
+        let platform_failed = Arc::new(Notify::new());
+        let line = fmt::layer().with_target(false).with_ansi(false);
+        let line = if is_json.unwrap_or(true) {
+            line.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+        } else {
+            line.boxed()
+        };
+        let watch = PlatformWatch(Arc::clone(&platform_failed));
+        tracing_subscriber::registry().with(targets).with(line).with(watch).init();
+        if max.is_none() {
+            tracing::warn!(
+                "AWS_LAMBDA_LOG_LEVEL: want TRACE, DEBUG, INFO, WARN, ERROR or FATAL; INFO is used"
+            );
+        }
+        if is_json.is_none() {
+            tracing::warn!("AWS_LAMBDA_LOG_FORMAT: want JSON or TEXT; JSON is used");
+        }
+        // The default hook would print the panic's message, which may quote what was being parsed.
+        std::panic::set_hook(Box::new(|panic| {
+            let location = panic.location().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(location, "panic");
+        }));
+        Self { platform_failed }
     }
-    if is_json.is_none() {
-        tracing::warn!("AWS_LAMBDA_LOG_FORMAT: want JSON or TEXT; JSON is used");
+
+    /// Waits until `lambda_runtime` reports that an event could not be fetched, or that one of its loops has ended.
+    ///
+    /// With several invocations at once it would go on all the same: without the loop, or asking a platform that is gone
+    /// without a pause. Its log is all that tells.
+    pub async fn platform_failed(&self) {
+        self.platform_failed.notified().await;
     }
-    // The default hook would print the panic's message, which may quote what was being parsed.
-    std::panic::set_hook(Box::new(|panic| {
-        let location = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(location, "panic");
-    }));
+}
+
+/// Looks for reports of [`LOOPS`].
+struct PlatformWatch(Arc<Notify>);
+
+impl<S: Subscriber> tracing_subscriber::Layer<S> for PlatformWatch {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == LOOPS {
+            self.0.notify_one();
+        }
+    }
 }
 
 /// Writes to stderr what is wrong with the configuration: as one JSON event where Lambda's log format is set to that,

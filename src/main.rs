@@ -1,21 +1,30 @@
-//! The Lambda function: settings, keys, then one decision an invocation.
+//! The Lambda function: settings, keys, then one decision an invocation. AWS's `lambda_runtime` fetches the events.
 
-mod runtime;
-mod runtime_api;
-
+use std::cell::Cell;
 use std::env;
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use token_authorizer::{Authorizer, Config, Environment, Problems};
-
-use crate::runtime_api::RuntimeApi;
+use futures_util::FutureExt as _;
+use lambda_runtime::tower::layer::layer_fn;
+use lambda_runtime::{
+    Context, Diagnostic, LambdaEvent, LambdaInvocation, Runtime, Service, service_fn,
+};
+use lambda_runtime_api_client::{PooledClient, build_request};
+use serde::{Deserialize, Deserializer};
+use serde_json::json;
+use serde_json::value::RawValue;
+use token_authorizer::{
+    AfterAnswer, Answer, Authorizer, Config, Environment, Invocation, Log, Problems,
+};
 
 /// Lambda ends the init phase after 10 s, and starts it once more under the time limit of the function.
-const INIT_PATIENCE: Duration = Duration::from_secs(8);
+const INIT_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The process is ending: Lambda takes the report at once, or there is no Lambda.
-const REPORT_PATIENCE: Duration = Duration::from_secs(1);
+const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 
 const NOT_IN_LAMBDA: &str = "this is a Lambda function. Its settings are right; `cargo run --example local` shows \
     what it does without Lambda";
@@ -23,42 +32,134 @@ const NOT_IN_LAMBDA: &str = "this is a Lambda function. Its settings are right; 
 /// `EX_CONFIG` of BSD's sysexits.
 const BAD_CONFIGURATION: u8 = 78;
 
+tokio::task_local! {
+    /// What this invocation leaves to be done once its answer is posted.
+    static AFTER_ANSWER: Cell<Option<(AfterAnswer, Context)>>;
+}
+
 // One thread: a decision never blocks, and more threads would cost each invocation several times its own work.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     #[allow(clippy::disallowed_methods, reason = "the one place where the environment is read")]
     let environment: Environment = env::vars_os().collect();
-    token_authorizer::start_log(&environment);
-    let platform = RuntimeApi::at(environment.get("AWS_LAMBDA_RUNTIME_API"));
-    let (authorizer, platform) = match (Config::read(&environment), platform) {
-        (Ok(config), Ok(platform)) => (Authorizer::new(config), platform),
+    let log = Log::start(&environment);
+    let lambda = platform(&environment);
+    let authorizer = match (Config::read(&environment), lambda) {
+        (Ok(config), Ok(_)) => Arc::new(Authorizer::new(config)),
         // Somebody started the program by hand.
-        (Ok(_), Err(error)) => {
+        (Ok(_), Err(missing)) => {
             #[allow(clippy::print_stderr, reason = "a terminal shows it")]
             {
-                eprintln!("{error}: {NOT_IN_LAMBDA}");
+                eprintln!("{missing}: {NOT_IN_LAMBDA}");
             }
             return ExitCode::from(BAD_CONFIGURATION);
         }
-        (Err(problems), platform) => {
+        (Err(problems), lambda) => {
             token_authorizer::log_bad_configuration(&problems, &environment);
-            return refuse(&problems, platform.ok()).await;
+            return refuse(&problems, lambda.ok()).await;
         }
     };
     // What is not there by then goes on beside the first invocations.
-    let _ = tokio::time::timeout(INIT_PATIENCE, authorizer.prefetch()).await;
-    let at_a_time = environment.get("AWS_LAMBDA_MAX_CONCURRENCY");
-    let at_a_time = at_a_time.and_then(|text| text.parse().ok()).unwrap_or(1).max(1);
-    runtime::serve(authorizer, &platform, at_a_time).await;
+    let _ = tokio::time::timeout(INIT_TIMEOUT, authorizer.prefetch()).await;
+
+    let function = Runtime::new(service_fn(move |event| handle(Arc::clone(&authorizer), event)));
+    let function = function.layer(layer_fn(|mut function| {
+        service_fn(move |invocation: LambdaInvocation| {
+            finish(Service::call(&mut function, invocation))
+        })
+    }));
+    tokio::select! {
+        // It panics at an answer of the platform that it does not know.
+        ended = AssertUnwindSafe(function.run_concurrent()).catch_unwind() => {
+            let error = match ended {
+                Ok(Ok(())) => "there are no more events".to_owned(),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "lambda_runtime panicked".to_owned(),
+            };
+            tracing::error!(error, "the Lambda runtime ended");
+        }
+        // With several invocations at once it goes on without those of its loops that ended, or without a platform.
+        () = log.platform_failed() => {
+            tracing::error!(error = "an event could not be fetched", "the Lambda runtime ended");
+        }
+    }
     ExitCode::FAILURE
 }
 
+/// An event as JSON text; none if it is not JSON. A type of its own could not be read without an error that quotes
+/// what a client sent: `aws_lambda_events` fails the whole event for one odd header.
+struct EventJson(Option<Box<RawValue>>);
+
+impl<'de> Deserialize<'de> for EventJson {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Box::<RawValue>::deserialize(deserializer).ok()))
+    }
+}
+
+async fn handle(
+    authorizer: Arc<Authorizer>,
+    event: LambdaEvent<EventJson>,
+) -> Result<Answer, Diagnostic> {
+    let LambdaEvent { payload: EventJson(json), context } = event;
+    let (answer, after) = authorizer.answered(json.as_deref().map_or("", RawValue::get)).await;
+    AFTER_ANSWER.with(|cell| cell.set(Some((after, context))));
+    answer.map_err(|failure| Diagnostic {
+        error_type: failure.code().to_owned(),
+        error_message: failure.to_string(),
+    })
+}
+
+/// Does what an invocation leaves to be done. As a layer of `lambda_runtime`, it stands between the answer and the
+/// request for the next event: the client has its answer by then, and Lambda has not frozen the process yet.
+async fn finish<E>(answered: impl Future<Output = Result<(), E>>) -> Result<(), E> {
+    let finished = async {
+        let answered = answered.await;
+        if let Some((after, context)) = AFTER_ANSWER.with(Cell::take) {
+            let Context { request_id, xray_trace_id: trace_id, .. } = &context;
+            after
+                .finish(
+                    Invocation { request_id, trace_id: trace_id.as_deref() },
+                    context.deadline(),
+                )
+                .await;
+        }
+        answered
+    };
+    AFTER_ANSWER.scope(Cell::default(), finished).await
+}
+
+/// A client of the Runtime API, if the environment is Lambda's. The error names what is missing.
+fn platform(environment: &Environment) -> Result<PooledClient, String> {
+    for name in
+        ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION"]
+    {
+        if environment.get(name).is_none_or(str::is_empty) {
+            return Err(format!("{name} is not set"));
+        }
+    }
+    let memory = environment
+        .get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        .and_then(|text| text.parse::<i32>().ok());
+    memory.ok_or("AWS_LAMBDA_FUNCTION_MEMORY_SIZE is not a number")?;
+    let endpoint = environment.get("AWS_LAMBDA_RUNTIME_API").and_then(|text| text.parse().ok());
+    let client = endpoint.map(|endpoint| PooledClient::builder().with_endpoint(endpoint).build());
+    let client = client.filter(|client| client.base.authority().is_some());
+    client.ok_or_else(|| "AWS_LAMBDA_RUNTIME_API is not a host and a port".to_owned())
+}
+
 /// Says what is wrong to Lambda, which shows it where the deployment fails.
-async fn refuse(problems: &Problems, platform: Option<RuntimeApi>) -> ExitCode {
-    if let Some(mut platform) = platform {
-        let report = tokio::time::timeout(REPORT_PATIENCE, platform.init_error("BadConfiguration", problems));
-        if let Ok(Err(error)) | Err(error) = report.await.map_err(Into::into) {
-            tracing::error!(%error, "the Lambda runtime could not be told");
+async fn refuse(problems: &Problems, lambda: Option<PooledClient>) -> ExitCode {
+    let report =
+        json!({"errorType": "BadConfiguration", "errorMessage": problems.to_string()}).to_string();
+    let report = build_request()
+        .method("POST")
+        .uri("/2018-06-01/runtime/init/error")
+        .header("lambda-runtime-function-error-type", "Runtime.BadConfiguration")
+        .body(report.into());
+    if let (Some(lambda), Ok(report)) = (lambda, report) {
+        let reported = tokio::time::timeout(REPORT_TIMEOUT, lambda.call(report)).await;
+        if let Ok(Err(error)) | Err(error) = reported.map_err(Into::into) {
+            tracing::error!(error, "the Lambda runtime could not be told");
         }
     }
     ExitCode::from(BAD_CONFIGURATION)

@@ -25,11 +25,15 @@ impl Environment {
         Self::of(env::vars_os())
     }
 
-    pub(crate) fn of(variables: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>) -> Self {
+    pub(crate) fn of(
+        variables: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>,
+    ) -> Self {
         let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
-        let is_blank = |value: &OsString| value.to_str().is_some_and(|value| value.trim().is_empty());
+        let is_blank =
+            |value: &OsString| value.to_str().is_some_and(|value| value.trim().is_empty());
         let mut variables: Vec<_> = variables.filter(|(_, value)| !is_blank(value)).collect();
-        let names_an_issuer = variables.iter().any(|(name, _)| name == "ISSUER" || name == "ISSUERS");
+        let names_an_issuer =
+            variables.iter().any(|(name, _)| name == "ISSUER" || name == "ISSUERS");
         let provider = (!names_an_issuer).then(LocalProvider::start);
         // Of a name that comes twice the later counts.
         let local = provider.iter().flat_map(LocalProvider::settings);
@@ -43,13 +47,14 @@ impl Environment {
 
     /// What the authorizer is given, with these variables changed.
     pub(crate) fn with(&self, changes: &[(&str, &str)]) -> token_authorizer::Environment {
-        let changes = changes.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let changes =
+            changes.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
         self.variables.iter().cloned().chain(changes).collect()
     }
 
     /// Where the keys come from, if that is this machine.
     pub(crate) fn local_issuer(&self) -> Option<String> {
-        self.provider.as_ref().map(|provider| provider.idp.issuer())
+        self.provider.as_ref().map(|provider| provider.issuer())
     }
 
     /// Puts tokens in the place of `{{token}}` and the like: those of the local provider, or what `TOKEN` holds.
@@ -61,19 +66,30 @@ impl Environment {
     }
 }
 
-struct LocalProvider {
+/// An identity provider on loopback, with one key and the tokens it signs.
+pub(crate) struct LocalProvider {
     idp: Idp,
     key: SigningKey,
 }
 
 impl LocalProvider {
     fn start() -> Self {
-        let (idp, key) = (Idp::start(), SigningKey::rsa("local-1"));
+        Self::start_on(0)
+    }
+
+    pub(crate) fn start_on(port: u16) -> Self {
+        // A key id of its own: a function that knows the key of an earlier start must ask for this one.
+        let (idp, key) =
+            (Idp::start_on(port), SigningKey::rsa(&format!("local-{}", tokens::now())));
         idp.serve(&[&key]);
         Self { idp, key }
     }
 
-    fn settings(&self) -> [(&'static str, String); 3] {
+    pub(crate) fn issuer(&self) -> String {
+        self.idp.issuer()
+    }
+
+    pub(crate) fn settings(&self) -> [(&'static str, String); 3] {
         [
             ("ISSUER", self.idp.issuer()),
             ("AUDIENCE", AUDIENCE.to_owned()),
@@ -82,7 +98,7 @@ impl LocalProvider {
         ]
     }
 
-    fn fill(&self, text: &str) -> String {
+    pub(crate) fn fill(&self, text: &str) -> String {
         let good = tokens::claims(&self.idp.issuer(), AUDIENCE);
         let with = |name: &str, value: Value| {
             let mut claims = good.clone();
@@ -94,10 +110,14 @@ impl LocalProvider {
             filled = filled.replace("{{token:expired}}", &with("exp", json!(tokens::now() - 60)));
         }
         if filled.contains("{{token:audience}}") {
-            filled = filled.replace("{{token:audience}}", &with("aud", json!("https://cats.example.com")));
+            filled = filled
+                .replace("{{token:audience}}", &with("aud", json!("https://cats.example.com")));
         }
         if filled.contains("{{token:forged}}") {
-            filled = filled.replace("{{token:forged}}", &SigningKey::rsa_other(self.key.kid(), 1).token(&good));
+            filled = filled.replace(
+                "{{token:forged}}",
+                &SigningKey::rsa_other(self.key.kid(), 1).token(&good),
+            );
         }
         filled
     }

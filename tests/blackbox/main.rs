@@ -5,6 +5,7 @@
 mod apis;
 mod decisions;
 mod emulator;
+mod freezes;
 mod logs;
 mod metrics;
 mod platform;
@@ -14,7 +15,7 @@ mod startup;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde_json::Value;
 use support::events::{STAGE, bearer, event};
@@ -25,20 +26,22 @@ use support::tokens::{self, SigningKey};
 
 const AUDIENCE: &str = "https://pets.example.com";
 
-fn program() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_token-authorizer"))
+/// The binary of this build, or the one that `PACKAGE` names.
+fn program() -> PathBuf {
+    std::env::var_os("PACKAGE")
+        .map_or_else(|| env!("CARGO_BIN_EXE_token-authorizer").into(), PathBuf::from)
 }
 
 /// A function that trusts this provider, with further settings.
 fn start(idp: &Idp, settings: &[(&str, &str)]) -> Lambda {
     let (issuer, jwks_uri) = (idp.issuer(), idp.jwks_uri());
     let basic = [("ISSUER", &*issuer), ("JWKS_URI", &*jwks_uri), ("AUDIENCE", AUDIENCE)];
-    Lambda::spawn(program(), &[&basic, settings].concat())
+    Lambda::spawn(&program(), &[&basic, settings].concat())
 }
 
 /// A function that does not start.
 fn refused(settings: &[(&str, &str)]) -> Exit {
-    Lambda::try_spawn(program(), settings).err().expect("it must not start with these settings")
+    Lambda::try_spawn(&program(), settings).err().expect("it must not start with these settings")
 }
 
 /// A provider with this key.

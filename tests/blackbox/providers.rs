@@ -15,23 +15,23 @@ use super::support::process::Lambda;
 use super::support::tokens::SigningKey;
 use super::{AUDIENCE, assert_no_verdict, bearer, claims, program, provider, said, start};
 
-const SHORT: (&str, &str) = ("JWKS_TIMEOUT_MS", "300");
+pub(crate) const SHORT: (&str, &str) = ("JWKS_TIMEOUT_MS", "300");
 
-/// Keys that are due for renewal a second after they were fetched.
-const SOON_AGING: (&str, &str) = ("JWKS_FRESH_SECONDS", "1");
+/// Keys that are due for refresh a second after they were fetched.
+pub(crate) const SOON_AGING: (&str, &str) = ("JWKS_FRESH_SECONDS", "1");
 
-fn good(idp: &Idp, key: &SigningKey) -> String {
+pub(crate) fn good(idp: &Idp, key: &SigningKey) -> String {
     bearer(&key.token(&claims(idp, json!({}))))
 }
 
 /// Lets the keys of a function with [`SOON_AGING`] age.
-fn let_age() {
+pub(crate) fn let_age() {
     thread::sleep(Duration::from_millis(1100));
 }
 
 /// Asks until the answer is this one, as clients do. No other answer may come than `meanwhile`.
 #[track_caller]
-fn ask_until(lambda: &Lambda, event: &str, wanted: &str, meanwhile: &str) {
+pub(crate) fn ask_until(lambda: &Lambda, event: &str, wanted: &str, meanwhile: &str) {
     let since = Instant::now();
     loop {
         let answer = said(&lambda.invoke(event));
@@ -44,9 +44,9 @@ fn ask_until(lambda: &Lambda, event: &str, wanted: &str, meanwhile: &str) {
     }
 }
 
-/// The log event of the renewal that failed.
+/// The log event of the refresh that failed.
 fn failure(lambda: &Lambda) -> Value {
-    lambda.wait_for_log(|line| line["message"] == "key renewal failed")
+    lambda.wait_for_log(|line| line["message"] == "key refresh failed")
 }
 
 /// Everything that can be wrong with a provider's answer, and the stage it is reported by.
@@ -120,8 +120,8 @@ fn an_odd_key_costs_only_itself() {
     let lambda = start(&idp, &[]);
     assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow");
     assert_eq!(said(&lambda.invoke(&good(&idp, &SigningKey::rsa("k2")))), "Deny key_unknown");
-    let renewed = lambda.wait_for_log(|line| line["message"] == "keys renewed");
-    assert_eq!((&renewed["keys"], &renewed["skipped"]), (&json!(1), &json!(9)));
+    let refreshed = lambda.wait_for_log(|line| line["message"] == "keys refreshed");
+    assert_eq!((&refreshed["keys"], &refreshed["skipped"]), (&json!(1), &json!(9)));
 }
 
 #[test]
@@ -208,25 +208,13 @@ fn keys_too_old_are_not_used() {
     let_age();
     let waited = lambda.invoke(&event);
     assert_no_verdict(&waited, "keys_unavailable");
-    assert!(waited.elapsed >= Duration::from_millis(300), "the renewal is waited for: {:?}", waited.elapsed);
+    assert!(
+        waited.elapsed >= Duration::from_millis(300),
+        "the refresh is waited for: {:?}",
+        waited.elapsed
+    );
     idp.behave(Behaviour::Healthy);
     ask_until(&lambda, &event, "Allow", "keys_unavailable");
-}
-
-#[test]
-fn renewal_goes_on_beside_the_answers() {
-    let key = SigningKey::rsa("k1");
-    let idp = provider(&key);
-    let lambda = start(&idp, &[SOON_AGING, ("JWKS_TIMEOUT_MS", "10000")]);
-    idp.behave(Behaviour::Hang);
-    let_age();
-    let event = good(&idp, &key);
-    for _ in 0..100 {
-        assert_eq!(said(&lambda.invoke(&event)), "Allow");
-    }
-    // A hundred answers while the one renewal still hangs: none of them waited for it.
-    let ended = lambda.log_lines().iter().filter(|line| line["message"] == "key renewal failed").count();
-    assert_eq!((idp.fetches(), ended), (2, 0));
 }
 
 #[test]
@@ -248,7 +236,8 @@ fn a_key_replaced_under_its_id_is_found() {
         let idp = provider(&old);
         let lambda = start(&idp, &[]);
         let token = |key: &SigningKey| {
-            let header = if named { json!({"alg": "RS256", "kid": "k1"}) } else { json!({"alg": "RS256"}) };
+            let header =
+                if named { json!({"alg": "RS256", "kid": "k1"}) } else { json!({"alg": "RS256"}) };
             bearer(&key.token_with(&header, &claims(&idp, json!({}))))
         };
         assert_eq!(said(&lambda.invoke(&token(&old))), "Allow");
@@ -267,7 +256,8 @@ fn made_up_tokens_cost_the_provider_one_fetch_in_half_a_minute() {
     let event = good(&idp, &key);
     let claims = claims(&idp, json!({}));
     for n in 0..200 {
-        let invented = key.token_with(&json!({"alg": "RS256", "kid": format!("invented-{n}")}), &claims);
+        let invented =
+            key.token_with(&json!({"alg": "RS256", "kid": format!("invented-{n}")}), &claims);
         assert_eq!(said(&lambda.invoke(&bearer(&invented))), "Deny key_unknown");
         let forged = SigningKey::rsa_other("k1", 1).token(&claims);
         assert_eq!(said(&lambda.invoke(&bearer(&forged))), "Deny signature_invalid");
@@ -285,7 +275,7 @@ fn an_unchanged_set_is_confirmed_by_its_etag() {
     let event = good(&idp, &key);
     let_age();
     assert_eq!(said(&lambda.invoke(&event)), "Allow");
-    lambda.wait_for_log(|line| line["message"] == "keys renewed" && line["unchanged"] == true);
+    lambda.wait_for_log(|line| line["message"] == "keys refreshed" && line["unchanged"] == true);
     assert_eq!((idp.fetches(), idp.not_modified()), (2, 1));
     for _ in 0..10 {
         assert_eq!(said(&lambda.invoke(&event)), "Allow", "fresh again");
@@ -318,11 +308,14 @@ fn a_discovery_document_that_cannot_be_trusted_gives_no_keys() {
         json!([]),
     ] {
         idp.set_discovery(document.clone());
-        let lambda = Lambda::spawn(program(), &[("ISSUER", &issuer), ("AUDIENCE", AUDIENCE)]);
+        let lambda = Lambda::spawn(&program(), &[("ISSUER", &issuer), ("AUDIENCE", AUDIENCE)]);
         assert_no_verdict(&lambda.invoke(&good(&idp, &key)), "keys_unavailable");
         let failure = failure(&lambda);
         assert_eq!(failure["stage"], "parse", "{document}");
-        assert!(failure["error"].as_str().unwrap().starts_with("discovery document: "), "{failure}");
+        assert!(
+            failure["error"].as_str().unwrap().starts_with("discovery document: "),
+            "{failure}"
+        );
     }
     assert_eq!(idp.fetches(), 0);
 }
@@ -335,7 +328,7 @@ fn discovered(idp: &Idp) -> Vec<(&'static str, String)> {
 
 fn spawn(settings: &[(&'static str, String)]) -> Lambda {
     let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, &**value)).collect();
-    Lambda::spawn(program(), &settings)
+    Lambda::spawn(&program(), &settings)
 }
 
 #[test]
@@ -351,7 +344,10 @@ fn what_came_by_https_leads_to_https_only() {
         assert_no_verdict(&lambda.invoke(&event), "keys_unavailable");
         let failure = failure(&lambda);
         assert_eq!(failure["stage"], "parse", "{failure}");
-        assert!(failure["error"].as_str().unwrap().contains("`jwks_uri` must be https"), "{failure}");
+        assert!(
+            failure["error"].as_str().unwrap().contains("`jwks_uri` must be https"),
+            "{failure}"
+        );
     }
     idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": idp.jwks_uri()}));
     let redirected = |lambda: Lambda| {
@@ -361,7 +357,9 @@ fn what_came_by_https_leads_to_https_only() {
     idp.behave(Behaviour::Redirect(inside.issuer() + "/jwks2"));
     redirected(spawn(&discovered(&idp)));
     idp.behave(Behaviour::Healthy);
-    idp.behave_discovery(Behaviour::Redirect(inside.issuer() + "/.well-known/openid-configuration"));
+    idp.behave_discovery(Behaviour::Redirect(
+        inside.issuer() + "/.well-known/openid-configuration",
+    ));
     redirected(spawn(&discovered(&idp)));
     assert_eq!(inside.connections(), 0);
 
@@ -384,8 +382,13 @@ fn a_provider_cannot_have_the_function_take_its_own_events() {
     let ca_file = idp.ca_file().to_str().unwrap().to_owned();
     // Without keys at the start, the provider is asked again: for their address first.
     idp.behave(Behaviour::Status(404));
-    let lambda = spawn(&[("ISSUERS", issuers.to_string()), ("JWKS_CA_FILE", ca_file), (SHORT.0, SHORT.1.to_owned())]);
-    let runtime_api = format!("http://{}/2018-06-01/runtime/invocation/next", lambda.api().address());
+    let lambda = spawn(&[
+        ("ISSUERS", issuers.to_string()),
+        ("JWKS_CA_FILE", ca_file),
+        (SHORT.0, SHORT.1.to_owned()),
+    ]);
+    let runtime_api =
+        format!("http://{}/2018-06-01/runtime/invocation/next", lambda.api().address());
     idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": runtime_api}));
     let discoveries = idp.discoveries();
     let (hostile, honest) = (good(&idp, &key), good(&other, &key));
@@ -412,14 +415,21 @@ fn no_document_costs_much_memory() {
     let peak_and_answer = || {
         let lambda = spawn(&settings);
         let reply = lambda.invoke(&event);
-        let answer = if reply.is_error { reply.body["errorType"].as_str().unwrap().to_owned() } else { said(&reply) };
+        let answer = if reply.is_error {
+            reply.body["errorType"].as_str().unwrap().to_owned()
+        } else {
+            said(&reply)
+        };
         (lambda.peak_kib(), answer)
     };
     let (ordinary, answer) = peak_and_answer();
     assert_eq!(answer, "Allow");
     let assert_cheap = |what: &str, expected: &str| {
         let (peak, answer) = peak_and_answer();
-        assert!(peak < ordinary + 16 * 1024, "{what}: {peak} KiB, {ordinary} KiB for an ordinary one");
+        assert!(
+            peak < ordinary + 16 * 1024,
+            "{what}: {peak} KiB, {ordinary} KiB for an ordinary one"
+        );
         assert_eq!(answer, expected, "{what}");
     };
     for (name, value) in costly_values() {
@@ -428,7 +438,11 @@ fn no_document_costs_much_memory() {
             ("in place of the keys", format!(r#"{{"keys":{value}}}"#), UNAVAILABLE),
             ("in place of a key", format!(r#"{{"keys":[{value},{jwk}]}}"#), "Allow"),
             ("in a key", format!(r#"{{"keys":[{{"kty":"RSA","x":{value}}},{jwk}]}}"#), "Allow"),
-            ("as key_ops", format!(r#"{{"keys":[{{"key_ops":{value},"kty":"RSA"}},{jwk}]}}"#), "Allow"),
+            (
+                "as key_ops",
+                format!(r#"{{"keys":[{{"key_ops":{value},"kty":"RSA"}},{jwk}]}}"#),
+                "Allow",
+            ),
         ] {
             assert!(document.len() <= 1 << 20, "{name} {place}");
             idp.serve_bytes(document.into_bytes());
@@ -437,8 +451,16 @@ fn no_document_costs_much_memory() {
         idp.serve(&[&key]);
         let (issuer, jwks_uri) = (json!(idp.issuer()), json!(idp.jwks_uri()));
         for (place, document, expected) in [
-            ("beside", format!(r#"{{"x":{value},"issuer":{issuer},"jwks_uri":{jwks_uri}}}"#), "Allow"),
-            ("as the issuer", format!(r#"{{"issuer":{value},"jwks_uri":{jwks_uri}}}"#), UNAVAILABLE),
+            (
+                "beside",
+                format!(r#"{{"x":{value},"issuer":{issuer},"jwks_uri":{jwks_uri}}}"#),
+                "Allow",
+            ),
+            (
+                "as the issuer",
+                format!(r#"{{"issuer":{value},"jwks_uri":{jwks_uri}}}"#),
+                UNAVAILABLE,
+            ),
             ("as the address", format!(r#"{{"issuer":{issuer},"jwks_uri":{value}}}"#), UNAVAILABLE),
         ] {
             idp.set_discovery_bytes(document.into_bytes());
@@ -467,8 +489,11 @@ fn nothing_encoded_is_asked_for_and_an_empty_encoding_is_none() {
         assert!(answer.starts_with(expected), "{encoding:?}: {answer}");
     }
     let seen = idp.headers_seen();
-    let accepted: Vec<_> =
-        seen.iter().filter(|(name, _)| name == "accept-encoding").map(|(_, value)| &**value).collect();
+    let accepted: Vec<_> = seen
+        .iter()
+        .filter(|(name, _)| name == "accept-encoding")
+        .map(|(_, value)| &**value)
+        .collect();
     assert_eq!(accepted, ["identity"]);
 }
 
@@ -495,7 +520,10 @@ fn the_age_of_bundled_keys_is_unknown() {
 fn keys_that_moved_are_discovered_again() {
     let key = SigningKey::rsa("k1");
     let (idp, elsewhere) = (provider(&key), provider(&SigningKey::rsa("k2")));
-    let lambda = Lambda::spawn(program(), &[("ISSUER", &*idp.issuer()), ("AUDIENCE", AUDIENCE), SOON_AGING]);
+    let lambda = Lambda::spawn(
+        &program(),
+        &[("ISSUER", &*idp.issuer()), ("AUDIENCE", AUDIENCE), SOON_AGING],
+    );
     assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow");
     idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": elsewhere.jwks_uri()}));
     idp.behave(Behaviour::Status(404));
@@ -503,8 +531,10 @@ fn keys_that_moved_are_discovered_again() {
     assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow");
     failure(&lambda);
     let_age();
-    assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow", "renewed beside the answer");
-    lambda.wait_for_log(|line| line["message"] == "keys renewed" && line["keys"] == 1 && idp.discoveries() == 2);
+    assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow", "refreshed beside the answer");
+    lambda.wait_for_log(|line| {
+        line["message"] == "keys refreshed" && line["keys"] == 1 && idp.discoveries() == 2
+    });
     ask_until(&lambda, &good(&idp, &SigningKey::rsa("k2")), "Allow", "Deny key_unknown");
 }
 
@@ -521,33 +551,16 @@ fn configured_keys_serve_until_the_provider_answers() {
     assert_eq!(said(&lambda.invoke(&good(&idp, &symmetric))), "Allow");
     idp.up();
     ask_until(&lambda, &good(&idp, &published), "Allow", "keys_unavailable");
-    assert_eq!(said(&lambda.invoke(&good(&idp, &built_in))), "Deny key_unknown", "replaced by what is published");
-    assert_eq!(said(&lambda.invoke(&good(&idp, &symmetric))), "Allow", "a secret comes from no provider");
-}
-
-#[test]
-fn a_freeze_amid_a_renewal_is_not_an_outage() {
-    let (old, new) = (SigningKey::rsa("k1"), SigningKey::rsa("k2"));
-    let idp = provider(&old);
-    let lambda = start(&idp, &[SOON_AGING, SHORT]);
-    let event = good(&idp, &old);
-    idp.behave(Behaviour::Hang);
-    let_age();
-    assert_eq!(said(&lambda.invoke(&event)), "Allow");
-    // The renewal hangs beside the answer; Lambda freezes the process for longer than any fetch may take.
-    while idp.fetches() < 2 {
-        thread::yield_now();
-    }
-    lambda.freeze();
-    idp.behave(Behaviour::Healthy);
-    idp.down();
-    idp.up();
-    idp.serve(&[&old, &new]);
-    thread::sleep(Duration::from_millis(1500));
-    lambda.thaw();
-    assert_eq!(said(&lambda.invoke(&good(&idp, &new))), "Allow", "{}", lambda.output());
-    let failures = lambda.log_lines().iter().filter(|line| line["message"] == "key renewal failed").count();
-    assert_eq!(failures, 0, "{}", lambda.output());
+    assert_eq!(
+        said(&lambda.invoke(&good(&idp, &built_in))),
+        "Deny key_unknown",
+        "replaced by what is published"
+    );
+    assert_eq!(
+        said(&lambda.invoke(&good(&idp, &symmetric))),
+        "Allow",
+        "a secret comes from no provider"
+    );
 }
 
 /// A proxy that opens tunnels (RFC 9110 section 9.3.6), and counts them.
@@ -592,11 +605,15 @@ fn proxy_variables_are_honoured_for_https_and_plain_http_stays_on_the_machine() 
     let lambda = start(&tls, &[("JWKS_CA_FILE", ca_file), ("HTTPS_PROXY", &address)]);
     assert_eq!(said(&lambda.invoke(&good(&tls, &key))), "Allow");
     assert_eq!(tunnels.load(Ordering::SeqCst), 1);
-    let lambda = start(&tls, &[("JWKS_CA_FILE", ca_file), ("HTTPS_PROXY", &address), ("NO_PROXY", "localhost")]);
+    let lambda = start(
+        &tls,
+        &[("JWKS_CA_FILE", ca_file), ("HTTPS_PROXY", &address), ("NO_PROXY", "localhost")],
+    );
     assert_eq!(said(&lambda.invoke(&good(&tls, &key))), "Allow");
     assert_eq!(tunnels.load(Ordering::SeqCst), 1);
 
     let plain = provider(&key);
-    let lambda = start(&plain, &[("HTTP_PROXY", "http://127.0.0.1:1"), ("ALL_PROXY", "http://127.0.0.1:1")]);
+    let lambda =
+        start(&plain, &[("HTTP_PROXY", "http://127.0.0.1:1"), ("ALL_PROXY", "http://127.0.0.1:1")]);
     assert_eq!(said(&lambda.invoke(&good(&plain, &key))), "Allow");
 }

@@ -1,6 +1,10 @@
 //! Decisions through the library's own interface, where a process around them would only cost time.
 #![allow(dead_code, reason = "each target uses only part of it")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "what cannot be asked ought to fail its test at once")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be asked ought to fail its test at once"
+)]
 
 use serde_json::{Value, json};
 use token_authorizer::{Authorizer, Config, Failure, Invocation, Problems};

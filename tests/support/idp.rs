@@ -57,17 +57,22 @@ pub(crate) struct Idp {
 impl Idp {
     /// Plain http, with no keys yet.
     pub(crate) fn start() -> Self {
-        Self::launch(None)
+        Self::start_on(0)
+    }
+
+    /// On a port of the caller's choice; 0 takes any free one.
+    pub(crate) fn start_on(port: u16) -> Self {
+        Self::launch(port, None)
     }
 
     /// The same over https, under an authority made for this run.
     pub(crate) fn start_tls() -> Self {
-        Self::launch(Some(Tls::new()))
+        Self::launch(0, Some(Tls::new()))
     }
 
-    fn launch(tls: Option<Tls>) -> Self {
+    fn launch(port: u16, tls: Option<Tls>) -> Self {
         let provider = Arc::<Watched<State>>::default();
-        let server = listen(0, &provider, tls.as_ref());
+        let server = listen(port, &provider, tls.as_ref());
         let idp = Self { port: server.port(), server: Mutex::new(Some(server)), provider, tls };
         idp.serve(&[]);
         idp.set_discovery(json!({ "issuer": idp.issuer(), "jwks_uri": idp.jwks_uri() }));
@@ -325,7 +330,9 @@ fn flood(connection: &mut Connection<impl Read + Write>, bytes: u64) -> io::Resu
 /// Values of nearly a mebibyte that cost a reader dearly who builds what it reads.
 pub(crate) fn costly_values() -> Vec<(&'static str, String)> {
     const SIZE: usize = (1 << 20) - 4096;
-    let array = |element: &str| format!("[{}0]", format!("{element},").repeat(SIZE / (element.len() + 1) - 1));
+    let array = |element: &str| {
+        format!("[{}0]", format!("{element},").repeat(SIZE / (element.len() + 1) - 1))
+    };
     let nested = |depth| format!(r#"{}0{}"#, r#"{"a":"#.repeat(depth), "}".repeat(depth));
     let members: String = (0..SIZE / 12).map(|n| format!("\"{n:x}\":0,")).collect();
     vec![

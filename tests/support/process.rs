@@ -38,7 +38,10 @@ impl Lambda {
     /// Starts the function and waits until it asks for its first event.
     pub(crate) fn spawn(program: &Path, env: &[(&str, &str)]) -> Self {
         Self::try_spawn(program, env).unwrap_or_else(|exit| {
-            panic!("did not start, exit code {:?}, init error {:?}:\n{}", exit.code, exit.init_error, exit.output)
+            panic!(
+                "did not start, exit code {:?}, init error {:?}:\n{}",
+                exit.code, exit.init_error, exit.output
+            )
         })
     }
 
@@ -141,7 +144,11 @@ impl Lambda {
 
     /// Those lines so far that are JSON objects.
     pub(crate) fn log_lines(&self) -> Vec<Value> {
-        self.output().lines().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
+        self.output()
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter(Value::is_object)
+            .collect()
     }
 
     /// The first log line, written or still to come, that is as wanted.
@@ -151,7 +158,11 @@ impl Lambda {
             if let Some(line) = self.log_lines().into_iter().find(&wanted) {
                 return line;
             }
-            assert!(since.elapsed() < LOG_LIMIT, "no such log line within {LOG_LIMIT:?}:\n{}", self.output());
+            assert!(
+                since.elapsed() < LOG_LIMIT,
+                "no such log line within {LOG_LIMIT:?}:\n{}",
+                self.output()
+            );
             thread::sleep(TICK);
         }
     }
@@ -179,6 +190,11 @@ impl Lambda {
     /// Stops the process, as Lambda does once the function asks for the next event; also amid an event.
     pub(crate) fn freeze(&self) {
         self.api.settle();
+        self.stop();
+    }
+
+    /// Stops the process wherever it is.
+    pub(crate) fn stop(&self) {
         self.signal("STOP");
         // The signal is delivered a little later; a process that died is stopped as well.
         while !matches!(self.stat()[0].as_str(), "T" | "Z") {
@@ -207,6 +223,22 @@ impl Lambda {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap();
         let (_, fields) = stat.rsplit_once(") ").unwrap();
         fields.split(' ').map(str::to_owned).collect()
+    }
+
+    /// Waits until the function has ended by itself.
+    pub(crate) fn ended(&self) -> ExitStatus {
+        let since = Instant::now();
+        loop {
+            if let Some(status) = self.exited() {
+                return status;
+            }
+            assert!(
+                since.elapsed() < START_LIMIT,
+                "not ended within {START_LIMIT:?}:\n{}",
+                self.output()
+            );
+            thread::sleep(TICK);
+        }
     }
 
     fn exited(&self) -> Option<ExitStatus> {

@@ -1,7 +1,7 @@
 //! A stand-in for the Lambda Runtime API (2018-06-01). It also remembers the credentials that went in and
 //! everything that came out, so that a leak of one into the other can be found.
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -30,7 +30,8 @@ pub(crate) struct Reply {
 pub(crate) struct Ticket(u64);
 
 pub(crate) struct RuntimeApi {
-    server: Server,
+    port: u16,
+    server: Mutex<Option<Server>>,
     shared: Arc<Watched<State>>,
 }
 
@@ -47,11 +48,11 @@ impl RuntimeApi {
                 });
             }
         });
-        Self { server, shared }
+        Self { port: server.port(), server: Mutex::new(Some(server)), shared }
     }
 
     pub(crate) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.server.port())
+        format!("127.0.0.1:{}", self.port)
     }
 
     pub(crate) fn invoke(&self, event: &str) -> Reply {
@@ -74,7 +75,8 @@ impl RuntimeApi {
 
     /// `None` when the time was up first. Takes the reply out: it is there once.
     pub(crate) fn wait_at_most(&self, ticket: &Ticket, time: Duration) -> Option<Reply> {
-        let settled = |state: &State| state.replies.contains_key(&ticket.0) || state.fault.is_some();
+        let settled =
+            |state: &State| state.replies.contains_key(&ticket.0) || state.fault.is_some();
         let mut state = self.shared.wait(time, settled);
         if let Some(fault) = &state.fault {
             panic!("the function broke the Runtime API's rules: {fault}");
@@ -99,6 +101,27 @@ impl RuntimeApi {
     pub(crate) fn settled_within(&self, time: Duration) -> bool {
         let settled = |state: &State| state.polling > 0 || !state.handed_out.is_empty();
         settled(&self.shared.wait(time, settled))
+    }
+
+    /// How long each event may take from now on.
+    pub(crate) fn time_limit(&self, limit: Duration) {
+        self.shared.lock().time_limit = Some(limit);
+    }
+
+    /// Answers the next request for an event with this instead.
+    pub(crate) fn fail_next(&self, response: Response) {
+        self.shared.change(|state| state.failure = Some(response));
+    }
+
+    /// Refuses connections and cuts those that are open.
+    pub(crate) fn go_away(&self) {
+        *self.server.lock().unwrap() = None;
+    }
+
+    /// Waits until this many ask for an event.
+    pub(crate) fn polled_by(&self, callers: usize) {
+        let polling = self.shared.wait(PATIENCE, |state| state.polling == callers).polling;
+        assert_eq!(polling, callers, "after {PATIENCE:?}");
     }
 
     pub(crate) fn init_error(&self) -> Option<Value> {
@@ -155,6 +178,8 @@ struct State {
     init_error: Option<Value>,
     fault: Option<String>,
     closed: bool,
+    time_limit: Option<Duration>,
+    failure: Option<Response>,
     secrets: HashSet<Vec<u8>>,
     answers: Vec<u8>,
 }
@@ -173,7 +198,8 @@ fn answer(shared: &Watched<State>, request: &Request) -> Option<Response> {
         ("POST", ["init", "error"]) => shared.change(|state| {
             state.remember(&request.body);
             let text = || String::from_utf8_lossy(&request.body).into();
-            state.init_error = Some(serde_json::from_slice(&request.body).unwrap_or_else(|_| text()));
+            state.init_error =
+                Some(serde_json::from_slice(&request.body).unwrap_or_else(|_| text()));
         }),
         (method, _) => {
             shared.change(|state| state.fault = Some(format!("{method} {}", request.target)));
@@ -189,9 +215,15 @@ fn next(shared: &Watched<State>) -> Option<Response> {
         state.polling += 1;
     });
     loop {
-        let mut state = shared.wait(PATIENCE, |state| state.closed || !state.queue.is_empty());
+        let is_over =
+            |state: &State| state.closed || state.failure.is_some() || !state.queue.is_empty();
+        let mut state = shared.wait(PATIENCE, is_over);
         if state.closed {
             return None;
+        }
+        if let Some(failure) = state.failure.take() {
+            state.polling -= 1;
+            return Some(failure);
         }
         if let Some((ticket, event)) = state.queue.pop_front() {
             return Some(state.hand_out(ticket, event));
@@ -205,7 +237,8 @@ impl State {
         let id = format!("3f6a1c52-77d0-4be4-9a0e-{ticket:012x}");
         let function = "arn:aws:lambda:eu-west-1:123456789012:function:token-authorizer";
         let trace = format!("Root=1-65a1b2c3-{ticket:024x};Parent=53995c3f42cd8ad8;Sampled=0");
-        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + PATIENCE;
+        let limit = self.time_limit.unwrap_or(PATIENCE);
+        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + limit;
         self.handed_out.insert(id.clone(), (ticket, Instant::now()));
         Response::json(event)
             .header("Lambda-Runtime-Aws-Request-Id", id)
