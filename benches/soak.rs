@@ -59,7 +59,8 @@ struct Soak {
 }
 
 fn main() -> ExitCode {
-    let invocations = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(INVOCATIONS);
+    let invocations =
+        std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(INVOCATIONS);
     let idp = Idp::start();
     let (issuer, jwks_uri) = (idp.issuer(), idp.jwks_uri());
     let keys: Vec<SigningKey> = (0..4).map(|n| SigningKey::rsa(&format!("key-{n}"))).collect();
@@ -77,7 +78,8 @@ fn main() -> ExitCode {
     let lambda = Lambda::spawn(&program, &settings);
     let attacker = SigningKey::rsa_other("attacker", 0);
     let (counts, wrong) = (BTreeMap::new(), Vec::new());
-    let mut soak = Soak { idp, lambda, attacker, random: 1, counts, wrong, slowest: Duration::ZERO };
+    let mut soak =
+        Soak { idp, lambda, attacker, random: 1, counts, wrong, slowest: Duration::ZERO };
 
     let begun = Instant::now();
     let mut warm = 0;
@@ -105,9 +107,16 @@ fn main() -> ExitCode {
     println!("{} key fetches seen by the provider", soak.idp.fetches());
     println!("crashes: 0 (process {} answered to the end)", soak.lambda.pid());
     println!("wrong answers: {}", soak.wrong.len());
-    println!("resident: {warm} KiB after {ROUND}, {end} KiB at the end, peak {} KiB", soak.lambda.peak_kib());
+    println!(
+        "resident: {warm} KiB after {ROUND}, {end} KiB at the end, peak {} KiB",
+        soak.lambda.peak_kib()
+    );
     soak.wrong.iter().take(10).for_each(|wrong| println!("WRONG {wrong}"));
-    let growth = if is_static { 0 } else { invocations.saturating_sub(ROUND) as u64 * TRACE_ID_BYTES / 1024 };
+    let growth = if is_static {
+        0
+    } else {
+        invocations.saturating_sub(ROUND) as u64 * TRACE_ID_BYTES / 1024
+    };
     let is_level = end < warm + GROWTH_KIB + growth;
     if soak.wrong.is_empty() && is_level { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -158,7 +167,10 @@ impl Soak {
     fn mix(&mut self, cases: &[Case], count: usize) {
         for n in 0..count {
             // Half of them good, as an API would hope; the first two cases are.
-            self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            self.random = self
+                .random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             let pick = (self.random >> 33) as usize;
             let case = match n {
                 // The largest once each time, so that the first round has seen them.
@@ -195,8 +207,11 @@ impl Soak {
         };
         let valid = key.token(&claims(json!({})));
         let (signed, _) = valid.rsplit_once('.').unwrap();
-        let forged = self.attacker.token_with(&json!({"alg": "RS256", "kid": key.kid()}), &claims(json!({})));
-        let secret = SigningKey::hmac(key.kid(), key.spki_pem().as_bytes()).token(&claims(json!({})));
+        let forged = self
+            .attacker
+            .token_with(&json!({"alg": "RS256", "kid": key.kid()}), &claims(json!({})));
+        let secret =
+            SigningKey::hmac(key.kid(), key.spki_pem().as_bytes()).token(&claims(json!({})));
         let raw = |header: &[u8], payload: &[u8]| bearer(&key.token_raw(header, payload));
         let rs256 = json!({"alg": "RS256", "kid": key.kid()}).to_string();
         let with_arn = |arn: &str| {
@@ -209,26 +224,54 @@ impl Soak {
             ("expired", token(json!({"exp": now - 1})), &["token_expired"]),
             ("not yet valid", token(json!({"nbf": now + 86_400})), &["token_not_yet_valid"]),
             ("another audience", token(json!({"aud": ["other"]})), &["audience_mismatch"]),
-            ("another issuer", token(json!({"iss": "https://evil.example.com"})), &["issuer_untrusted"]),
+            (
+                "another issuer",
+                token(json!({"iss": "https://evil.example.com"})),
+                &["issuer_untrusted"],
+            ),
             ("exp as text", token(json!({"exp": "9999999999"})), &["claim_invalid"]),
             ("exp null", token(json!({"exp": null})), &["claim_missing"]),
             ("sub with line ends", token(json!({"sub": "a\n{}"})), &["claim_invalid"]),
             ("forged, known kid", bearer(&forged), &["signature_invalid"]),
-            ("zeroed signature", bearer(&format!("{signed}.{}", b64([0; 256]))), &["signature_invalid"]),
-            ("unknown kid", bearer(&self.attacker.token(&claims(json!({})))), &["key_unknown", "keys_unavailable"]),
-            ("hostile kid", header(json!({"kid": "../../\n${jndi:x}"})), &["key_unknown", "keys_unavailable"]),
+            (
+                "zeroed signature",
+                bearer(&format!("{signed}.{}", b64([0; 256]))),
+                &["signature_invalid"],
+            ),
+            (
+                "unknown kid",
+                bearer(&self.attacker.token(&claims(json!({})))),
+                &["key_unknown", "keys_unavailable"],
+            ),
+            (
+                "hostile kid",
+                header(json!({"kid": "../../\n${jndi:x}"})),
+                &["key_unknown", "keys_unavailable"],
+            ),
             ("HMAC, public key", bearer(&secret), &["algorithm_not_allowed"]),
             ("alg none", header(json!({"alg": "none"})), &["algorithm_not_allowed"]),
             ("crit", header(json!({"crit": ["exp"]})), &["critical_header_unsupported"]),
             ("typ", header(json!({"typ": "secevent+jwt"})), &["type_not_accepted"]),
-            ("duplicate claim", raw(rs256.as_bytes(), br#"{"exp":1,"exp":2}"#), &["token_malformed"]),
-            ("10,000 deep", raw(rs256.as_bytes(), "[".repeat(10_000).as_bytes()), &["token_malformed"]),
+            (
+                "duplicate claim",
+                raw(rs256.as_bytes(), br#"{"exp":1,"exp":2}"#),
+                &["token_malformed"],
+            ),
+            (
+                "10,000 deep",
+                raw(rs256.as_bytes(), "[".repeat(10_000).as_bytes()),
+                &["token_malformed"],
+            ),
             ("not UTF-8", raw(rs256.as_bytes(), b"\xff\xfe"), &["token_malformed"]),
             ("two segments", bearer(signed), &["token_malformed"]),
             ("no token", event(""), &["token_missing"]),
             ("20 KiB", bearer(&"a".repeat(20_000)), &["token_too_long"]),
             ("hostile path", with_arn(&format!("{STAGE}/GET/*/${{aws:username}}\"\n")), &["Allow"]),
-            ("hostile ARN", with_arn("arn:aws:execute-api:*:123456789012:*/dev/GET/"), &["event_unsupported"]),
+            (
+                "hostile ARN",
+                with_arn("arn:aws:execute-api:*:123456789012:*/dev/GET/"),
+                &["event_unsupported"],
+            ),
             ("no event", "{}".to_owned(), &["event_unsupported"]),
             ("no JSON object", "[[[[".repeat(100) + &"]]]]".repeat(100), &["event_unsupported"]),
             ("5 MiB", bearer(&"a.".repeat(5 << 19)), &["token_too_long"]),
@@ -249,7 +292,8 @@ fn said(reply: &Reply) -> String {
     }
     let reason = body["context"]["reason"].as_str().unwrap_or_default();
     let deny = json!([{"Effect": "Deny", "Action": ["execute-api:Invoke"], "Resource": [format!("{STAGE}/*")]}]);
-    let is_right =
-        *policy == deny && body["principalId"] == "anonymous" && body["context"] == json!({"reason": reason});
+    let is_right = *policy == deny
+        && body["principalId"] == "anonymous"
+        && body["context"] == json!({"reason": reason});
     if is_right { reason.to_owned() } else { body.to_string() }
 }

@@ -7,8 +7,17 @@
 //!
 //! `cargo run --example local -- --serve [PORT]` keeps that provider running for `cargo lambda watch`. It writes its
 //! settings and the sample events with fresh tokens into `target/local/`, and replaces the tokens before they expire.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr, reason = "an example")]
-#![allow(clippy::disallowed_methods, reason = "like main, it reads the environment; and it shows durations")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "like main, it reads the environment; and it shows durations"
+)]
 
 mod common;
 
@@ -32,7 +41,8 @@ const USAGE: &str = "usage: cargo run --example local [EVENT.json ...]
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let arguments: Vec<String> = env::args_os().skip(1).map(|argument| argument.to_string_lossy().into()).collect();
+    let arguments: Vec<String> =
+        env::args_os().skip(1).map(|argument| argument.to_string_lossy().into()).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--help" | "-h"] => {
             println!("{USAGE}");
@@ -58,25 +68,33 @@ async fn decide(named: Vec<PathBuf>) -> Result<(), String> {
     let files = if named.is_empty() { samples() } else { named };
     let mut events = Vec::new();
     for file in files {
-        let event = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let event =
+            fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         events.push((file, event));
     }
     match environment.local_issuer() {
-        Some(issuer) => println!("identity provider: {issuer} (on this machine, until this program ends)\n"),
+        Some(issuer) => {
+            println!("identity provider: {issuer} (on this machine, until this program ends)\n")
+        }
         None if environment.variable("TOKEN").is_none()
             && events.iter().any(|(_, event)| event.contains("{{token}}")) =>
         {
-            return Err("ISSUER or ISSUERS is set: set TOKEN to a token of that provider, too".to_owned());
+            return Err(
+                "ISSUER or ISSUERS is set: set TOKEN to a token of that provider, too".to_owned()
+            );
         }
         None => {}
     }
 
-    let config = Config::read(|name| environment.variable(name)).map_err(|problems| problems.to_string())?;
+    let config = Config::read(&environment.with(&[])).map_err(|problems| problems.to_string())?;
     let authorizer = Authorizer::new(config);
     authorizer.prefetch().await;
     for (file, event) in events {
         if environment.local_issuer().is_none() && event.contains("{{token:") {
-            println!("{}\n  skipped: only the provider on this machine signs such a token\n", file.display());
+            println!(
+                "{}\n  skipped: only the provider on this machine signs such a token\n",
+                file.display()
+            );
             continue;
         }
         let event = environment.fill(&event);
@@ -92,7 +110,10 @@ async fn decide(named: Vec<PathBuf>) -> Result<(), String> {
 /// The provider for `cargo lambda watch`, until the process is ended.
 fn serve(port: u16) -> Result<(), String> {
     if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
-        return Err(format!("port {port} is taken: name another one, as in --serve {}", port.saturating_add(100)));
+        return Err(format!(
+            "port {port} is taken: name another one, as in --serve {}",
+            port.saturating_add(100)
+        ));
     }
     let provider = LocalProvider::start_on(port);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/local");
@@ -106,16 +127,20 @@ fn serve(port: u16) -> Result<(), String> {
             .map_err(|error| format!("{}: {error}", file.display()))
     };
 
-    let settings = LocalProvider::SETTINGS.map(|name| format!("{name}='{}'\n", provider.setting(name).unwrap()));
+    let settings = provider.settings().map(|(name, value)| format!("{name}='{value}'\n"));
     write("env", settings.concat())?;
     println!("identity provider: {} (until this program ends)", provider.issuer());
     println!("target/local/env: its settings, for `cargo lambda watch --env-file`");
     loop {
         for sample in samples() {
-            let event = fs::read_to_string(&sample).map_err(|error| format!("{}: {error}", sample.display()))?;
+            let event = fs::read_to_string(&sample)
+                .map_err(|error| format!("{}: {error}", sample.display()))?;
             write(&sample.file_name().unwrap().to_string_lossy(), provider.fill(&event))?;
         }
-        println!("target/local/*.json: events, for `cargo lambda invoke --data-file`; tokens expire at {}", expiry());
+        println!(
+            "target/local/*.json: events, for `cargo lambda invoke --data-file`; tokens expire at {}",
+            expiry()
+        );
         thread::sleep(RENEW_AFTER);
     }
 }
@@ -130,10 +155,16 @@ fn expiry() -> String {
 /// The sample events, the main kind first.
 fn samples() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("events");
-    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort_by_key(|file| (!file.file_name().unwrap().to_string_lossy().starts_with("token"), file.clone()));
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort_by_key(|file| {
+        (!file.file_name().unwrap().to_string_lossy().starts_with("token"), file.clone())
+    });
     let here = env::current_dir().unwrap_or_default();
-    files.into_iter().map(|file| file.strip_prefix(&here).map(Path::to_path_buf).unwrap_or(file)).collect()
+    files
+        .into_iter()
+        .map(|file| file.strip_prefix(&here).map(Path::to_path_buf).unwrap_or(file))
+        .collect()
 }
 
 fn show(answer: Result<&str, &Failure>) {
@@ -144,7 +175,8 @@ fn show(answer: Result<&str, &Failure>) {
             let answer: Value = serde_json::from_str(answer).unwrap();
             let statements = answer["policyDocument"]["Statement"].as_array();
             let allows = |statement: &Value| statement["Effect"] == "Allow";
-            let is_allowed = statements.map_or(answer["isAuthorized"] == true, |all| all.iter().any(allows));
+            let is_allowed =
+                statements.map_or(answer["isAuthorized"] == true, |all| all.iter().any(allows));
             println!("  effect     {}", if is_allowed { "Allow" } else { "Deny" });
             if let Some(reason) = answer["context"]["reason"].as_str() {
                 println!("  reason     {reason}");

@@ -7,20 +7,22 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
-use crate::algorithm::Algorithm;
+use crate::access::rights::Rights;
 use crate::clock::Now;
 use crate::config::{Config, Issuer, KeySource, OnRefusal};
-use crate::decision::{AfterAnswer, Decision, Failure, Invocation, Observed, ObservedRequest, Verdict};
-use crate::event::{Credentials, Event, Kind};
-use crate::http::Fetcher;
+use crate::decision::{
+    AfterAnswer, Decision, Failure, Invocation, Observed, ObservedRequest, Verdict,
+};
+use crate::gateway::event::{Credentials, Event, Kind};
+use crate::gateway::policy::{self, Allow, Answer, Context, ContextClaim, ResponseFormat};
 use crate::issuer::{HeaderRules, TrustedIssuer};
+use crate::jose::algorithm::Algorithm;
+use crate::jose::token::{ClaimPath, Token};
 use crate::keys::Keys;
+use crate::keys::http::Fetcher;
+use crate::keys::provider::Provider;
 use crate::metrics::Metrics;
-use crate::policy::{self, Answer, Context, ContextClaim, Form, Permit};
-use crate::provider::Provider;
 use crate::reason::{Denial, Obstacle, Reason, Refusal};
-use crate::rights::Rights;
-use crate::token::{ClaimPath, Token};
 
 /// Decides about requests, for as long as the process lives.
 pub struct Authorizer {
@@ -42,7 +44,11 @@ impl Authorizer {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let names: Vec<_> = config.issuers.iter().map(|issuer| issuer.name.as_str()).collect();
-        tracing::info!(issuers = names.join(" "), version = env!("CARGO_PKG_VERSION"), "configured");
+        tracing::info!(
+            issuers = names.join(" "),
+            version = env!("CARGO_PKG_VERSION"),
+            "configured"
+        );
         config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let fetcher = Arc::new(Fetcher::new(config.fetch_timeout, config.authorities));
         let metrics = config.metrics.map(Arc::new);
@@ -55,12 +61,21 @@ impl Authorizer {
                 KeySource::Fixed(keys) => Keys::fixed(keys, config.lifetimes),
                 KeySource::Provider { keys_at, seed } => {
                     let symmetric = seed.iter().filter(|key| key.is_symmetric()).cloned().collect();
-                    let provider = Provider::new(name.clone(), keys_at, algorithms, symmetric, Arc::clone(&fetcher));
+                    let provider = Provider::new(
+                        name.clone(),
+                        keys_at,
+                        algorithms,
+                        symmetric,
+                        Arc::clone(&fetcher),
+                    );
                     Keys::of(provider, seed, config.lifetimes, metrics.clone())
                 }
             };
             let header_rules = HeaderRules { types, algorithms };
-            issuers.insert(name.clone(), TrustedIssuer { name, header_rules, keys, rules, scope_claims });
+            issuers.insert(
+                name.clone(),
+                TrustedIssuer { name, header_rules, keys, rules, scope_claims },
+            );
         }
         Self {
             issuers,
@@ -81,14 +96,18 @@ impl Authorizer {
         join_all(self.issuers.values().map(|issuer| issuer.keys.prefetch())).await;
     }
 
-    /// Answers an event of API Gateway, given as JSON text, and records the decision. Does not wait for a renewal of
+    /// Answers an event of API Gateway, given as JSON text, and records the decision. Does not wait for a refresh of
     /// keys that it may have begun.
     ///
     /// # Errors
     ///
     /// [`Failure::NoVerdict`] if nothing can be decided, also because of a panic; [`Failure::Unauthorized`] for a
     /// refused token where the configuration wants that.
-    pub async fn authorize(&self, event: &str, invocation: Invocation<'_>) -> Result<Answer, Failure> {
+    pub async fn authorize(
+        &self,
+        event: &str,
+        invocation: Invocation<'_>,
+    ) -> Result<Answer, Failure> {
         let (answer, after) = self.answered(event).await;
         after.record(invocation);
         answer
@@ -114,7 +133,12 @@ impl Authorizer {
         Decision { verdict, observed, at: begun, took: Now::read().since(&begun) }
     }
 
-    async fn judge<'a>(&'a self, event: &str, now: &Now, observed: &mut Observed<'a>) -> Result<(), Refusal> {
+    async fn judge<'a>(
+        &'a self,
+        event: &str,
+        now: &Now,
+        observed: &mut Observed<'a>,
+    ) -> Result<(), Refusal> {
         let event = Event::parse(event)?;
         let request = event.request()?;
         observed.request(&request);
@@ -128,11 +152,17 @@ impl Authorizer {
         let claims = observed.claims.insert(claims);
         let caller = issuer.rules.check(claims, now)?;
         observed.principal = Some(caller.principal.to_owned());
-        observed.expires_at = Some(caller.ends);
+        observed.expires_at = Some(caller.expires_at);
         let single_request = self.single_request(request.kind).then_some(request.route);
-        let access = self.rights.grant(&issuer.scope_claims, claims, single_request)?;
-        policy::check_length(&request.stage, &access, observed.expires_at.filter(|_| self.expiry_guard))
-            .map_err(|_| Obstacle::EventUnsupported.because("the stage's name is too long for ROUTES"))?;
+        let access = self.rights.access(&issuer.scope_claims, claims, single_request)?;
+        policy::check_length(
+            &request.stage,
+            &access,
+            observed.expires_at.filter(|_| self.expiry_guard),
+        )
+        .map_err(|_| {
+            Obstacle::EventUnsupported.because("the stage's name is too long for ROUTES")
+        })?;
         observed.access = Some(access);
         Ok(())
     }
@@ -140,7 +170,8 @@ impl Authorizer {
     /// The issuer that is to vouch for the token, if its header is one that the issuer writes.
     fn trust(&self, token: &Token<'_>) -> Result<(&TrustedIssuer, Algorithm), Denial> {
         let issuer = token.unverified_issuer().and_then(|name| self.issuers.get(name));
-        let HeaderRules { types, algorithms } = issuer.map_or(&self.any_issuer, |issuer| &issuer.header_rules);
+        let HeaderRules { types, algorithms } =
+            issuer.map_or(&self.any_issuer, |issuer| &issuer.header_rules);
         let algorithm = token.acceptable(types, *algorithms)?;
         Ok((issuer.ok_or(Reason::IssuerUntrusted)?, algorithm))
     }
@@ -151,43 +182,51 @@ impl Authorizer {
     ///
     /// As [`Authorizer::authorize`].
     pub fn answer(&self, decision: &mut Decision<'_>) -> Result<Answer, Failure> {
-        let Observed { request, claims, principal, expires_at, access, omitted, .. } = &mut decision.observed;
+        let Observed { request, claims, principal, expires_at, access, omitted, .. } =
+            &mut decision.observed;
         let (verdict, request) = match (&decision.verdict, request) {
             (Verdict::Undecided(fault), _) => return Err(Failure::NoVerdict(fault.clone())),
             (verdict, Some(request)) => (verdict, request),
             (_, None) => return Err(incomplete()),
         };
         let ObservedRequest { kind, stage, .. } = request;
-        let form = self.response_format(*kind);
+        let response_format = self.response_format(*kind);
         if let Verdict::Deny(denial) = verdict {
             // A 401 would have the client fetch a new token, which would have no more rights.
-            if self.on_refusal == OnRefusal::Unauthorized && denial.reason != Reason::InsufficientScope {
+            if self.on_refusal == OnRefusal::Unauthorized
+                && denial.reason != Reason::InsufficientScope
+            {
                 return Err(Failure::Unauthorized);
             }
-            return Ok(policy::deny(stage, form, denial.reason, principal.as_deref()));
+            return Ok(policy::deny(stage, response_format, denial.reason, principal.as_deref()));
         }
         let (Some(claims), Some(principal), Some(access)) = (claims, principal, access) else {
             return Err(incomplete());
         };
         let context = Context::copy(&self.context, claims);
-        *omitted = context.left_out.iter().map(|name| (*name).to_owned()).collect();
-        let permit = Permit {
+        *omitted = context.omitted.iter().map(|name| (*name).to_owned()).collect();
+        let usage_key = self.usage_key.as_ref().and_then(|path| claims.get(path)?.as_str());
+        let allow = Allow {
             principal,
-            grant: access,
-            ends: expires_at.filter(|_| self.expiry_guard),
+            access,
+            expires_at: expires_at.filter(|_| self.expiry_guard),
             context,
-            usage_key: self.usage_key.as_ref().and_then(|path| claims.get(path)?.as_str()),
+            usage_key: usage_key.filter(|key| !key.is_empty()),
         };
-        Ok(permit.answer(stage, form))
+        Ok(allow.answer(stage, response_format))
     }
 
-    fn response_format(&self, kind: Kind) -> Form {
-        if self.simple_response && kind == Kind::Http2 { Form::Simple } else { Form::Policy }
+    fn response_format(&self, kind: Kind) -> ResponseFormat {
+        if self.simple_response && kind == Kind::Http2 {
+            ResponseFormat::Simple
+        } else {
+            ResponseFormat::Policy
+        }
     }
 
     /// Whether the answer to an event is for its own request only.
     fn single_request(&self, kind: Kind) -> bool {
-        kind == Kind::WebSocket || self.response_format(kind) == Form::Simple
+        kind == Kind::WebSocket || self.response_format(kind) == ResponseFormat::Simple
     }
 }
 
@@ -199,7 +238,8 @@ fn incomplete() -> Failure {
 /// What comes of a decision, a panic included: that is no verdict, and the next invocation finds all in order.
 async fn catch_panic(judged: impl Future<Output = Result<(), Refusal>>) -> Result<(), Refusal> {
     let outcome = AssertUnwindSafe(judged).catch_unwind().await;
-    outcome.unwrap_or_else(|_| Err(Obstacle::InternalError.because("a fault of this program").into()))
+    outcome
+        .unwrap_or_else(|_| Err(Obstacle::InternalError.because("a fault of this program").into()))
 }
 
 #[cfg(test)]

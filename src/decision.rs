@@ -9,16 +9,16 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::join_all;
 use serde_json::Value;
 
+use crate::access::rights::Access;
 use crate::clock::Now;
-use crate::event::{Kind, Place, Request, Stage};
+use crate::gateway::event::{Kind, Place, Request, Stage};
 use crate::issuer::TrustedIssuer;
-use crate::keys::PendingRenewal;
+use crate::jose::token::{Claims, Token};
+use crate::keys::PendingRefresh;
 use crate::metrics::Metrics;
 use crate::reason::{Denial, Fault};
-use crate::rights::Grant;
-use crate::token::{Claims, Token};
 
-/// How long before an invocation's deadline a renewal is not waited for any more.
+/// How long before an invocation's deadline a refresh is not waited for any more.
 const DEADLINE_MARGIN: Duration = Duration::from_millis(500);
 
 /// How much of what a token says of itself is logged.
@@ -65,10 +65,10 @@ pub(crate) struct Observed<'a> {
     /// The caller, and the Unix time from which on its token is no good any more, leeway included.
     pub(crate) principal: Option<String>,
     pub(crate) expires_at: Option<f64>,
-    pub(crate) access: Option<Grant<'a>>,
+    pub(crate) access: Option<Access<'a>>,
     /// Claims for which the answer's context has no room.
     pub(crate) omitted: Vec<String>,
-    pub(crate) pending: Vec<PendingRenewal>,
+    pub(crate) pending: Vec<PendingRefresh>,
 }
 
 /// The request that an event is about.
@@ -96,7 +96,8 @@ impl Observed<'_> {
 
     pub(crate) fn token(&mut self, token: &Token<'_>) {
         let (header, payload) = (token.unverified_header(), token.unverified_payload());
-        self.token = Some(ObservedToken { header: Arc::clone(header), payload: Arc::clone(payload) });
+        self.token =
+            Some(ObservedToken { header: Arc::clone(header), payload: Arc::clone(payload) });
     }
 }
 
@@ -140,13 +141,13 @@ pub struct Invocation<'a> {
 }
 
 /// What is left to do once an answer is sent, and before Lambda is asked for the next event.
-#[must_use = "decisions are recorded, and renewals waited for"]
+#[must_use = "decisions are recorded, and refreshes waited for"]
 pub struct AfterAnswer {
     verdict: Verdict,
     token: Option<ObservedToken>,
     omitted: Vec<String>,
     took: Duration,
-    pending: Vec<PendingRenewal>,
+    pending: Vec<PendingRefresh>,
     metrics: Option<Arc<Metrics>>,
 }
 
@@ -158,15 +159,18 @@ impl Decision<'_> {
 }
 
 impl AfterAnswer {
-    /// Records the decision under the invocation that was answered, and waits for the renewal of keys that it began:
+    /// Records the decision under the invocation that was answered, and waits for the refresh of keys that it began:
     /// for as long as its fetches may take, but not beyond half a second before the invocation's `deadline`.
     pub async fn finish(self, invocation: Invocation<'_>, deadline: SystemTime) {
         self.record(invocation);
         if self.pending.is_empty() {
             return;
         }
-        let left = deadline.duration_since(Now::read().wall()).unwrap_or_default().saturating_sub(DEADLINE_MARGIN);
-        let ended = join_all(self.pending.into_iter().map(PendingRenewal::ended));
+        let left = deadline
+            .duration_since(Now::read().wall())
+            .unwrap_or_default()
+            .saturating_sub(DEADLINE_MARGIN);
+        let ended = join_all(self.pending.into_iter().map(PendingRefresh::ended));
         // What has not ended by then is left to the next invocation.
         let _ = tokio::time::timeout(left, ended).await;
     }
@@ -185,32 +189,66 @@ impl AfterAnswer {
     }
 
     fn log(&self, Invocation { request_id, trace_id }: Invocation<'_>) {
-        let header = |name| self.token.as_ref().and_then(|token| token.header.get(name)?.as_str()).map(excerpt);
+        let header = |name| {
+            self.token.as_ref().and_then(|token| token.header.get(name)?.as_str()).map(excerpt)
+        };
         let (kid, alg) = (header("kid"), header("alg"));
-        let issuer = self.token.as_ref().and_then(|token| token.payload.get("iss")?.as_str()).map(excerpt);
+        let issuer =
+            self.token.as_ref().and_then(|token| token.payload.get("iss")?.as_str()).map(excerpt);
         let (issuer, kid, alg) = (issuer.as_deref(), kid.as_deref(), alg.as_deref());
         let duration_us = u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX);
         match &self.verdict {
             Verdict::Allow => {
-                let context_left_out = Some(self.omitted.join(" ")).filter(|names| !names.is_empty());
+                let context_omitted =
+                    Some(self.omitted.join(" ")).filter(|names| !names.is_empty());
                 let decision = "allow";
-                tracing::info!(decision, issuer, kid, alg, duration_us, request_id, trace_id, context_left_out);
+                tracing::info!(
+                    decision,
+                    issuer,
+                    kid,
+                    alg,
+                    duration_us,
+                    request_id,
+                    trace_id,
+                    context_omitted
+                );
             }
             Verdict::Deny(Denial { reason, detail }) => {
                 let detail = Some(&**detail).filter(|detail| !detail.is_empty());
                 let (decision, reason) = ("deny", reason.code());
-                tracing::info!(decision, reason, detail, issuer, kid, alg, duration_us, request_id, trace_id);
+                tracing::info!(
+                    decision,
+                    reason,
+                    detail,
+                    issuer,
+                    kid,
+                    alg,
+                    duration_us,
+                    request_id,
+                    trace_id
+                );
             }
             Verdict::Undecided(Fault { obstacle, detail }) => {
                 let (decision, reason, detail) = ("none", obstacle.code(), &**detail);
-                tracing::error!(decision, reason, detail, issuer, kid, alg, duration_us, request_id, trace_id);
+                tracing::error!(
+                    decision,
+                    reason,
+                    detail,
+                    issuer,
+                    kid,
+                    alg,
+                    duration_us,
+                    request_id,
+                    trace_id
+                );
             }
         }
     }
 }
 
 /// The beginning of what a token says. Formats escape line feeds and the like, but JSON leaves as they are the
-/// characters at which some readers break lines too, and those that make a terminal obey or reorder text.
+/// characters at which some readers break lines too, those that make a terminal obey or reorder text, and those that
+/// cannot be seen.
 fn excerpt(text: &str) -> Cow<'_, str> {
     let end = text.char_indices().nth(MAX_LOGGED).map_or(text.len(), |(end, _)| end);
     let text = &text[..end];
@@ -219,11 +257,11 @@ fn excerpt(text: &str) -> Cow<'_, str> {
     }
     let mut excerpt = String::with_capacity(text.len());
     for c in text.chars() {
-        match c {
-            '\u{7f}'..='\u{9f}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                excerpt.extend(c.escape_unicode());
-            }
-            _ => excerpt.push(c),
+        if c < '\u{7f}' {
+            excerpt.push(c);
+        } else {
+            // What Rust holds to be printable stays; combining marks are among what has no width of its own.
+            excerpt.extend(c.escape_debug());
         }
     }
     Cow::Owned(excerpt)

@@ -6,15 +6,17 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::algorithm::Algorithms;
+use crate::access::report::TableReport;
+use crate::access::rights::Routes;
 use crate::authorizer::Authorizer;
 use crate::decision::{Decision, Observed, Verdict};
 use crate::issuer::{HeaderRules, TrustedIssuer};
+use crate::jose::algorithm::Algorithms;
+use crate::jose::token::{ClaimPath, MAX_TOKEN_BYTES};
 use crate::reason::{Obstacle, Reason};
-use crate::token::{ClaimPath, MAX_BYTES};
 
 /// What there is to show of a decision.
-pub struct Explanation {
+pub struct Explanation<'a> {
     /// The ARN of the event up to the stage, and what comes after it.
     pub request: Option<(String, String)>,
     /// Where the credential stands: `authorizationToken`, or an entry of `TOKEN_SOURCE`.
@@ -29,6 +31,8 @@ pub struct Explanation {
     pub steps: Vec<Step>,
     /// The entries of `ROUTES`, if there is a table.
     pub routes: Vec<String>,
+    /// What they are for the token, if it is a good one.
+    pub table: Option<TableReport<'a>>,
     /// Claims for which the answer's context has no room.
     pub omitted: Vec<String>,
 }
@@ -63,24 +67,33 @@ pub enum StepState {
 impl Authorizer {
     /// A decision of this authorizer in words.
     #[must_use]
-    pub fn explain(&self, decision: &Decision<'_>) -> Explanation {
+    pub fn explain(&self, decision: &Decision<'_>) -> Explanation<'_> {
         let observed = &decision.observed;
         let request = observed.request.as_ref();
         let keys = observed.issuer.map(|issuer| {
             let status = issuer.keys.status();
             (issuer.name.clone(), status.usable, status.last_failure)
         });
-        let routes = self.rights.routes.as_ref().map(|routes| routes.entries()).unwrap_or_default();
         Explanation {
             request: request.map(|request| (request.stage.arn().to_owned(), request.route.clone())),
             place: observed.place.map(|place| place.to_string()),
-            token: observed.token.as_ref().map(|token| ((*token.header).clone(), (*token.payload).clone())),
+            token: observed
+                .token
+                .as_ref()
+                .map(|token| ((*token.header).clone(), (*token.payload).clone())),
             is_verified: observed.claims.is_some(),
             keys,
             steps: Reason::ALL.map(|reason| self.step(reason, decision)).into(),
-            routes: routes.iter().map(|entry| entry.name.clone()).collect(),
+            routes: self.rights.routes.iter().flat_map(Routes::names).map(str::to_owned).collect(),
+            table: self.table(observed),
             omitted: observed.omitted.clone(),
         }
+    }
+
+    fn table(&self, observed: &Observed<'_>) -> Option<TableReport<'_>> {
+        // A caller is known once the claims have passed all checks.
+        observed.principal.as_ref()?;
+        self.rights.report(&observed.issuer?.scope_claims, observed.claims.as_ref()?)
     }
 
     fn step(&self, reason: Reason, decision: &Decision<'_>) -> Step {
@@ -91,7 +104,11 @@ impl Authorizer {
             && !denial.detail.is_empty()
             && !matches!(reason, Reason::TokenExpired | Reason::TokenNotYetValid)
         {
-            found = if found.is_empty() { denial.detail.to_string() } else { format!("{found}: {}", denial.detail) };
+            found = if found.is_empty() {
+                denial.detail.to_string()
+            } else {
+                format!("{found}: {}", denial.detail)
+            };
         }
         Step { reason, state, wanted, found }
     }
@@ -127,29 +144,37 @@ impl Authorizer {
     /// What a check wants, and what there is.
     fn compared(&self, reason: Reason, decision: &Decision<'_>) -> (String, String) {
         let observed = &decision.observed;
-        let HeaderRules { types, algorithms } = observed.issuer.map_or(&self.any_issuer, |issuer| &issuer.header_rules);
+        let HeaderRules { types, algorithms } =
+            observed.issuer.map_or(&self.any_issuer, |issuer| &issuer.header_rules);
         let header = |name: &str| observed.token.as_ref().and_then(|token| token.header.get(name));
-        let payload = |name: &str| observed.token.as_ref().and_then(|token| token.payload.get(name));
+        let payload =
+            |name: &str| observed.token.as_ref().and_then(|token| token.payload.get(name));
         let rules = observed.issuer.map(|issuer| &issuer.rules);
         let claims = |paths: &[ClaimPath]| show_claims(paths, observed);
         let leeway = rules.map(|rules| rules.leeway).filter(|leeway| *leeway > 0.0);
-        let leeway = leeway.map(|seconds| format!(", give or take {seconds} s")).unwrap_or_default();
+        let leeway =
+            leeway.map(|seconds| format!(", give or take {seconds} s")).unwrap_or_default();
         match reason {
             Reason::TokenMissing => {
-                let found = observed.place.map_or_else(|| "nothing".to_owned(), |place| format!("in {place}"));
+                let found = observed
+                    .place
+                    .map_or_else(|| "nothing".to_owned(), |place| format!("in {place}"));
                 ("the event has a credential".to_owned(), found)
             }
             Reason::TokenTooLong => {
-                let found = observed.length.map(|length| format!("{length} bytes")).unwrap_or_default();
-                (format!("at most {MAX_BYTES} bytes"), found)
+                let found =
+                    observed.length.map(|length| format!("{length} bytes")).unwrap_or_default();
+                (format!("at most {MAX_TOKEN_BYTES} bytes"), found)
             }
             Reason::TokenMalformed => {
                 let wanted = "one bearer token: three segments, JSON in base64url".to_owned();
                 (wanted, observed.token.as_ref().map(|_| "is one".to_owned()).unwrap_or_default())
             }
             Reason::CriticalHeaderUnsupported => {
-                let present: Vec<_> = ["crit", "b64"].into_iter().filter(|name| header(name).is_some()).collect();
-                let found = if present.is_empty() { "neither".to_owned() } else { quoted(&present, ", ") };
+                let present: Vec<_> =
+                    ["crit", "b64"].into_iter().filter(|name| header(name).is_some()).collect();
+                let found =
+                    if present.is_empty() { "neither".to_owned() } else { quoted(&present, ", ") };
                 ("the header has neither `crit` nor `b64`".to_owned(), found)
             }
             Reason::TypeNotAccepted => {
@@ -160,39 +185,60 @@ impl Authorizer {
                 };
                 (format!("`typ` is {}, in any letter case", any(types)), found)
             }
-            Reason::AlgorithmNotAllowed => (format!("`alg` is {}", any(&names(*algorithms))), show(header("alg"))),
+            Reason::AlgorithmNotAllowed => {
+                (format!("`alg` is {}", any(&names(*algorithms))), show(header("alg")))
+            }
             Reason::IssuerUntrusted => {
                 let mut names: Vec<_> = self.issuers.keys().cloned().collect();
                 names.sort_unstable();
                 (format!("`iss` is exactly {}", any(&names)), show(payload("iss")))
             }
-            Reason::KeyUnknown => {
-                ("the issuer has a key for `kid` and `alg`".to_owned(), format!("`kid` {}", show(header("kid"))))
+            Reason::KeyUnknown => (
+                "the issuer has a key for `kid` and `alg`".to_owned(),
+                format!("`kid` {}", show(header("kid"))),
+            ),
+            Reason::SignatureInvalid => {
+                ("such a key verifies the signature".to_owned(), String::new())
             }
-            Reason::SignatureInvalid => ("such a key verifies the signature".to_owned(), String::new()),
-            Reason::TokenExpired => (format!("`exp` is later than now{leeway}"), date(payload("exp"), decision)),
+            Reason::TokenExpired => {
+                (format!("`exp` is later than now{leeway}"), date(payload("exp"), decision))
+            }
             Reason::TokenNotYetValid => {
                 (format!("`nbf` is not later than now{leeway}"), date(payload("nbf"), decision))
             }
             Reason::AudienceMismatch => match rules {
-                None => ("an accepted audience, as the issuer's settings say".to_owned(), String::new()),
+                None => {
+                    ("an accepted audience, as the issuer's settings say".to_owned(), String::new())
+                }
                 Some(rules) => {
                     let paths = &rules.audience_claims;
-                    let wanted = format!("`{}` holds {}", texts(paths, "` or `"), any(&rules.audiences));
+                    let wanted =
+                        format!("`{}` holds {}", texts(paths, "` or `"), any(&rules.audiences));
                     let present = observed.claims.as_ref();
-                    let first = paths.iter().find(|path| present.is_some_and(|claims| claims.get(path).is_some()));
-                    (wanted, first.map_or_else(|| claims(paths), |path| claims(std::slice::from_ref(path))))
+                    let first = paths
+                        .iter()
+                        .find(|path| present.is_some_and(|claims| claims.get(path).is_some()));
+                    (
+                        wanted,
+                        first.map_or_else(
+                            || claims(paths),
+                            |path| claims(std::slice::from_ref(path)),
+                        ),
+                    )
                 }
             },
             Reason::ClaimMissing => {
-                let wanted = observed.issuer.map_or_else(|| "every claim that is needed".to_owned(), needed);
+                let wanted =
+                    observed.issuer.map_or_else(|| "every claim that is needed".to_owned(), needed);
                 (wanted, String::new())
             }
             Reason::ClaimInvalid => {
                 let required = rules.map(|rules| rules.required_text()).unwrap_or_default();
-                let paths = rules.map(|rules| rules.principal_claims.as_slice()).unwrap_or_default();
+                let paths =
+                    rules.map(|rules| rules.principal_claims.as_slice()).unwrap_or_default();
                 let wanted = "claims are of the right type".to_owned();
-                let wanted = if required.is_empty() { wanted } else { format!("{wanted}, and {required}") };
+                let wanted =
+                    if required.is_empty() { wanted } else { format!("{wanted}, and {required}") };
                 (wanted, claims(paths))
             }
             Reason::InsufficientScope => {
@@ -201,9 +247,14 @@ impl Authorizer {
                     (true, true) => "nothing more: every route is open".to_owned(),
                     (false, true) => format!("all of {}", required.join(", ")),
                     (true, false) => "an entry of ROUTES is open".to_owned(),
-                    (false, false) => format!("all of {}, and an entry of ROUTES is open", required.join(", ")),
+                    (false, false) => {
+                        format!("all of {}, and an entry of ROUTES is open", required.join(", "))
+                    }
                 };
-                (wanted, observed.issuer.map(|issuer| claims(&issuer.scope_claims)).unwrap_or_default())
+                (
+                    wanted,
+                    observed.issuer.map(|issuer| claims(&issuer.scope_claims)).unwrap_or_default(),
+                )
             }
         }
     }
@@ -211,16 +262,22 @@ impl Authorizer {
 
 fn needed(issuer: &TrustedIssuer) -> String {
     let rules = &issuer.rules;
-    let (audience, principal) = (texts(&rules.audience_claims, "` or `"), texts(&rules.principal_claims, "` or `"));
-    let required: String = rules.required.iter().map(|(path, _)| format!(", `{}`", path.text())).collect();
-    format!("there are `exp`, `{audience}`, `{principal}`{required}")
+    let (audience, principal) =
+        (texts(&rules.audience_claims, "` or `"), texts(&rules.principal_claims, "` or `"));
+    format!("there are `exp`, `{audience}`, `{principal}`, and the claims of REQUIRED_CLAIMS")
 }
 
 fn show_claims(paths: &[ClaimPath], observed: &Observed<'_>) -> String {
     let Some(claims) = &observed.claims else { return String::new() };
-    let present: Vec<_> =
-        paths.iter().filter_map(|path| Some(format!("`{}` {}", path.text(), claims.get(path)?))).collect();
-    if present.is_empty() { format!("no `{}`", texts(paths, "`, no `")) } else { present.join(", ") }
+    let present: Vec<_> = paths
+        .iter()
+        .filter_map(|path| Some(format!("`{}` {}", path.text(), claims.get(path)?)))
+        .collect();
+    if present.is_empty() {
+        format!("no `{}`", texts(paths, "`, no `"))
+    } else {
+        present.join(", ")
+    }
 }
 
 fn names(algorithms: Algorithms) -> Vec<String> {
@@ -255,6 +312,7 @@ fn date(value: Option<&Value>, decision: &Decision<'_>) -> String {
     let Some(time) = time else { return value.to_string() };
     let time = humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + time);
     let ahead = unix - decision.at.unix();
-    let distance = if ahead > 0.0 { format!("in {ahead:.0} s") } else { format!("{:.0} s ago", -ahead) };
+    let distance =
+        if ahead > 0.0 { format!("in {ahead:.0} s") } else { format!("{:.0} s ago", -ahead) };
     format!("{value}: {time}, {distance}")
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::algorithm::Algorithms;
-use crate::claims::Rules;
+use crate::access::claims::Rules;
+use crate::jose::algorithm::Algorithms;
+use crate::jose::token::ClaimPath;
 use crate::keys::Keys;
-use crate::token::ClaimPath;
 
 /// An issuer whose tokens are believed.
 pub(crate) struct TrustedIssuer {

@@ -60,7 +60,8 @@ impl Metrics {
     fn line(&self, values: &[(&str, &str, Value)], reason: Option<Reason>, now: &Now) -> Value {
         // With a reason: once by reason, and once in all.
         let dimensions = if reason.is_some() { json!([["Reason"], []]) } else { json!([[]]) };
-        let metrics: Vec<_> = values.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
+        let metrics: Vec<_> =
+            values.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
         let at = now.wall();
         let mut line = Map::from_iter([
             ("timestamp".to_owned(), json!(humantime::format_rfc3339_millis(at).to_string())),
@@ -116,9 +117,13 @@ mod tests {
 
     #[test]
     fn namespaces_are_those_of_custom_metrics() {
-        for (name, is_right) in
-            [("Pets", true), ("Pets/Auth 1.0:#-_", true), ("AWS/Lambda", false), ("Pets\"", false), ("é", false)]
-        {
+        for (name, is_right) in [
+            ("Pets", true),
+            ("Pets/Auth 1.0:#-_", true),
+            ("AWS/Lambda", false),
+            ("Pets\"", false),
+            ("é", false),
+        ] {
             assert_eq!(is_namespace(name), is_right, "{name}");
         }
         assert!(is_namespace(&"a".repeat(255)) && !is_namespace(&"a".repeat(256)));

@@ -13,7 +13,7 @@ use std::fmt;
 pub enum Reason {
     /// The event holds no credential.
     TokenMissing,
-    /// The token has more than [`MAX_BYTES`](crate::token::MAX_BYTES).
+    /// The token has more than [`MAX_TOKEN_BYTES`](crate::jose::token::MAX_TOKEN_BYTES).
     TokenTooLong,
     /// Not exactly one bearer token in JWS compact form (RFC 7515 section 7.1), read strictly.
     TokenMalformed,
@@ -109,7 +109,7 @@ impl From<Reason> for Denial {
 /// What made a verdict impossible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Obstacle {
-    /// The keys that are needed to decide cannot be had.
+    /// The keys that are needed to decide are unavailable.
     KeysUnavailable,
     /// Not an authorizer event of API Gateway, or its ARN does not parse.
     EventUnsupported,
@@ -193,8 +193,11 @@ mod tests {
 
     #[test]
     fn codes_are_unique() {
-        let mut codes: Vec<_> =
-            Reason::ALL.map(Reason::code).into_iter().chain(Obstacle::ALL.map(Obstacle::code)).collect();
+        let mut codes: Vec<_> = Reason::ALL
+            .map(Reason::code)
+            .into_iter()
+            .chain(Obstacle::ALL.map(Obstacle::code))
+            .collect();
         codes.sort_unstable();
         codes.dedup();
         assert_eq!(codes.len(), Reason::ALL.len() + Obstacle::ALL.len());

@@ -20,7 +20,9 @@ use support::events::{STAGE, bearer, event};
 use support::idp::Idp;
 use support::process::Lambda;
 use support::tokens::{self, SigningKey, b64};
-use token_authorizer::{Authorizer, Config, Failure, Invocation, MAX_BYTES, Reason, StepState};
+use token_authorizer::{
+    Authorizer, Config, Failure, Invocation, MAX_TOKEN_BYTES, Reason, StepState,
+};
 
 const ISSUER: &str = "https://issuer.example.com";
 const AUDIENCE: &str = "https://pets.example.com";
@@ -72,14 +74,38 @@ fn unsigned(table: &mut Table) {
     table.group("unsigned, `none` in every spelling");
     let valid = good();
     let (header, payload, signature) = segments(&valid);
-    for alg in ["none", "None", "NONE", "nOnE", " none", "none ", "none\0", "\u{ff4e}one", "", "null", "plain"] {
+    for alg in [
+        "none",
+        "None",
+        "NONE",
+        "nOnE",
+        " none",
+        "none ",
+        "none\0",
+        "\u{ff4e}one",
+        "",
+        "null",
+        "plain",
+    ] {
         let header = b64(json!({"alg": alg, "kid": "k1"}).to_string());
-        table.token(format!("{alg:?} without a signature"), format!("{header}.{payload}."), MALFORMED);
-        table.token(format!("{alg:?} with a signature"), format!("{header}.{payload}.{signature}"), ALGORITHM);
+        table.token(
+            format!("{alg:?} without a signature"),
+            format!("{header}.{payload}."),
+            MALFORMED,
+        );
+        table.token(
+            format!("{alg:?} with a signature"),
+            format!("{header}.{payload}.{signature}"),
+            ALGORITHM,
+        );
     }
     table.token("signature taken away", format!("{header}.{payload}."), MALFORMED);
     for alg in [json!(null), json!(0), json!(true), json!(["RS256"]), json!({"RS256": null})] {
-        table.token(format!("alg is {alg}"), K1.token_with(&json!({"alg": alg, "kid": "k1"}), &claims()), MALFORMED);
+        table.token(
+            format!("alg is {alg}"),
+            K1.token_with(&json!({"alg": alg, "kid": "k1"}), &claims()),
+            MALFORMED,
+        );
     }
     table.token("no alg", K1.token_with(&json!({"kid": "k1"}), &claims()), MALFORMED);
 }
@@ -109,7 +135,8 @@ fn public_key_as_secret(table: &mut Table) {
         for alg in ["HS256", "HS384", "HS512"] {
             let token = SigningKey::hmac("k1", secret).with_alg(alg).token(&claims());
             table.token(format!("{alg}, {name}"), token.clone(), ALGORITHM);
-            let settings = [("ALGORITHMS", "RS256 HS256 HS384 HS512".to_owned()), ("JWKS", set(&[&silent]))];
+            let settings =
+                [("ALGORITHMS", "RS256 HS256 HS384 HS512".to_owned()), ("JWKS", set(&[&silent]))];
             table.token_under(&settings, format!("{alg} allowed as well, {name}"), token, KEY);
         }
     }
@@ -126,7 +153,8 @@ fn keys_brought_along(table: &mut Table, attacker: &Idp, honest: &Idp) {
     let own = SigningKey::rsa_other("k1", 1);
     attacker.serve(&[&own]);
     honest.serve(&[&K1]);
-    let network = [("ISSUER", honest.issuer()), ("JWKS_URI", honest.jwks_uri()), ("JWKS", String::new())];
+    let network =
+        [("ISSUER", honest.issuer()), ("JWKS_URI", honest.jwks_uri()), ("JWKS", String::new())];
     let certificate = b64(own.spki_der());
     let members = [
         ("jwk", own.jwk()),
@@ -149,7 +177,11 @@ fn keys_brought_along(table: &mut Table, attacker: &Idp, honest: &Idp) {
             table.token_under(&network, format!("{name}, keys of a provider"), token, expected);
         }
         let header = json!({"alg": "RS256", "kid": "k1", member: value});
-        table.token(format!("{member} in a good token is not looked at"), K1.token_with(&header, &claims()), ALLOW);
+        table.token(
+            format!("{member} in a good token is not looked at"),
+            K1.token_with(&header, &claims()),
+            ALLOW,
+        );
     }
     let kid = json!({"alg": "RS256", "kid": attacker.jwks_uri()});
     table.token("kid is the address of a key set", own.token_with(&kid, &claims()), KEY);
@@ -159,7 +191,8 @@ fn keys_brought_along(table: &mut Table, attacker: &Idp, honest: &Idp) {
 
 fn broken_signatures(table: &mut Table) {
     table.group("signature cut, extended, zeroed, changed");
-    let (ec, p384, ed) = (SigningKey::es256("k1"), SigningKey::es384("k1"), SigningKey::ed25519("k1"));
+    let (ec, p384, ed) =
+        (SigningKey::es256("k1"), SigningKey::es384("k1"), SigningKey::ed25519("k1"));
     let secret = SigningKey::hmac("k1", &[7; 32]);
     for key in [&*K1, &ec, &p384, &ed, &secret] {
         let settings = [("ALGORITHMS", key.alg().to_owned()), ("JWKS", set(&[&key.jwk()]))];
@@ -186,13 +219,20 @@ fn broken_signatures(table: &mut Table) {
             ("zero before".to_owned(), [&[0][..], &signature].concat(), SIGNATURE),
             ("zero after".to_owned(), [&signature[..], &[0]].concat(), SIGNATURE),
             ("twice".to_owned(), signature.repeat(2), SIGNATURE),
-            ("halves swapped".to_owned(), [&signature[half..], &signature[..half]].concat(), SIGNATURE),
+            (
+                "halves swapped".to_owned(),
+                [&signature[half..], &signature[..half]].concat(),
+                SIGNATURE,
+            ),
             ("all zeros".to_owned(), vec![0; signature.len()], SIGNATURE),
             ("one".to_owned(), [vec![0; signature.len() - 1], vec![1]].concat(), SIGNATURE),
             ("all ones".to_owned(), vec![0xff; signature.len()], SIGNATURE),
             ("12 KiB".to_owned(), vec![0x5a; 11 * 1024], SIGNATURE),
         ];
-        rows.extend([0, 1, 7, half * 8, bits / 3, bits - 1].map(|bit| (format!("bit {bit}"), flipped(bit), SIGNATURE)));
+        rows.extend(
+            [0, 1, 7, half * 8, bits / 3, bits - 1]
+                .map(|bit| (format!("bit {bit}"), flipped(bit), SIGNATURE)),
+        );
         for (name, signature, expected) in rows {
             let token = format!("{message}.{}", b64(signature));
             table.token_under(&settings, format!("{}: {name}", key.alg()), token, expected);
@@ -231,13 +271,15 @@ fn forged_paddings(table: &mut Table) {
     table.group("forged PKCS#1 v1.5 padding, wrong `DigestInfo`");
     const SIZE: usize = 256;
     /// The `DigestInfo` of SHA-256 up to the hash.
-    const INFO: [u8; 19] = [0x30, 0x31, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0, 4, 0x20];
+    const INFO: [u8; 19] =
+        [0x30, 0x31, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0, 4, 0x20];
     let raw = RawKey::generate();
     let message = raw.signed_part();
     let hash = digest::digest(&SHA256, message.as_bytes());
     let info = [&INFO[..], hash.as_ref()].concat();
     // Block type 1: 00 01 ff .. ff 00 and the rest.
-    let padded = |rest: &[u8]| [&[0, 1][..], &vec![0xff; SIZE - 3 - rest.len()], &[0], rest].concat();
+    let padded =
+        |rest: &[u8]| [&[0, 1][..], &vec![0xff; SIZE - 3 - rest.len()], &[0], rest].concat();
     let right = padded(&info);
     let changed = |at: usize, byte: u8| {
         let mut block = right.clone();
@@ -252,9 +294,11 @@ fn forged_paddings(table: &mut Table) {
     let end = SIZE - info.len() - 1;
     // OIW 1.3.14.3.2.26 and NIST 2.16.840.1.101.3.4.2.2.
     let sha1 = [0x30, 0x21, 0x30, 9, 6, 5, 0x2b, 0x0e, 3, 2, 0x1a, 5, 0, 4, 0x14];
-    let sha384 = [0x30, 0x41, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 2, 5, 0, 4, 0x30];
-    let of =
-        |algorithm, prefix: &[u8]| padded(&[prefix, digest::digest(algorithm, message.as_bytes()).as_ref()].concat());
+    let sha384 =
+        [0x30, 0x41, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 2, 5, 0, 4, 0x30];
+    let of = |algorithm, prefix: &[u8]| {
+        padded(&[prefix, digest::digest(algorithm, message.as_bytes()).as_ref()].concat())
+    };
     let blocks = [
         ("right", right.clone(), ALLOW),
         ("block type 0", changed(1, 0), SIGNATURE),
@@ -268,14 +312,25 @@ fn forged_paddings(table: &mut Table) {
         ("hash without DigestInfo", padded(hash.as_ref()), SIGNATURE),
         (
             "no parameters",
-            with_info(&[0x30, 0x2f, 0x30, 0x0b, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 4, 0x20]),
+            with_info(&[
+                0x30, 0x2f, 0x30, 0x0b, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 4, 0x20,
+            ]),
             SIGNATURE,
         ),
-        ("length in the long form", with_info(&[&[0x30, 0x81, 0x31, 0x30, 0x0d][..], &INFO[4..]].concat()), SIGNATURE),
+        (
+            "length in the long form",
+            with_info(&[&[0x30, 0x81, 0x31, 0x30, 0x0d][..], &INFO[4..]].concat()),
+            SIGNATURE,
+        ),
         (
             "garbage in the parameters",
             with_info(
-                &[&[0x30, 0x39, 0x30, 0x15][..], &INFO[4..15], &[5, 8, 1, 2, 3, 4, 5, 6, 7, 8, 4, 0x20]].concat(),
+                &[
+                    &[0x30, 0x39, 0x30, 0x15][..],
+                    &INFO[4..15],
+                    &[5, 8, 1, 2, 3, 4, 5, 6, 7, 8, 4, 0x20],
+                ]
+                .concat(),
             ),
             SIGNATURE,
         ),
@@ -283,7 +338,11 @@ fn forged_paddings(table: &mut Table) {
         ("OID of SHA-224", with_info(&[&INFO[..14], &[4, 5, 0, 4, 0x20]].concat()), SIGNATURE),
         ("SHA-1", of(&SHA1_FOR_LEGACY_USE_ONLY, &sha1), SIGNATURE),
         ("SHA-384", of(&SHA384, &sha384), SIGNATURE),
-        ("the hash of nothing", padded(&[&INFO[..], digest::digest(&SHA256, b"").as_ref()].concat()), SIGNATURE),
+        (
+            "the hash of nothing",
+            padded(&[&INFO[..], digest::digest(&SHA256, b"").as_ref()].concat()),
+            SIGNATURE,
+        ),
         ("all ones after the type", [&[0, 1][..], &[0xff; SIZE - 2]].concat(), SIGNATURE),
     ];
     for (name, block, expected) in blocks {
@@ -302,14 +361,20 @@ fn forged_paddings(table: &mut Table) {
         ("modulus", raw.modulus.clone()),
         ("modulus less one", &raw.modulus - 1u8),
     ] {
-        table.token_under(&raw.settings(), name, format!("{message}.{}", b64(number(&forged))), SIGNATURE);
+        table.token_under(
+            &raw.settings(),
+            name,
+            format!("{message}.{}", b64(number(&forged))),
+            SIGNATURE,
+        );
     }
 
     // With an exponent of 3, a block whose tail is free is a cube of something below the modulus: no key is needed.
     let cube = [("JWKS", set(&[&raw.jwk(3)]))];
     for ones in [0, 1, 8, 20] {
         let head = [&[0, 1][..], &vec![0xff; ones], &[0], &info].concat();
-        let root = BigUint::from_bytes_be(&[&head[..], &vec![0xff; SIZE - head.len()]].concat()).cbrt();
+        let root =
+            BigUint::from_bytes_be(&[&head[..], &vec![0xff; SIZE - head.len()]].concat()).cbrt();
         assert!(number(&root.pow(3)).starts_with(&head), "a cube with this beginning");
         let token = format!("{message}.{}", b64(number(&root)));
         table.token_under(&cube, format!("cube root, {ones} bytes of padding"), token, SIGNATURE);
@@ -332,20 +397,32 @@ fn other_algorithms(table: &mut Table) {
         table.token_under(&settings, format!("{alg} with a key for RS256"), token.clone(), KEY);
         let settings = [("ALGORITHMS", all.to_owned()), ("JWKS", set(&[&silent]))];
         table.token_under(&settings, format!("{alg} with a key for any"), token, ALLOW);
-        let as_rs256 = K1.with_alg(alg).token_with(&json!({"alg": "RS256", "kid": "k1"}), &claims());
+        let as_rs256 =
+            K1.with_alg(alg).token_with(&json!({"alg": "RS256", "kid": "k1"}), &claims());
         table.token_under(&settings, format!("{alg} said to be RS256"), as_rs256, SIGNATURE);
         let said = K1.token_with(&json!({"alg": alg, "kid": "k1"}), &claims());
         table.token_under(&settings, format!("RS256 said to be {alg}"), said, SIGNATURE);
     }
-    for alg in ["rs256", "Rs256", "RS256 ", "RS-256", "RS1", "RSA-OAEP", "ES512", "ES256K", "Ed448", "HS1", "dir"] {
+    for alg in [
+        "rs256", "Rs256", "RS256 ", "RS-256", "RS1", "RSA-OAEP", "ES512", "ES256K", "Ed448", "HS1",
+        "dir",
+    ] {
         table.token(alg, K1.token_with(&json!({"alg": alg, "kid": "k1"}), &claims()), ALGORITHM);
     }
-    let (p256, p384, ed) = (SigningKey::es256("k1"), SigningKey::es384("k1"), SigningKey::ed25519("k1"));
-    for (key, others) in [(&p256, ["ES384", "EdDSA"]), (&p384, ["ES256", "EdDSA"]), (&ed, ["ES256", "RS256"])] {
+    let (p256, p384, ed) =
+        (SigningKey::es256("k1"), SigningKey::es384("k1"), SigningKey::ed25519("k1"));
+    for (key, others) in
+        [(&p256, ["ES384", "EdDSA"]), (&p384, ["ES256", "EdDSA"]), (&ed, ["ES256", "RS256"])]
+    {
         let settings = [("ALGORITHMS", all.to_owned()), ("JWKS", set(&[&key.jwk()]))];
         for other in others {
             let token = key.token_with(&json!({"alg": other, "kid": "k1"}), &claims());
-            table.token_under(&settings, format!("{} key, said to be {other}", key.alg()), token, KEY);
+            table.token_under(
+                &settings,
+                format!("{} key, said to be {other}", key.alg()),
+                token,
+                KEY,
+            );
         }
     }
     let settings = [("ALGORITHMS", "EdDSA".to_owned()), ("JWKS", set(&[&ed.jwk()]))];
@@ -418,7 +495,9 @@ fn unusable_keys(table: &mut Table) {
         ("1, not canonical", format!("ee{ones}7f")),
     ] {
         let digits: Vec<_> = y.bytes().collect();
-        let bytes = digits.chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap());
+        let bytes = digits
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap());
         let x: Vec<u8> = bytes.collect();
         for sign in [0, 0x80] {
             let x = [&x[..31], &[x[31] | sign]].concat();
@@ -427,9 +506,18 @@ fn unusable_keys(table: &mut Table) {
             let settings = [("ALGORITHMS", "EdDSA".to_owned()), ("JWKS", set(&[&jwk, &spare]))];
             for sub in ["a", "b", "c", "d"] {
                 let header = json!({"alg": "EdDSA", "kid": "k1"}).to_string();
-                let message = format!("{}.{}", b64(header), b64(merged(claims(), json!({"sub": sub})).to_string()));
+                let message = format!(
+                    "{}.{}",
+                    b64(header),
+                    b64(merged(claims(), json!({"sub": sub})).to_string())
+                );
                 let token = format!("{message}.{}", b64(&identity));
-                table.token_under(&settings, format!("Ed25519 key of order {order}, sign {sign}, {sub}"), token, KEY);
+                table.token_under(
+                    &settings,
+                    format!("Ed25519 key of order {order}, sign {sign}, {sub}"),
+                    token,
+                    KEY,
+                );
             }
         }
     }
@@ -446,7 +534,10 @@ fn unusable_keys(table: &mut Table) {
         ("P-256 coordinate cut", json!({"y": b64([1; 31])}), KEY),
         ("P-256 without y", json!({"y": ""}), KEY),
     ] {
-        let settings = [("ALGORITHMS", "ES256".into()), ("JWKS", set(&[&merged(jwk.clone(), changes), &spare]))];
+        let settings = [
+            ("ALGORITHMS", "ES256".into()),
+            ("JWKS", set(&[&merged(jwk.clone(), changes), &spare])),
+        ];
         table.token_under(&settings, name, ec.token(&claims()), expected);
     }
     for (alg, length, expected) in [
@@ -459,8 +550,14 @@ fn unusable_keys(table: &mut Table) {
     ] {
         let key = SigningKey::hmac("k1", &vec![7; length]).with_alg(alg);
         let long = SigningKey::hmac("spare", &[9; 64]).with_alg(alg);
-        let settings = [("ALGORITHMS", alg.to_owned()), ("JWKS", tokens::jwks(&[&key, &long]).to_string())];
-        table.token_under(&settings, format!("{alg} with {length} bytes"), key.token(&claims()), expected);
+        let settings =
+            [("ALGORITHMS", alg.to_owned()), ("JWKS", tokens::jwks(&[&key, &long]).to_string())];
+        table.token_under(
+            &settings,
+            format!("{alg} with {length} bytes"),
+            key.token(&claims()),
+            expected,
+        );
     }
 }
 
@@ -473,7 +570,12 @@ fn keys_of_others(table: &mut Table, honest: &Idp) {
     let no_kid = |key: &SigningKey| key.token_with(&json!({"alg": key.alg()}), &claims());
     table.token("no kid", no_kid(&K1), ALLOW);
     table.token("another key, no kid", no_kid(&other), SIGNATURE);
-    table.token_under(&[("JWKS", tokens::jwks(&[&K1, &k2]).to_string())], "no kid, two keys fit", no_kid(&K1), KEY);
+    table.token_under(
+        &[("JWKS", tokens::jwks(&[&K1, &k2]).to_string())],
+        "no kid, two keys fit",
+        no_kid(&K1),
+        KEY,
+    );
 
     let second = "https://second.example.com";
     let issuers = json!([
@@ -552,7 +654,10 @@ fn encoding(table: &mut Table) {
             ("+ within", format!("{}+{}", &start[1..], end)),
             ("/ within", format!("{}/{}", &start[1..], end)),
             ("fullwidth letter within", format!("{}\u{ff21}{end}", &start[1..])),
-            ("one letter more", format!("{segment}A{}", if segment.len() % 4 == 3 { "A" } else { "AA" })),
+            (
+                "one letter more",
+                format!("{segment}A{}", if segment.len() % 4 == 3 { "A" } else { "AA" }),
+            ),
             ("stray bits", stray_bits(segment)),
             ("cut to an impossible length", segment[..segment.len() / 4 * 4 - 3].to_owned()),
             ("empty", String::new()),
@@ -569,7 +674,8 @@ fn other_forms(table: &mut Table) {
     let (header, payload, signature) = segments(&valid);
     let jwe = b64(r#"{"alg":"RSA-OAEP","enc":"A256GCM","kid":"k1"}"#);
     let flat = json!({"protected": header, "payload": payload, "signature": signature});
-    let general = json!({"payload": payload, "signatures": [{"protected": header, "signature": signature}]});
+    let general =
+        json!({"payload": payload, "signatures": [{"protected": header, "signature": signature}]});
     let wrong = b64("wrong");
     for (name, token) in [
         ("one segment", header.to_owned()),
@@ -622,7 +728,11 @@ fn json_texts(table: &mut Table) {
         ("cty is null", br#"{"alg":"RS256","kid":"k1","cty":null}"#.into()),
     ];
     for (name, header) in headers {
-        table.token(format!("header: {name}"), K1.token_raw(&header, payload.as_bytes()), MALFORMED);
+        table.token(
+            format!("header: {name}"),
+            K1.token_raw(&header, payload.as_bytes()),
+            MALFORMED,
+        );
     }
     for (name, payload) in [
         ("iss twice", format!(r#"{{"iss":"https://evil.example.com",{members}}}"#)),
@@ -633,8 +743,14 @@ fn json_texts(table: &mut Table) {
         ("exp 1e400", format!(r#"{{{},"exp":1e400}}"#, members.replace("\"exp\"", "\"_\""))),
         ("exp NaN", format!(r#"{{{},"exp":NaN}}"#, members.replace("\"exp\"", "\"_\""))),
         ("exp Infinity", format!(r#"{{{},"exp":Infinity}}"#, members.replace("\"exp\"", "\"_\""))),
-        ("exp hexadecimal", format!(r#"{{{},"exp":0xffffffff}}"#, members.replace("\"exp\"", "\"_\""))),
-        ("exp with a leading zero", format!(r#"{{{},"exp":09999999999}}"#, members.replace("\"exp\"", "\"_\""))),
+        (
+            "exp hexadecimal",
+            format!(r#"{{{},"exp":0xffffffff}}"#, members.replace("\"exp\"", "\"_\"")),
+        ),
+        (
+            "exp with a leading zero",
+            format!(r#"{{{},"exp":09999999999}}"#, members.replace("\"exp\"", "\"_\"")),
+        ),
         ("nbf 1e400", format!(r#"{{{},"nbf":1e400}}"#, members.replace("\"nbf\"", "\"_\""))),
         ("nbf NaN", format!(r#"{{{},"nbf":NaN}}"#, members.replace("\"nbf\"", "\"_\""))),
         ("iat 1e400", format!(r#"{{{},"iat":1e400}}"#, members.replace("\"iat\"", "\"_\""))),
@@ -644,10 +760,16 @@ fn json_texts(table: &mut Table) {
         ("array of one claim", r#"["iss"]"#.to_owned()),
         ("string", format!("{payload:?}")),
     ] {
-        table.token(format!("payload: {name}"), K1.token_raw(header, payload.as_bytes()), MALFORMED);
+        table.token(
+            format!("payload: {name}"),
+            K1.token_raw(header, payload.as_bytes()),
+            MALFORMED,
+        );
     }
     let utf16: Vec<u8> = payload.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let deep = |open: &str, close: &str, levels| format!("{}1{}", open.repeat(levels), close.repeat(levels));
+    let deep = |open: &str, close: &str, levels| {
+        format!("{}1{}", open.repeat(levels), close.repeat(levels))
+    };
     for (part, good) in [("header", &header[..]), ("payload", payload.as_bytes())] {
         let body = &good[..good.len() - 1];
         let texts: Vec<(&str, Vec<u8>)> = vec![
@@ -668,9 +790,15 @@ fn json_texts(table: &mut Table) {
             ("single quotes", b"{'alg':'RS256'}".to_vec()),
             ("nothing but space", b"  ".to_vec()),
             ("arrays 200 deep", [body, b",\"x\":", deep("[", "]", 200).as_bytes(), b"}"].concat()),
-            ("objects 1,000 deep", [body, b",\"x\":", deep("{\"x\":", "}", 1000).as_bytes(), b"}"].concat()),
+            (
+                "objects 1,000 deep",
+                [body, b",\"x\":", deep("{\"x\":", "}", 1000).as_bytes(), b"}"].concat(),
+            ),
             ("arrays 10,000 deep, unclosed", "[".repeat(10_000).into()),
-            ("array 10,000 deep in a member, unclosed", [&b"{\"x\":"[..], "[".repeat(10_000).as_bytes()].concat()),
+            (
+                "array 10,000 deep in a member, unclosed",
+                [&b"{\"x\":"[..], "[".repeat(10_000).as_bytes()].concat(),
+            ),
             ("objects 2,000 deep, unclosed", "{\"x\":".repeat(2_000).into()),
         ];
         for (name, text) in texts {
@@ -681,11 +809,20 @@ fn json_texts(table: &mut Table) {
             table.token(format!("{part}: {name}"), token, MALFORMED);
         }
     }
-    let closed =
-        [&payload.as_bytes()[..payload.len() - 1], b",\"x\":", deep("[", "]", 10_000).as_bytes(), b"}"].concat();
+    let closed = [
+        &payload.as_bytes()[..payload.len() - 1],
+        b",\"x\":",
+        deep("[", "]", 10_000).as_bytes(),
+        b"}",
+    ]
+    .concat();
     table.token("payload: arrays 10,000 deep, closed", K1.token_raw(header, &closed), TOO_LONG);
     let spaced = format!("{payload} \r\n\t");
-    table.token("JSON white space around the payload is JSON", K1.token_raw(header, spaced.as_bytes()), ALLOW);
+    table.token(
+        "JSON white space around the payload is JSON",
+        K1.token_raw(header, spaced.as_bytes()),
+        ALLOW,
+    );
 }
 
 fn sizes(table: &mut Table) {
@@ -695,19 +832,31 @@ fn sizes(table: &mut Table) {
         let payload = claims_with(json!({"jti": "", "x": "a".repeat((length - empty) * 3 / 4)}));
         (0..8)
             .map(|more| K1.token(&merged(payload.clone(), json!({"y": "a".repeat(more)}))))
-            .chain((0..16).map(|more| K1.token(&merged(payload.clone(), json!({"jti": "a".repeat(more)})))))
+            .chain(
+                (0..16).map(|more| {
+                    K1.token(&merged(payload.clone(), json!({"jti": "a".repeat(more)})))
+                }),
+            )
             .find(|token| token.len() == length)
     };
-    let longest = (0..4).find_map(|less| of_length(MAX_BYTES - less)).unwrap();
-    assert!(longest.len() + 4 > MAX_BYTES);
+    let longest = (0..4).find_map(|less| of_length(MAX_TOKEN_BYTES - less)).unwrap();
+    assert!(longest.len() + 4 > MAX_TOKEN_BYTES);
     table.token("as long as a token may be", longest.clone(), ALLOW);
-    table.token("one byte longer", "a".repeat(MAX_BYTES + 1), TOO_LONG);
+    table.token("one byte longer", "a".repeat(MAX_TOKEN_BYTES + 1), TOO_LONG);
     for (name, size) in [("1 MiB", 1 << 20), ("6 MiB", 6 << 20)] {
         let payload = claims_with(json!({"x": "a".repeat(size * 3 / 4)}));
         table.token(format!("{name}, signed"), K1.token(&payload), TOO_LONG);
         table.token(format!("{name} of dots"), ".".repeat(size), TOO_LONG);
-        table.token(format!("{name} of open brackets"), format!("{}.e30.AA", b64("[".repeat(size))), TOO_LONG);
-        table.token(format!("{name} of signature"), format!("{longest}{}", "A".repeat(size)), TOO_LONG);
+        table.token(
+            format!("{name} of open brackets"),
+            format!("{}.e30.AA", b64("[".repeat(size))),
+            TOO_LONG,
+        );
+        table.token(
+            format!("{name} of signature"),
+            format!("{longest}{}", "A".repeat(size)),
+            TOO_LONG,
+        );
         table.event(format!("{name} of spaces"), event(&" ".repeat(size)), "token_missing");
         table.event(format!("{name} without a scheme"), event(&"a".repeat(size)), TOO_LONG);
     }
@@ -715,9 +864,21 @@ fn sizes(table: &mut Table) {
 
 fn headers(table: &mut Table) {
     table.group("`crit`, `b64`, `zip`, `typ`");
-    let with =
-        |changes: Value| K1.token_with(&merged(json!({"alg": "RS256", "kid": "k1", "typ": "JWT"}), changes), &claims());
-    for crit in [json!(["exp"]), json!([]), json!("exp"), json!(null), json!(["b64"]), json!(["alg"]), json!([1])] {
+    let with = |changes: Value| {
+        K1.token_with(
+            &merged(json!({"alg": "RS256", "kid": "k1", "typ": "JWT"}), changes),
+            &claims(),
+        )
+    };
+    for crit in [
+        json!(["exp"]),
+        json!([]),
+        json!("exp"),
+        json!(null),
+        json!(["b64"]),
+        json!(["alg"]),
+        json!([1]),
+    ] {
         table.token(format!("crit {crit}"), with(json!({"crit": crit})), CRITICAL);
     }
     for b64 in [json!(false), json!(true), json!(null), json!("false")] {
@@ -727,7 +888,17 @@ fn headers(table: &mut Table) {
     for zip in [json!("DEF"), json!("GZ"), json!(null), json!(1)] {
         table.token(format!("zip {zip}"), with(json!({"zip": zip})), MALFORMED);
     }
-    for typ in ["JWE", "JOSE", "JOSE+JSON", "secevent+jwt", "logout+jwt", "dpop+jwt", "at+jwt ", "", "text/jwt"] {
+    for typ in [
+        "JWE",
+        "JOSE",
+        "JOSE+JSON",
+        "secevent+jwt",
+        "logout+jwt",
+        "dpop+jwt",
+        "at+jwt ",
+        "",
+        "text/jwt",
+    ] {
         table.token(format!("typ {typ:?}"), with(json!({"typ": typ})), TYPE);
     }
     for typ in ["jwt", "AT+JWT", "application/at+jwt"] {
@@ -923,12 +1094,24 @@ fn hostile_key_ids() -> Vec<String> {
 fn key_ids(table: &mut Table) {
     table.group("hostile `kid`");
     for kid in hostile_key_ids() {
-        table.token(format!("kid {kid:.40?}"), K1.token_with(&json!({"alg": "RS256", "kid": kid}), &claims()), KEY);
+        table.token(
+            format!("kid {kid:.40?}"),
+            K1.token_with(&json!({"alg": "RS256", "kid": kid}), &claims()),
+            KEY,
+        );
     }
     let kid = "k".repeat(64 * 1024);
-    table.token("kid of 64 KiB", K1.token_with(&json!({"alg": "RS256", "kid": kid}), &claims()), TOO_LONG);
+    table.token(
+        "kid of 64 KiB",
+        K1.token_with(&json!({"alg": "RS256", "kid": kid}), &claims()),
+        TOO_LONG,
+    );
     for kid in [json!(null), json!(1), json!(true), json!(["k1"]), json!({"kid": "k1"})] {
-        table.token(format!("kid {kid}"), K1.token_with(&json!({"alg": "RS256", "kid": kid}), &claims()), MALFORMED);
+        table.token(
+            format!("kid {kid}"),
+            K1.token_with(&json!({"alg": "RS256", "kid": kid}), &claims()),
+            MALFORMED,
+        );
     }
 }
 
@@ -962,14 +1145,19 @@ fn credentials(table: &mut Table) {
         table.event(format!("{:.24?}", header.replace(&token, "TOKEN")), event(&header), expected);
     }
     for value in [json!([token]), json!({"Bearer": token}), json!(5), json!(true)] {
-        let event = json!({"type": "TOKEN", "authorizationToken": value, "methodArn": arn}).to_string();
+        let event =
+            json!({"type": "TOKEN", "authorizationToken": value, "methodArn": arn}).to_string();
         table.event(format!("authorizationToken is {value:.12}"), event, EVENT);
     }
     let bad = SigningKey::rsa_other("k1", 1).token(&claims());
     let (good, bad) = (format!("Bearer {token}"), format!("Bearer {bad}"));
     for (name, members, expected) in [
         ("one header", json!({"headers": {"AUTHORIZATION": good}}), ALLOW),
-        ("two headers by case", json!({"headers": {"Authorization": good, "authorization": bad}}), MALFORMED),
+        (
+            "two headers by case",
+            json!({"headers": {"Authorization": good, "authorization": bad}}),
+            MALFORMED,
+        ),
         ("two values", json!({"multiValueHeaders": {"Authorization": [bad, good]}}), MALFORMED),
         (
             "the two maps differ",
@@ -977,16 +1165,31 @@ fn credentials(table: &mut Table) {
             MALFORMED,
         ),
         ("a header not asked for", json!({"headers": {"X-Authorization": good}}), "token_missing"),
-        ("a query parameter not asked for", json!({"queryStringParameters": {"token": token}}), "token_missing"),
-        ("a cookie not asked for", json!({"headers": {"Cookie": format!("token={token}")}}), "token_missing"),
+        (
+            "a query parameter not asked for",
+            json!({"queryStringParameters": {"token": token}}),
+            "token_missing",
+        ),
+        (
+            "a cookie not asked for",
+            json!({"headers": {"Cookie": format!("token={token}")}}),
+            "token_missing",
+        ),
         ("headers are an array", json!({"headers": [good]}), "token_missing"),
-        ("the value is an object", json!({"headers": {"Authorization": {"0": good}}}), "token_missing"),
+        (
+            "the value is an object",
+            json!({"headers": {"Authorization": {"0": good}}}),
+            "token_missing",
+        ),
     ] {
         let event = merged(json!({"type": "REQUEST", "methodArn": arn}), members).to_string();
         table.event(name, event, expected);
     }
-    let deep =
-        format!(r#"{{"type":"REQUEST","methodArn":"{arn}","headers":{}1{}}}"#, "[".repeat(50_000), "]".repeat(50_000));
+    let deep = format!(
+        r#"{{"type":"REQUEST","methodArn":"{arn}","headers":{}1{}}}"#,
+        "[".repeat(50_000),
+        "]".repeat(50_000)
+    );
     table.event("headers 50,000 deep", deep, "token_missing");
 }
 
@@ -998,7 +1201,10 @@ fn events(table: &mut Table) {
         ("nothing", String::new()),
         ("null", "null".to_owned()),
         ("array", format!("[{}]", event(&bearer))),
-        ("array in the order of the members", json!(["TOKEN", null, arn, null, bearer]).to_string()),
+        (
+            "array in the order of the members",
+            json!(["TOKEN", null, arn, null, bearer]).to_string(),
+        ),
         ("number", "7".to_owned()),
         ("unclosed", event(&bearer)[..200].to_owned()),
         ("byte order mark", format!("\u{feff}{}", event(&bearer))),
@@ -1006,9 +1212,15 @@ fn events(table: &mut Table) {
         ("10,000 deep", "[".repeat(10_000)),
         ("10,000 deep in an object", "{\"type\":".repeat(10_000)),
         ("type twice", event(&bearer).replacen('{', "{\"type\":\"TOKEN\",", 1)),
-        ("methodArn twice", event(&bearer).replacen('{', &format!("{{\"methodArn\":\"{arn}\","), 1)),
+        (
+            "methodArn twice",
+            event(&bearer).replacen('{', &format!("{{\"methodArn\":\"{arn}\","), 1),
+        ),
         ("no type", json!({"authorizationToken": bearer, "methodArn": arn}).to_string()),
-        ("type in lower case", json!({"type": "token", "authorizationToken": bearer, "methodArn": arn}).to_string()),
+        (
+            "type in lower case",
+            json!({"type": "token", "authorizationToken": bearer, "methodArn": arn}).to_string(),
+        ),
         ("no ARN", json!({"type": "TOKEN", "authorizationToken": bearer}).to_string()),
         (
             "ARN under the other name",
@@ -1018,7 +1230,8 @@ fn events(table: &mut Table) {
         table.event(name, event, EVENT);
     }
     for arn in hostile_arns() {
-        let event = json!({"type": "TOKEN", "authorizationToken": bearer, "methodArn": arn}).to_string();
+        let event =
+            json!({"type": "TOKEN", "authorizationToken": bearer, "methodArn": arn}).to_string();
         table.event(format!("ARN {arn:.60?}"), event, EVENT);
     }
 }
@@ -1135,8 +1348,7 @@ fn no_byte_of_the_request_changes_the_policy_of_a_token() {
                 "headers": {"Authorization": format!("Bearer {token}")}})
         }),
     ];
-    let routes =
-        r#"{"GET /pets": ["pets:read"], "ANY /pets/{id}": ["pets:write"], "ANY /admin/*": ["admin"], "$connect": []}"#;
+    let routes = r#"{"GET /pets": ["pets:read"], "ANY /pets/{id}": ["pets:write"], "ANY /admin/*": ["admin"], "$connect": []}"#;
     for settings in [vec![], vec![("ROUTES", routes.to_owned())]] {
         let authorizer = Table::new().authorizer(&settings);
         for (kind, event) in kinds {
@@ -1149,8 +1361,14 @@ fn no_byte_of_the_request_changes_the_policy_of_a_token() {
             for route in hostile_routes() {
                 // With routes, a connection is decided by its own route, and this is none in the table.
                 let refused = r#""context":{"reason":"insufficient_scope"}}"#;
-                let is_refused = kind == "WebSocket" && !settings.is_empty() && answer(&route).ends_with(refused);
-                assert!(is_refused || answer(&route) == plain, "{kind}: {route:?}: {}", answer(&route));
+                let is_refused = kind == "WebSocket"
+                    && !settings.is_empty()
+                    && answer(&route).ends_with(refused);
+                assert!(
+                    is_refused || answer(&route) == plain,
+                    "{kind}: {route:?}: {}",
+                    answer(&route)
+                );
             }
         }
     }
@@ -1163,26 +1381,41 @@ fn no_request_forges_a_log_line() {
     let mut events: Vec<String> = Vec::new();
     for kid in hostile_key_ids() {
         events.push(bearer(&K1.token_with(&json!({"alg": "RS256", "kid": kid}), &claims())));
-        events.push(bearer(&K1.token_with(&json!({"alg": "RS256", "kid": "k1"}), &claims_with(json!({"iss": kid})))));
+        events.push(bearer(
+            &K1.token_with(
+                &json!({"alg": "RS256", "kid": "k1"}),
+                &claims_with(json!({"iss": kid})),
+            ),
+        ));
         events.push(bearer(&K1.token_with(&json!({"alg": kid, "kid": "k1"}), &claims())));
     }
     for (route, is_right) in hostile_routes().iter().zip([true, false].into_iter().cycle()) {
         let arn = format!("{STAGE}/{route}");
         let token = if is_right { format!("Bearer {}", good()) } else { format!("Bearer {route}") };
-        events.push(json!({"type": "TOKEN", "authorizationToken": token, "methodArn": arn}).to_string());
+        events.push(
+            json!({"type": "TOKEN", "authorizationToken": token, "methodArn": arn}).to_string(),
+        );
     }
     for arn in hostile_arns() {
-        events.push(json!({"type": "TOKEN", "authorizationToken": good(), "methodArn": arn}).to_string());
+        events.push(
+            json!({"type": "TOKEN", "authorizationToken": good(), "methodArn": arn}).to_string(),
+        );
     }
     for format in ["JSON", "TEXT"] {
-        let settings = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("JWKS", &jwks), ("AWS_LAMBDA_LOG_FORMAT", format)];
+        let settings = [
+            ("ISSUER", ISSUER),
+            ("AUDIENCE", AUDIENCE),
+            ("JWKS", &jwks),
+            ("AWS_LAMBDA_LOG_FORMAT", format),
+        ];
         let lambda = Lambda::spawn(Path::new(env!("CARGO_BIN_EXE_token-authorizer")), &settings);
         events.iter().for_each(|event| drop(lambda.invoke(event)));
         // The line of a decision is written after its answer.
         let lines = || -> Vec<String> { lambda.output().lines().map(str::to_owned).collect() };
         let is_decision = |line: &str| match format {
             "JSON" => {
-                let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line:?}"));
+                let line: Value =
+                    serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line:?}"));
                 assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
                 line.get("decision").is_some()
             }
@@ -1197,8 +1430,15 @@ fn no_request_forges_a_log_line() {
         }
         let lines = lines();
         assert_eq!(lines.iter().filter(|line| written(line)).count(), events.len(), "{format}");
-        assert_eq!(lines.len(), events.len() + 1, "{format}: one line for each decision, and `configured`");
-        assert!(lines.iter().all(|line| line.len() < 4096 && !line.contains(|c: char| c.is_control())), "{format}");
+        assert_eq!(
+            lines.len(),
+            events.len() + 1,
+            "{format}: one line for each decision, and `configured`"
+        );
+        assert!(
+            lines.iter().all(|line| line.len() < 4096 && !line.contains(|c: char| c.is_control())),
+            "{format}"
+        );
     }
 }
 
@@ -1241,15 +1481,25 @@ impl Table {
     }
 
     fn event(&mut self, name: impl Into<String>, event: String, expected: &'static str) {
-        self.attacks.push(Attack { group: self.group, name: name.into(), settings: vec![], event, expected });
+        self.attacks.push(Attack {
+            group: self.group,
+            name: name.into(),
+            settings: vec![],
+            event,
+            expected,
+        });
     }
 
     /// With these settings in place of the usual ones.
     fn authorizer(&self, settings: &[(&'static str, String)]) -> Local {
-        let usual = [("ISSUER", ISSUER.to_owned()), ("AUDIENCE", AUDIENCE.to_owned()), ("JWKS", set(&[&K1.jwk()]))];
+        let usual = [
+            ("ISSUER", ISSUER.to_owned()),
+            ("AUDIENCE", AUDIENCE.to_owned()),
+            ("JWKS", set(&[&K1.jwk()])),
+        ];
         let all: BTreeMap<_, _> = usual.into_iter().chain(settings.iter().cloned()).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let config = Config::read(|name| all.get(name).cloned()).unwrap();
+        let config = Config::read(&all.iter().collect()).unwrap();
         let authorizer = {
             let _context = runtime.enter();
             Authorizer::new(config)
@@ -1261,17 +1511,28 @@ impl Table {
         let mut wrong = Vec::new();
         let mut authorizers: BTreeMap<&[(&str, String)], Local> = BTreeMap::new();
         for attack in &self.attacks {
-            let authorizer = authorizers.entry(&attack.settings).or_insert_with(|| self.authorizer(&attack.settings));
+            let authorizer = authorizers
+                .entry(&attack.settings)
+                .or_insert_with(|| self.authorizer(&attack.settings));
             let answer = authorizer.answer(&attack.event);
             let said = said(&answer);
             if said != attack.expected {
-                wrong.push(format!("{}: {}: {said}, not {}", attack.group, attack.name, attack.expected));
+                wrong.push(format!(
+                    "{}: {}: {said}, not {}",
+                    attack.group, attack.name, attack.expected
+                ));
             }
             authorizer.assert_explained(attack);
             let text = answer.unwrap_or_else(|failure| format!("{failure:?}"));
             assert!(!leaks(&attack.event, &text), "{}: {}: {text}", attack.group, attack.name);
         }
-        assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), self.attacks.len(), wrong.join("\n"));
+        assert!(
+            wrong.is_empty(),
+            "{} of {}:\n{}",
+            wrong.len(),
+            self.attacks.len(),
+            wrong.join("\n")
+        );
     }
 
     /// `docs/security.md` lists the groups with their rows and reasons.
@@ -1314,7 +1575,8 @@ impl Local {
         let Attack { group, name, event, expected, .. } = attack;
         let decision = self.runtime.block_on(self.authorizer.decide(event));
         let seen = self.authorizer.explain(&decision);
-        let failed: Vec<_> = seen.steps.iter().filter(|step| step.state == StepState::Failed).collect();
+        let failed: Vec<_> =
+            seen.steps.iter().filter(|step| step.state == StepState::Failed).collect();
         match Reason::ALL.iter().find(|reason| reason.code() == *expected) {
             Some(reason) => assert_eq!(failed[0].reason, *reason, "{group}: {name}"),
             None => assert!(failed.is_empty(), "{group}: {name}"),
@@ -1322,8 +1584,8 @@ impl Local {
         assert!(failed.len() <= 1, "{group}: {name}");
         let claims = seen.token.as_ref().filter(|_| seen.is_verified).map(|(_, claims)| claims);
         for step in &seen.steps {
-            let is_before =
-                failed.is_empty() && *expected != EVENT || failed.iter().any(|failed| step.reason < failed.reason);
+            let is_before = failed.is_empty() && *expected != EVENT
+                || failed.iter().any(|failed| step.reason < failed.reason);
             let is_reached = !matches!(step.state, StepState::NotReached);
             assert_eq!(
                 is_reached,
@@ -1336,13 +1598,19 @@ impl Local {
                 Reason::TokenNotYetValid => claims.is_some_and(|claims| claims["nbf"].is_number()),
                 Reason::AudienceMismatch => claims.is_some_and(|claims| {
                     let is_text = |value: &Value| value.is_string();
-                    is_text(&claims["aud"]) || claims["aud"].as_array().is_some_and(|all| all.iter().all(is_text))
+                    is_text(&claims["aud"])
+                        || claims["aud"].as_array().is_some_and(|all| all.iter().all(is_text))
                 }),
                 Reason::InsufficientScope => false,
                 _ => true,
             };
             let is_ok = step.state == StepState::Passed;
-            assert_eq!(is_ok, is_before && has_something, "{group}: {name}: {}", step.reason.code());
+            assert_eq!(
+                is_ok,
+                is_before && has_something,
+                "{group}: {name}: {}",
+                step.reason.code()
+            );
         }
     }
 }
@@ -1378,7 +1646,8 @@ fn leaks(event: &str, answer: &str) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let own = format!("{STAGE} {ISSUER} {AUDIENCE} authorizationToken awslambda event_unsupported");
     let words = answer.as_bytes().split(|byte| !is_part(byte));
-    let mut pieces = words.flat_map(|word| word.windows(PIECE)).map(|piece| str::from_utf8(piece).unwrap());
+    let mut pieces =
+        words.flat_map(|word| word.windows(PIECE)).map(|piece| str::from_utf8(piece).unwrap());
     pieces.any(|piece| event.contains(piece) && !own.contains(piece))
 }
 
@@ -1422,7 +1691,10 @@ fn pem(label: &str, der: &[u8]) -> String {
     use base64::Engine as _;
     let text = base64::engine::general_purpose::STANDARD.encode(der);
     let lines = text.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap());
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.collect::<Vec<_>>().join("\n"))
+    format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        lines.collect::<Vec<_>>().join("\n")
+    )
 }
 
 /// The same bytes to a lenient decoder: the bits after the last byte are not zero.
@@ -1451,7 +1723,8 @@ impl RawKey {
     }
 
     fn power(&self, block: &[u8]) -> Vec<u8> {
-        let power = BigUint::from_bytes_be(block).modpow(&self.exponent, &self.modulus).to_bytes_be();
+        let power =
+            BigUint::from_bytes_be(block).modpow(&self.exponent, &self.modulus).to_bytes_be();
         [vec![0; 256 - power.len()], power].concat()
     }
 

@@ -5,8 +5,6 @@
 #[path = "../examples/explain/main.rs"]
 mod explain;
 
-use std::collections::HashMap;
-
 use explain::common::Environment;
 use explain::common::support::tokens::{self, SigningKey};
 use serde_json::{Value, json};
@@ -25,8 +23,13 @@ impl Trusted {
     fn new(settings: &[(&'static str, &str)]) -> Self {
         let key = SigningKey::es256("k1");
         let jwks = tokens::jwks(&[&key]).to_string();
-        let basic = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("ALGORITHMS", "ES256"), ("JWKS", &jwks)];
-        let settings = basic.iter().chain(settings).map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let basic =
+            [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("ALGORITHMS", "ES256"), ("JWKS", &jwks)];
+        let settings = basic
+            .iter()
+            .chain(settings)
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect();
         Self { key, settings }
     }
 
@@ -45,7 +48,11 @@ impl Trusted {
     }
 }
 
-async fn run(settings: &[(&'static str, String)], arguments: &[&str], input: &str) -> Result<String, String> {
+async fn run(
+    settings: &[(&'static str, String)],
+    arguments: &[&str],
+    input: &str,
+) -> Result<String, String> {
     explained(settings, arguments, input).await.map(|explained| explained.page)
 }
 
@@ -54,8 +61,7 @@ async fn explained(
     arguments: &[&str],
     input: &str,
 ) -> Result<explain::Explained, String> {
-    let settings: HashMap<_, _> = settings.iter().cloned().collect();
-    let environment = Environment::of(move |name| settings.get(name).cloned());
+    let environment = Environment::of(settings.iter().cloned());
     let arguments: Vec<_> = arguments.iter().copied().map(str::to_owned).collect();
     explain::explain(&arguments, input.as_bytes(), &environment, false).await
 }
@@ -85,8 +91,16 @@ async fn the_refusing_step_is_shown_with_those_before_and_after() {
     for (token, reason, found) in [
         (trusted.token(json!({"exp": hour_ago})), Reason::TokenExpired, " s ago"),
         (forged, Reason::SignatureInvalid, "claims, which no key has vouched for"),
-        (trusted.token(json!({"aud": "https://cats.example.com"})), Reason::AudienceMismatch, "cats"),
-        (trusted.token(json!({"iss": "https://example.com"})), Reason::IssuerUntrusted, r#""https://example.com""#),
+        (
+            trusted.token(json!({"aud": "https://cats.example.com"})),
+            Reason::AudienceMismatch,
+            "cats",
+        ),
+        (
+            trusted.token(json!({"iss": "https://example.com"})),
+            Reason::IssuerUntrusted,
+            r#""https://example.com""#,
+        ),
         (trusted.token(json!({"sub": null})), Reason::ClaimMissing, "claim `sub`"),
         ("a.b".to_owned(), Reason::TokenMalformed, "not three segments"),
         (" ".to_owned(), Reason::TokenMissing, "nothing"),
@@ -108,12 +122,16 @@ async fn the_refusing_step_is_shown_with_those_before_and_after() {
 
 #[tokio::test]
 async fn requests_are_decided_by_the_policy() {
-    let routes = r#"{"GET /pets": ["pets:read"], "ANY /admin/{proxy+}": ["admin"], "POST /pets": []}"#;
+    let routes =
+        r#"{"GET /pets": ["pets:read"], "ANY /admin/{proxy+}": ["admin"], "POST /pets": []}"#;
     let trusted = Trusted::new(&[("ROUTES", routes)]);
     let token = trusted.token(json!({}));
     let every_step = trusted.explain(&[&token]).await;
     assert!(marks(&every_step).iter().all(|(mark, _)| *mark == "ok"), "{every_step}");
-    assert_eq!(verdicts(&every_step), ["closed ANY /admin/{proxy+}", "open GET /pets", "open POST /pets"]);
+    assert_eq!(
+        verdicts(&every_step),
+        ["closed ANY /admin/{proxy+}", "open GET /pets", "open POST /pets"]
+    );
     let asked = [&token, "GET", "/pets", "DELETE /pets", "$connect", "ANY /pets"];
     assert_eq!(
         verdicts(&trusted.explain(&asked).await),
@@ -134,8 +152,13 @@ async fn requests_are_decided_by_the_policy() {
 
 /// What the page says about requests, without the reasons.
 fn verdicts(page: &str) -> Vec<String> {
-    let lines = page.lines().map(str::trim).filter(|line| line.starts_with("open ") || line.starts_with("closed "));
-    let verdicts = lines.map(|line| line.split("  (").next().unwrap().split_whitespace().collect::<Vec<_>>().join(" "));
+    let lines = page
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("open ") || line.starts_with("closed "));
+    let verdicts = lines.map(|line| {
+        line.split("  (").next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+    });
     verdicts.collect()
 }
 
@@ -190,7 +213,10 @@ async fn refusal_unauthorized_has_its_reason_all_the_same() {
     let page = trusted.explain(&[&trusted.token(json!({"exp": 1}))]).await;
     assert!(page.contains("Deny: token_expired") && page.contains("answers 401"), "{page}");
     let page = trusted.explain(&[&trusted.token(json!({"scope": "none"}))]).await;
-    assert!(page.contains("Deny: insufficient_scope (scope `pets:read`)") && !page.contains("401"), "{page}");
+    assert!(
+        page.contains("Deny: insufficient_scope (scope `pets:read`)") && !page.contains("401"),
+        "{page}"
+    );
 }
 
 #[tokio::test]
@@ -216,7 +242,9 @@ async fn each_issuer_is_explained_by_its_own_settings() {
 #[tokio::test]
 async fn nothing_in_a_token_drives_the_terminal() {
     let trusted = Trusted::new(&[]);
-    let page = trusted.explain(&[&trusted.token(json!({"sub": "\u{1b}[31m\u{9b}\u{202e}\u{7f}", "jti": "é\n"}))]).await;
+    let page = trusted
+        .explain(&[&trusted.token(json!({"sub": "\u{1b}[31m\u{9b}\u{202e}\u{7f}", "jti": "é\n"}))])
+        .await;
     assert!(page.chars().all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'), "{page:?}");
     assert!(page.contains("é\\n"), "{page}");
 }
@@ -240,7 +268,10 @@ async fn a_verdict_can_be_expected() {
         assert_eq!(explained.is_expected, is_expected, "{word}: {}", explained.page);
     }
     let error = run(&trusted.settings, &["--expect", "alow", &good], "").await.unwrap_err();
-    assert!(error.starts_with("--expect: want `allow`, `deny` or a reason: token_missing "), "{error}");
+    assert!(
+        error.starts_with("--expect: want `allow`, `deny` or a reason: token_missing "),
+        "{error}"
+    );
     assert!(run(&trusted.settings, &["--help"], "").await.unwrap().starts_with("usage: "));
 }
 
@@ -252,7 +283,11 @@ async fn a_check_that_had_nothing_to_look_at_is_not_ok() {
     for step in ["token_expired", "token_not_yet_valid"] {
         assert!(marks.contains(&("n/a", step)), "{page}");
     }
-    assert!(marks.contains(&("ok", "audience_mismatch")) && marks.contains(&("REFUSED", "claim_invalid")), "{page}");
+    assert!(
+        marks.contains(&("ok", "audience_mismatch"))
+            && marks.contains(&("REFUSED", "claim_invalid")),
+        "{page}"
+    );
     let arn = "arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b/dev/GET/pets";
     let event = json!({
         "type": "REQUEST", "methodArn": arn, "headers": {"Authorization": " "},
@@ -260,7 +295,9 @@ async fn a_check_that_had_nothing_to_look_at_is_not_ok() {
     });
     let page = trusted.explain(&[&event.to_string()]).await;
     assert!(
-        page.contains("in query:token") && page.contains("  Allow\n") && page.contains("open   GET /pets\n"),
+        page.contains("in query:token")
+            && page.contains("  Allow\n")
+            && page.contains("open   GET /pets\n"),
         "{page}"
     );
 }
@@ -285,10 +322,11 @@ async fn what_is_wrong_is_said_without_an_echo() {
 #[tokio::test]
 async fn colour_only_adds_colour() {
     let trusted = Trusted::new(&[]);
-    let settings: HashMap<_, _> = trusted.settings.iter().cloned().collect();
-    let environment = Environment::of(move |name| settings.get(name).cloned());
+    let environment = Environment::of(trusted.settings.iter().cloned());
     let arguments = [trusted.token(json!({"iss": "https://example.com"}))];
-    let page = async |colour| explain::explain(&arguments, &[][..], &environment, colour).await.unwrap().page;
+    let page = async |colour| {
+        explain::explain(&arguments, &[][..], &environment, colour).await.unwrap().page
+    };
     let (plain, coloured) = (page(false).await, page(true).await);
     assert!(!plain.contains('\u{1b}') && coloured.contains("\u{1b}[31m"));
     let (first, rest) = coloured.split_once("\u{1b}[").unwrap();

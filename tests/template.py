@@ -35,6 +35,25 @@ assert parameters["Architecture"]["AllowedValues"] == ["arm64", "x86_64"]
 assert function["CodeUri"] == "target/lambda/token-authorizer/bootstrap.zip"
 assert {"ISSUER", "AUDIENCE", "JWKS_URI"} <= function["Environment"]["Variables"].keys()
 
+# Nothing but its own log, and no policy that SAM would add to a role of its own making.
+assert function["Role"] == {"GetAtt": "AuthorizerRole.Arn"} and "Policies" not in function
+role = resource["AuthorizerRole"]
+assert "ManagedPolicyArns" not in role
+[policy] = role["Policies"]
+[statement] = policy["PolicyDocument"]["Statement"]
+assert statement == {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                     "Resource": {"GetAtt": "AuthorizerLogs.Arn"}}
+[trust] = role["AssumeRolePolicyDocument"]["Statement"]
+assert trust["Principal"] == {"Service": "lambda.amazonaws.com"} and trust["Action"] == "sts:AssumeRole"
+
+# A changed parameter reaches the stage, and nobody can make the function run as often as he likes.
+assert api["AlwaysDeploy"] is True
+assert api["MethodSettings"] == [{"ResourcePath": "/*", "HttpMethod": "*",
+                                  "ThrottlingRateLimit": {"Ref": "RequestsPerSecond"},
+                                  "ThrottlingBurstLimit": {"Ref": "RequestBurst"}}]
+for name in ("RequestsPerSecond", "RequestBurst"):
+    assert parameters[name]["Type"] == "Number" and parameters[name]["Default"] >= 100
+
 auth = api["Auth"]
 authorizer = auth["Authorizers"][auth["DefaultAuthorizer"]]
 assert authorizer["FunctionPayloadType"] == "TOKEN"

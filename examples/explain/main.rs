@@ -24,9 +24,13 @@ use common::support::iam;
 use common::support::tokens;
 use page::{Page, plain};
 use serde_json::{Value, json};
-use token_authorizer::{Authorizer, Config, Explanation, Failure, Obstacle, Reason, Verdict};
+use token_authorizer::{
+    Authorizer, Config, DecidedBy, EntryReport, Explanation, Failure, Obstacle, Reason,
+    TableReport, Verdict,
+};
 
-const USAGE: &str = "usage: cargo run --example explain -- [--expect WORD] TOKEN_OR_EVENT [VERB /path ...]
+const USAGE: &str =
+    "usage: cargo run --example explain -- [--expect WORD] TOKEN_OR_EVENT [VERB /path ...]
 TOKEN_OR_EVENT: a token, a file with a token or an event, or - for standard input
 VERB /path:     requests to decide; without any, the event's own and the entries of ROUTES
 --expect WORD:  exit with 0 if the verdict is `allow`, `deny` or this reason, and with 1 if not
@@ -46,7 +50,8 @@ pub(crate) struct Explained {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let colour = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colour =
+        io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let arguments: Vec<String> = env::args().skip(1).collect();
     match explain(&arguments, io::stdin(), &Environment::read(), colour).await {
         Ok(Explained { page, is_expected }) => {
@@ -78,8 +83,9 @@ pub(crate) async fn explain(
     let event = event(text.trim());
 
     // Nothing is to be counted.
-    let telling = |name: &str| environment.variable(name).filter(|_| name != "METRICS_NAMESPACE");
-    let authorizer = Authorizer::new(Config::read(telling).map_err(|problems| problems.to_string())?);
+    let telling = environment.with(&[("METRICS_NAMESPACE", "")]);
+    let config = Config::read(&telling).map_err(|problems| problems.to_string())?;
+    let authorizer = Authorizer::new(config);
     authorizer.prefetch().await;
     let mut decision = authorizer.decide(&event).await;
     let answer = authorizer.answer(&mut decision);
@@ -87,13 +93,18 @@ pub(crate) async fn explain(
 
     let mut page = Page::new(colour);
     if let Some(issuer) = environment.local_issuer() {
-        page.note(&format!("no ISSUER is set: {issuer} stands in, on this machine, until this program ends"));
+        page.note(&format!(
+            "no ISSUER is set: {issuer} stands in, on this machine, until this program ends"
+        ));
     }
     show_token(&mut page, &seen);
     show_keys(&mut page, &seen);
     show_steps(&mut page, &seen, &decision.verdict);
-    let answer = answer.as_ref().map(|answer| serde_json::from_str::<Value>(answer.get()).unwrap_or_default());
+    let answer = answer
+        .as_ref()
+        .map(|answer| serde_json::from_str::<Value>(answer.get()).unwrap_or_default());
     show_answer(&mut page, &seen, &decision.verdict, answer.as_ref().map_err(|failure| *failure));
+    show_entries(&mut page, seen.table.as_ref());
     let requests = requests_of(&seen, &asked, subject_is_event(&text));
     show_requests(&mut page, &seen, answer.as_ref().ok(), &requests);
     let is_expected = expected.is_none_or(|expected| is_as(&decision.verdict, &expected));
@@ -114,8 +125,10 @@ fn expectation(arguments: &[String]) -> Result<(Option<String>, Vec<String>), St
             others.push(argument.clone());
         }
     }
-    let codes = || Reason::ALL.map(Reason::code).into_iter().chain(Obstacle::ALL.map(Obstacle::code));
-    let is_known = |word: &String| word == "allow" || word == "deny" || codes().any(|code| code == word);
+    let codes =
+        || Reason::ALL.map(Reason::code).into_iter().chain(Obstacle::ALL.map(Obstacle::code));
+    let is_known =
+        |word: &String| word == "allow" || word == "deny" || codes().any(|code| code == word);
     match &expected {
         Some(word) if !is_known(word) => {
             let codes: Vec<_> = codes().collect();
@@ -147,8 +160,13 @@ fn event(text: &str) -> String {
     if subject_is_event(text) {
         return text.to_owned();
     }
-    let credential = if text.is_empty() || text.contains(' ') { text.to_owned() } else { format!("Bearer {text}") };
-    json!({"type": "TOKEN", "authorizationToken": credential, "methodArn": format!("{STAGE}/GET/")}).to_string()
+    let credential = if text.is_empty() || text.contains(' ') {
+        text.to_owned()
+    } else {
+        format!("Bearer {text}")
+    };
+    json!({"type": "TOKEN", "authorizationToken": credential, "methodArn": format!("{STAGE}/GET/")})
+        .to_string()
 }
 
 fn subject_is_event(text: &str) -> bool {
@@ -162,13 +180,16 @@ fn asked(arguments: &[String]) -> Result<Vec<String>, String> {
     while let Some(word) = words.next() {
         match (word, words.clone().next()) {
             ("$connect", _) => requests.push(word.to_owned()),
-            (verb, Some(path)) if (VERBS.contains(&verb) || verb == "ANY") && path.starts_with('/') => {
+            (verb, Some(path))
+                if (VERBS.contains(&verb) || verb == "ANY") && path.starts_with('/') =>
+            {
                 requests.push(format!("{verb} {path}"));
                 words.next();
             }
             // Not quoted: what stands in the wrong place may be a token.
             _ => {
-                let problem = "a request is `VERB /path`, with the verb in upper case, or `$connect`";
+                let problem =
+                    "a request is `VERB /path`, with the verb in upper case, or `$connect`";
                 return Err(format!("{problem}\n{USAGE}"));
             }
         }
@@ -176,20 +197,25 @@ fn asked(arguments: &[String]) -> Result<Vec<String>, String> {
     Ok(requests)
 }
 
-fn show_token(page: &mut Page, seen: &Explanation) {
+fn show_token(page: &mut Page, seen: &Explanation<'_>) {
     page.heading("Token");
     match (&seen.place, &seen.token) {
         (None, _) => page.line("none was found"),
-        (Some(place), None) => page.line(&plain(&format!("in {place}, and cannot be read: see the steps"))),
+        (Some(place), None) => {
+            page.line(&plain(&format!("in {place}, and cannot be read: see the steps")))
+        }
         (Some(_), Some((header, payload))) => {
             page.json("header", header);
-            page.json(if seen.is_verified { "claims" } else { "claims, which no key has vouched for" }, payload);
+            page.json(
+                if seen.is_verified { "claims" } else { "claims, which no key has vouched for" },
+                payload,
+            );
             page.note("The signature is not shown.");
         }
     }
 }
 
-fn show_keys(page: &mut Page, seen: &Explanation) {
+fn show_keys(page: &mut Page, seen: &Explanation<'_>) {
     page.heading("Keys");
     let Some((issuer, usable, last_failure)) = &seen.keys else {
         return page.line("none were looked for");
@@ -200,7 +226,7 @@ fn show_keys(page: &mut Page, seen: &Explanation) {
     }
 }
 
-fn show_steps(page: &mut Page, seen: &Explanation, verdict: &Verdict) {
+fn show_steps(page: &mut Page, seen: &Explanation<'_>, verdict: &Verdict) {
     page.heading("Steps");
     if matches!(verdict, Verdict::Undecided(fault) if fault.obstacle != Obstacle::KeysUnavailable) {
         return page.line("none: see the answer");
@@ -209,13 +235,24 @@ fn show_steps(page: &mut Page, seen: &Explanation, verdict: &Verdict) {
     seen.steps.iter().for_each(|step| page.step(step));
 }
 
-fn show_answer(page: &mut Page, seen: &Explanation, verdict: &Verdict, answer: Result<&Value, &Failure>) {
+fn show_answer(
+    page: &mut Page,
+    seen: &Explanation<'_>,
+    verdict: &Verdict,
+    answer: Result<&Value, &Failure>,
+) {
     page.heading("Answer");
     match verdict {
         Verdict::Allow => page.good("Allow"),
-        Verdict::Deny(denial) if denial.detail.is_empty() => page.bad(&format!("Deny: {}", denial.reason.code())),
-        Verdict::Deny(denial) => page.bad(&format!("Deny: {} ({})", denial.reason.code(), plain(&denial.detail))),
-        Verdict::Undecided(fault) => page.bad(&format!("no verdict: {}", plain(&fault.to_string()))),
+        Verdict::Deny(denial) if denial.detail.is_empty() => {
+            page.bad(&format!("Deny: {}", denial.reason.code()))
+        }
+        Verdict::Deny(denial) => {
+            page.bad(&format!("Deny: {} ({})", denial.reason.code(), plain(&denial.detail)))
+        }
+        Verdict::Undecided(fault) => {
+            page.bad(&format!("no verdict: {}", plain(&fault.to_string())))
+        }
     }
     match answer {
         Err(Failure::Unauthorized) => {
@@ -237,8 +274,38 @@ fn show_answer(page: &mut Page, seen: &Explanation, verdict: &Verdict, answer: R
     }
 }
 
+/// What each entry of `ROUTES` is for the token.
+fn show_entries(page: &mut Page, table: Option<&TableReport<'_>>) {
+    let Some(table) = table else { return };
+    page.heading("Entries of ROUTES");
+    if let Some(scope) = table.missing_scope {
+        page.bad(&plain(&format!(
+            "none counts: the token lacks {scope}, which REQUIRED_SCOPES asks for"
+        )));
+    }
+    for EntryReport { route, state } in &table.entries {
+        page.line(&plain(&format!("{route}: {state}")));
+    }
+}
+
+/// Which entry decides a request.
+fn decided_by(table: Option<&TableReport<'_>>, request: &str) -> String {
+    let Some(table) = table.filter(|table| table.missing_scope.is_none()) else {
+        return String::new();
+    };
+    match table.decided_by(request) {
+        DecidedBy::Guard => "PATH_GUARD refuses the path".to_owned(),
+        DecidedBy::Closed(route) => format!("entry `{route}` is closed"),
+        DecidedBy::Open(route) => format!("entry `{route}` is open"),
+        DecidedBy::Another(route) => {
+            format!("entry `{route}` is open for the caller's own, and this is another's")
+        }
+        DecidedBy::NoEntry => "no entry matches".to_owned(),
+    }
+}
+
 /// The requests that were asked for; without any, the event's own and the entries of the table.
-fn requests_of(seen: &Explanation, asked: &[String], is_event: bool) -> Vec<String> {
+fn requests_of(seen: &Explanation<'_>, asked: &[String], is_event: bool) -> Vec<String> {
     if !asked.is_empty() {
         return asked.to_vec();
     }
@@ -251,26 +318,35 @@ fn requests_of(seen: &Explanation, asked: &[String], is_event: bool) -> Vec<Stri
     requests
 }
 
-fn show_requests(page: &mut Page, seen: &Explanation, answer: Option<&Value>, requests: &[String]) {
+fn show_requests(
+    page: &mut Page,
+    seen: &Explanation<'_>,
+    answer: Option<&Value>,
+    requests: &[String],
+) {
     page.heading("Requests");
     let (Some(answer), Some((stage, route))) = (answer, &seen.request) else {
         return page.bad("none is let in: there is no policy");
     };
     if let Some(is_authorized) = answer["isAuthorized"].as_bool() {
         page.note("A simple response: it is for the event's own request.");
-        return page.verdict(is_authorized, &plain(&route.replacen('/', " /", 1)), "");
+        let by = decided_by(seen.table.as_ref(), route);
+        return page.verdict(is_authorized, &plain(&route.replacen('/', " /", 1)), &plain(&by));
     }
     let document = &answer["policyDocument"];
     for request in requests {
         let (verb, path) = request.split_once(' ').unwrap_or((request, ""));
         let verbs = if verb == "ANY" { &VERBS[..] } else { &[verb] };
-        let evaluate = |verb| iam::evaluate(document, &format!("{stage}/{verb}{path}"), tokens::now());
+        let evaluate = |verb| {
+            let verdict = iam::evaluate(document, &format!("{stage}/{verb}{path}"), tokens::now());
+            (verdict, decided_by(seen.table.as_ref(), &format!("{verb}{path}")))
+        };
         let verdicts: Vec<_> = verbs.iter().map(|verb| (verb, evaluate(verb))).collect();
         if verdicts.iter().all(|(_, verdict)| *verdict == verdicts[0].1) {
-            show_verdict(page, request, verdicts[0].1);
+            show_verdict(page, request, &verdicts[0].1);
             continue;
         }
-        for (verb, verdict) in verdicts {
+        for (verb, verdict) in &verdicts {
             show_verdict(page, &format!("{verb} {path}"), verdict);
         }
     }
@@ -284,7 +360,7 @@ fn show_requests(page: &mut Page, seen: &Explanation, answer: Option<&Value>, re
     }
 }
 
-fn show_verdict(page: &mut Page, request: &str, verdict: iam::Verdict) {
+fn show_verdict(page: &mut Page, request: &str, (verdict, by): &(iam::Verdict, String)) {
     let why = match verdict {
         iam::Verdict::Allow => "",
         iam::Verdict::ExplicitDeny => "a Deny of the policy matches",
@@ -292,5 +368,6 @@ fn show_verdict(page: &mut Page, request: &str, verdict: iam::Verdict) {
             "nothing in the policy matches; a resource policy of the API could still allow it"
         }
     };
-    page.verdict(verdict == iam::Verdict::Allow, &plain(request), why);
+    let why: Vec<_> = [why, by].into_iter().filter(|text| !text.is_empty()).collect();
+    page.verdict(*verdict == iam::Verdict::Allow, &plain(request), &plain(&why.join("; ")));
 }

@@ -74,7 +74,8 @@ impl Page {
             StepState::NotReached => ("-", DIM),
         };
         let is_reached = *state != StepState::NotReached;
-        let (word, code) = (self.paint(colour, &format!("{word:<7}")), format!("{:<27}", reason.code()));
+        let (word, code) =
+            (self.paint(colour, &format!("{word:<7}")), format!("{:<27}", reason.code()));
         let code = if is_reached { code } else { self.paint(DIM, &code) };
         let wanted = self.paint(DIM, &plain(wanted));
         self.line(&format!("{word} {code} {wanted}"));
@@ -95,7 +96,11 @@ impl Page {
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.colour && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colour && !text.is_empty() {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
