@@ -37,6 +37,8 @@ def end_in_order():
     """A signal that ends this program ends the emulator, too: by the `finally` of who started it."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
+    # A shell's background job would ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Emulator:
@@ -57,7 +59,11 @@ class Emulator:
             # Functions inherit it, so it has nothing of the shell that could be taken for a setting.
             **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
             **{"GATEWAY_PORT": str(self.port), "BIND_HOST": "127.0.0.1", "MINISTACK_ACCOUNT_ID": ACCOUNT},
-            **{"STATE_DIR": str(TARGET / "state"), "S3_DATA_DIR": str(TARGET / "state"), "TMPDIR": str(TARGET / "state")},
+            **{
+                "STATE_DIR": str(TARGET / "state"),
+                "S3_DATA_DIR": str(TARGET / "state"),
+                "TMPDIR": str(TARGET / "state"),
+            },
             **{"SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0", "AWS_DEFAULT_REGION": REGION},
             **settings,
         }

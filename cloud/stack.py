@@ -102,14 +102,20 @@ def separate_gateway_responses(template):
         responses = api["Properties"]["Body"].pop(GATEWAY_RESPONSES, {})
         names = []
         for kind, response in responses.items():
-            properties = {"RestApiId": {"Ref": api_name}, "ResponseType": kind, "StatusCode": str(response["statusCode"])}
+            properties = {
+                "RestApiId": {"Ref": api_name},
+                "ResponseType": kind,
+                "StatusCode": str(response["statusCode"]),
+            }
             properties["ResponseParameters"] = response.get("responseParameters", {})
             properties["ResponseTemplates"] = response.get("responseTemplates", {})
             name = f"{api_name}Response{kind.title().replace('_', '')}"
             resources[name] = {"Type": "AWS::ApiGateway::GatewayResponse", "Properties": properties}
             names.append(name)
         for resource in resources.values():
-            if resource["Type"] == "AWS::ApiGateway::Deployment" and resource["Properties"]["RestApiId"] == {"Ref": api_name}:
+            if resource["Type"] == "AWS::ApiGateway::Deployment" and resource["Properties"]["RestApiId"] == {
+                "Ref": api_name
+            }:
                 resource["DependsOn"] = names
 
 
@@ -133,14 +139,20 @@ def separate_http_routes(template):
                 "EnableSimpleResponses": authorizer.get("enableSimpleResponses", False),
                 "IdentitySource": authorizer["identitySource"],
             }
-            resources[name] = {"Type": "AWS::ApiGatewayV2::Authorizer", "Properties": {**here, "Name": name, **properties}}
+            resources[name] = {
+                "Type": "AWS::ApiGatewayV2::Authorizer",
+                "Properties": {**here, "Name": name, **properties},
+            }
         for path, operations in document["paths"].items():
             for verb, operation in operations.items():
                 integration = operation["x-amazon-apigateway-integration"]
                 name = f"{api_name}{verb.title()}{re.sub(r'[^A-Za-z0-9]', '', path)}"
                 properties = {"IntegrationType": "AWS_PROXY", "IntegrationUri": integration["uri"]}
                 properties["PayloadFormatVersion"] = integration["payloadFormatVersion"]
-                resources[f"{name}Integration"] = {"Type": "AWS::ApiGatewayV2::Integration", "Properties": here | properties}
+                resources[f"{name}Integration"] = {
+                    "Type": "AWS::ApiGatewayV2::Integration",
+                    "Properties": here | properties,
+                }
                 [[authorizer]] = operation["security"]
                 properties = {"RouteKey": f"{verb.upper()} {path}", "AuthorizationType": "CUSTOM"}
                 properties["AuthorizerId"] = {"Ref": authorizer}

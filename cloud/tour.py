@@ -24,18 +24,18 @@ TOKENS = TARGET / "tokens"
 class Cloud:
     """The emulator with a pool, two users, and the stack of a template."""
 
-    def __init__(self, port=0, template=None, settings=None):
+    def __init__(self, port=0, template=None):
         self.template = template or (ROOT / "template.yaml").read_text()
         self.keys, self.tokens = KeyServer(), {}
-        self.parameters, others = split_settings(self.template, SETTINGS | (settings or {}) | {"JWKS_URI": self.keys.url})
+        self.parameters, others = split_settings(self.template, SETTINGS | {"JWKS_URI": self.keys.url})
         self.emulator = Emulator(port, others)
         try:
             self.pool = self.keys.pool = Pool(self.emulator)
             self.pool.add_user("ann", ["writers"])
             self.pool.add_user("bob")
             self.stack = Stack(self.emulator, "pets")
-            self.parameters |= {"Issuer": self.pool.issuer, "Audience": self.pool.client_id, "Architecture": architecture()}
-            self.stack.deploy(self.template, self.parameters)
+            whom = {"Issuer": self.pool.issuer, "Audience": self.pool.client_id}
+            self.update(**whom, Architecture=architecture())
             self.url = f"{self.emulator.api_url(self.stack.resource('AWS::ApiGateway::RestApi'))}/dev"
         except BaseException:
             self.emulator.stop()
@@ -56,18 +56,18 @@ class Cloud:
         """What the function has logged about decisions, in order."""
         return [json.loads(line) for line in self.stack.log() if '"decision":' in line]
 
-    def decision(self, number):
-        """The decision with this number. The function logs it when its answer has been taken, which may be too late for
-        the emulator to pick it up: then the next invocation brings it."""
+    def wait_for_reason(self, reason, number):
+        """Until the function has logged a refusal for this reason, after this number of decisions. It logs when its
+        answer has been taken. If that is too late for the emulator to pick it up, the next invocation brings it."""
         for attempt in range(20):
-            decisions = self.decisions()
-            if len(decisions) > number:
-                return decisions[number]
+            since = [decision.get("reason") for decision in self.decisions()[number:]]
+            if reason in since:
+                return
             time.sleep(0.1)
             if attempt == 10:
                 function = self.stack.resource("AWS::Lambda::Function")
                 self.emulator.client("lambda").invoke(FunctionName=function, Payload=b"{}")
-        raise Failed("the function has logged no decision")
+        raise Failed(f"expected the reason {reason!r} in the function's log, got {since}")
 
 
 class Answer:
@@ -75,7 +75,8 @@ class Answer:
         head, _, self.body = text.replace("\r\n", "\n").partition("\n\n")
         first, *headers = head.split("\n")
         self.status = int(first.split(" ")[1])
-        self.headers = {name.lower(): value for name, value in (header.split(": ", 1) for header in headers if ": " in header)}
+        pairs = (header.split(": ", 1) for header in headers if ": " in header)
+        self.headers = {name.lower(): value for name, value in pairs}
 
 
 def curl(line):
@@ -107,7 +108,7 @@ def tour(cloud, say=print, rotation=True):
         say(f"\n# {title}\n{line}\n  {answer.status} {answer.body}")
         expect(title, answer.status, status)
         if reason:
-            expect(title, cloud.decision(decided).get("reason"), reason)
+            cloud.wait_for_reason(reason, decided)
             say(f"  the function's log: {reason}")
         if asked is not None:
             expect(f"{title} Was the function asked?", cloud.stack.invocations() > invoked, asked)
@@ -179,8 +180,9 @@ def main():
         print(f"\nWhere this differs from AWS:\n\n{differences()}\n")
         if arguments.once:
             return
+        credentials = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1"
         print(f"The emulator is at {cloud.emulator.url} until Ctrl-C, for the aws command, too:")
-        print(f"  AWS_ENDPOINT_URL={cloud.emulator.url} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1")
+        print(f"  export AWS_ENDPOINT_URL={cloud.emulator.url} {credentials}")
         print("The function's log follows.", flush=True)
         follow(cloud)
     except KeyboardInterrupt:

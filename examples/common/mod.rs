@@ -79,8 +79,8 @@ impl LocalProvider {
 
     pub(crate) fn start_on(port: u16) -> Self {
         // A key id of its own: a function that knows the key of an earlier start must ask for this one.
-        let (idp, key) =
-            (Idp::start_on(port), SigningKey::rsa(&format!("local-{}", tokens::now())));
+        let kid = format!("local-{}", tokens::now());
+        let (idp, key) = (Idp::start_on(port), SigningKey::rsa(&kid));
         idp.serve(&[&key]);
         Self { idp, key }
     }
