@@ -77,6 +77,28 @@ fn blank_counts_as_unset_and_a_default_may_be_written_out() {
     assert_eq!(places(&[("ISSUER", " "), ("AUDIENCE", "\t")]), ["ISSUER", "AUDIENCE"]);
 }
 
+/// Settings that have tests of their own: about keys, authorities and issuers here, the others on the shipped binary.
+const ELSEWHERE: [&str; 8] = [
+    "JWKS_URI",
+    "JWKS",
+    "PATH_GUARD",
+    "JWKS_CA_FILE",
+    "METRICS_NAMESPACE",
+    "ISSUERS",
+    "AWS_LAMBDA_LOG_LEVEL",
+    "AWS_LAMBDA_LOG_FORMAT",
+];
+
+/// A setting that no code reads would be a check that is off.
+#[track_caller]
+fn assert_all_tried<'n>(tried: impl Iterator<Item = &'n str>, exempt: &[&str]) {
+    let tried: Vec<_> = tried.collect();
+    let names = SETTINGS.iter().map(|setting| setting.name);
+    let missing: Vec<_> =
+        names.filter(|name| !tried.contains(name) && !exempt.contains(name)).collect();
+    assert_eq!(missing, [""; 0], "settings without a case");
+}
+
 #[test]
 fn every_setting_is_heeded() {
     let routes = json!({"GET /pets": ["pets:read"]}).to_string();
@@ -139,6 +161,7 @@ fn every_setting_is_heeded() {
     for (name, value, is_heeded) in cases {
         assert!(is_heeded(&read_with(&[(name, value)]).unwrap()), "{name}={value}");
     }
+    assert_all_tried(cases.iter().map(|(name, ..)| *name), &ELSEWHERE);
     let both = read_with(&[("SIMPLE_RESPONSE", "on"), ("ROUTES", &routes)]).unwrap();
     assert!(both.warnings[0].contains("$context.routeKey"));
     let guard = |value| {
@@ -256,6 +279,9 @@ fn a_bad_value_is_one_problem_of_its_variable() {
             assert_eq!(places, [*name], "{name}={value}: {found}");
         }
     }
+    // Any text is a claim's name, the log's are warned of, and ISSUERS has a test of its own.
+    let others = ["USAGE_KEY_CLAIM", "AWS_LAMBDA_LOG_LEVEL", "AWS_LAMBDA_LOG_FORMAT", "ISSUERS"];
+    assert_all_tried(cases.iter().map(|(name, _)| *name), &others);
     let filled = "claims error integrationLatency integrationStatus latency principalId reason requestId status";
     for name in filled.split(' ') {
         assert_eq!(
