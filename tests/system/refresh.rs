@@ -1,4 +1,4 @@
-//! Whether trouble with the provider reaches the answers: `cargo bench --bench refresh [-- PART-OF-A-NAME ...]`
+//! Whether trouble with the provider reaches the answers: `cargo test --release --test refresh [-- PART-OF-A-NAME ...]`
 //!
 //! The shipped binary, one invocation at a time, against a provider on loopback that is slow, down, hostile or
 //! asked for keys that nobody has. Each figure stands beside its bar; a missed bar makes the exit code 1. Takes some
@@ -12,8 +12,9 @@
 )]
 #![allow(clippy::disallowed_methods, missing_docs, reason = "a benchmark")]
 
+#[path = "../../benches/measuring/mod.rs"]
 mod measuring;
-#[path = "../tests/support/mod.rs"]
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::process::{self, ExitCode};

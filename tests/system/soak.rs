@@ -1,7 +1,7 @@
 //! A long day in few minutes: the shipped binary under good, bad and hostile invocations while its provider rotates
 //! keys and breaks down. Every answer is checked; none may be wrong, the process must live, its memory must level out.
 //!
-//! `cargo bench --bench soak`, or `cargo bench --bench soak -- 20000` for a short one. `PACKAGE` names another binary to
+//! `cargo test --release --test soak`, or `cargo test --release --test soak -- 20000` for a short one. `PACKAGE` names another binary to
 //! drive: the static one of the package, whose memory must not grow at all.
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,7 @@
     reason = "a program that measures, and ends at the first thing that it did not foresee"
 )]
 
-#[path = "../tests/support/mod.rs"]
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::collections::BTreeMap;
