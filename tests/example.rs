@@ -150,6 +150,35 @@ async fn requests_are_decided_by_the_policy() {
     );
 }
 
+#[tokio::test]
+async fn every_entry_tells_what_it_is_and_every_request_which_entry_decided() {
+    let own = json!({"any": ["users:read", {"path": {"id": "sub"}}]});
+    let routes = json!({"GET /users/{id}": own, "POST /users": ["users:write"], "GET /users/{id}/{rest+}": own});
+    let trusted = Trusted::new(&[("ROUTES", &routes.to_string())]);
+    let page = trusted
+        .explain(&[&trusted.token(json!({})), "GET /users/user-1", "GET /users/bob", "GET /x//y"])
+        .await;
+    for line in [
+        "GET /users/{id}: open for `sub` = user-1",
+        "POST /users: closed: needs users:write",
+        "open   GET /users/user-1  (entry `GET /users/{id}` is open)",
+        "closed GET /users/bob  (nothing in the policy matches; a resource policy of the API could still allow it; entry \
+         `GET /users/{id}` is open for the caller's own, and this is another's)",
+        "closed GET /x//y  (a Deny of the policy matches; PATH_GUARD refuses the path)",
+    ] {
+        assert!(page.contains(line), "{line} is not in:\n{page}");
+    }
+    let page = trusted.explain(&[&trusted.token(json!({"sub": "auth0|1"})), "POST /users"]).await;
+    let lacking = "GET /users/{id}: closed: needs users:read, or id = sub: the token's `sub` has a character that cannot \
+                   stand in a path";
+    assert!(page.contains(lacking), "{page}");
+    assert!(page.contains("entry `POST /users` is closed"), "{page}");
+
+    let trusted = Trusted::new(&[("ROUTES", &routes.to_string()), ("REQUIRED_SCOPES", "api")]);
+    let page = trusted.explain(&[&trusted.token(json!({}))]).await;
+    assert!(page.contains("none counts: the token lacks api"), "{page}");
+}
+
 /// What the page says about requests, without the reasons.
 fn verdicts(page: &str) -> Vec<String> {
     let lines = page

@@ -344,24 +344,21 @@ impl Routes {
 
     /// What each entry is for a token.
     pub(crate) fn decide(&self, facts: &Facts<'_>) -> Decided<'_> {
-        let is_open: Vec<bool> =
-            self.entries.iter().map(|entry| entry.rule.is_open(facts)).collect();
-        let state = |index: usize, entry: &Entry| {
-            if is_open[index] {
-                return State::Open;
+        let alone =
+            |entry: &Entry| if entry.rule.is_open(facts) { State::Open } else { State::Closed };
+        let mut entries: Vec<_> = self.entries.iter().map(|entry| (entry, alone(entry))).collect();
+        for index in 0..entries.len() {
+            let (entry, state) = &entries[index];
+            if *state == State::Closed
+                && entry.rule.has_own()
+                && !entry.closed_beside.iter().any(|other| entries[*other].1 == State::Open)
+            {
+                let own = entry.own(facts);
+                if !own.is_empty() {
+                    entries[index].1 = State::Own(own);
+                }
             }
-            if !entry.rule.has_own() || entry.closed_beside.iter().any(|other| is_open[*other]) {
-                return State::Closed;
-            }
-            let own = entry.own(facts);
-            if own.is_empty() { State::Closed } else { State::Own(own) }
-        };
-        let entries = self
-            .entries
-            .iter()
-            .enumerate()
-            .map(|(index, entry)| (entry, state(index, entry)))
-            .collect();
+        }
         Decided { entries, guard: self.guard }
     }
 

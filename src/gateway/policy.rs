@@ -110,11 +110,7 @@ pub(crate) fn deny(
     }
     json(&Output {
         principal_id: principal.unwrap_or(ANONYMOUS),
-        policy_document: &of_statements(vec![statement(
-            IamPolicyEffect::Deny,
-            stage,
-            [stage.everything()],
-        )]),
+        policy_document: &of_statements(vec![about_everything(IamPolicyEffect::Deny, stage)]),
         context: &context,
         usage_identifier_key: None,
     })
@@ -147,7 +143,7 @@ fn longest(routes: &Routes) -> Decided<'_> {
         room(state.allowed(entry)) - room(State::Closed.denied(entry))
     };
     let losses = longest.entries.iter().map(loss).enumerate();
-    let frame = length(&statement(IamPolicyEffect::Deny, &longest_stage(), []));
+    let frame = length(&statement(IamPolicyEffect::Deny, Vec::new()));
     if let Some((index, loss)) = losses.min_by_key(|(_, loss)| *loss)
         && loss < frame
     {
@@ -187,16 +183,20 @@ pub(crate) fn largest_parts(routes: &Routes) -> String {
 fn document(stage: &Stage<'_>, access: &Access<'_>, expires_at: Option<f64>) -> IamPolicyDocument {
     let mut statements = Vec::new();
     match access {
-        Access::Stage => {
-            statements.push(statement(IamPolicyEffect::Allow, stage, [stage.everything()]))
-        }
+        Access::Stage => statements.push(about_everything(IamPolicyEffect::Allow, stage)),
         Access::Routes(Decided { entries, guard }) => {
-            let allowed = entries.iter().flat_map(|(entry, state)| state.allowed(entry));
-            let denied = entries.iter().flat_map(|(entry, state)| state.denied(entry));
-            let guarded = if *guard { &GUARDED[..] } else { &[] };
-            let allow = statement(IamPolicyEffect::Allow, stage, allowed.map(String::as_str));
-            let denied = denied.map(String::as_str).chain(guarded.iter().copied());
-            let deny = statement(IamPolicyEffect::Deny, stage, denied);
+            let (mut allowed, mut denied) = (Vec::new(), Vec::new());
+            for (entry, state) in entries {
+                allowed.extend(state.allowed(entry).iter().map(|pattern| resource(stage, pattern)));
+                denied.extend(state.denied(entry).iter().map(|pattern| resource(stage, pattern)));
+            }
+            if *guard {
+                denied.extend(GUARDED.map(|pattern| resource(stage, pattern)));
+            }
+            let (allow, deny) = (
+                statement(IamPolicyEffect::Allow, allowed),
+                statement(IamPolicyEffect::Deny, denied),
+            );
             // IAM takes no statement without a resource.
             statements.extend(
                 [allow, deny].into_iter().filter(|statement| !statement.resource.is_empty()),
@@ -205,7 +205,7 @@ fn document(stage: &Stage<'_>, access: &Access<'_>, expires_at: Option<f64>) -> 
     }
     if let Some(end) = expires_at.and_then(date_time) {
         // A Deny, since an Allow that only ends leaves the request to the API's resource policy.
-        let mut guard = statement(IamPolicyEffect::Deny, stage, [stage.everything()]);
+        let mut guard = about_everything(IamPolicyEffect::Deny, stage);
         let from = HashMap::from([("aws:CurrentTime".to_owned(), vec![end])]);
         guard.condition = Some(HashMap::from([("DateGreaterThanEquals".to_owned(), from)]));
         statements.push(guard);
@@ -220,18 +220,22 @@ fn of_statements(statements: Vec<IamPolicyStatement>) -> IamPolicyDocument {
     document
 }
 
-/// A statement about these patterns below the stage.
-fn statement<'p>(
-    effect: IamPolicyEffect,
-    stage: &Stage<'_>,
-    patterns: impl IntoIterator<Item = &'p str>,
-) -> IamPolicyStatement {
+fn statement(effect: IamPolicyEffect, resources: Vec<String>) -> IamPolicyStatement {
     let mut statement = IamPolicyStatement::default();
     statement.effect = effect;
     statement.action = vec!["execute-api:Invoke".to_owned()];
-    statement.resource =
-        patterns.into_iter().map(|pattern| [stage.arn(), "/", pattern].concat()).collect();
+    statement.resource = resources;
     statement
+}
+
+/// A statement about every request that the answer could be used for.
+fn about_everything(effect: IamPolicyEffect, stage: &Stage<'_>) -> IamPolicyStatement {
+    statement(effect, vec![resource(stage, stage.everything())])
+}
+
+/// What a pattern below the stage is in a policy.
+fn resource(stage: &Stage<'_>, pattern: &str) -> String {
+    [stage.arn(), "/", pattern].concat()
 }
 
 /// Whether API Gateway takes this document.
