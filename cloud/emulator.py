@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,18 +54,19 @@ class Emulator:
             sys.exit(f"Port {self.port} is taken. Name another one: ./try --port {free_port()}")
         except OSError:
             pass
-        shutil.rmtree(TARGET / "state", ignore_errors=True)
-        (TARGET / "state").mkdir(parents=True)
-        environment = {
-            # Functions inherit it, so it has nothing of the shell that could be taken for a setting.
-            **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
-            **{"GATEWAY_PORT": str(self.port), "BIND_HOST": "127.0.0.1", "MINISTACK_ACCOUNT_ID": ACCOUNT},
-            **{
-                "STATE_DIR": str(TARGET / "state"),
-                "S3_DATA_DIR": str(TARGET / "state"),
-                "TMPDIR": str(TARGET / "state"),
-            },
-            **{"SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0", "AWS_DEFAULT_REGION": REGION},
+        # With the keys of its user pools.
+        self.state = Path(tempfile.mkdtemp(prefix="state-", dir=TARGET))
+        # Functions inherit it, so it has nothing of the shell that could be taken for a setting.
+        environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | {
+            "AWS_DEFAULT_REGION": REGION,
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self.port),
+            "IOT_MTLS_ENABLED": "0",
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "S3_DATA_DIR": str(self.state),
+            "SFTP_ENABLED": "0",
+            "STATE_DIR": str(self.state),
+            "TMPDIR": str(self.state),
             **settings,
         }
         with open(TARGET / "emulator.log", "wb") as log:
@@ -98,13 +100,14 @@ class Emulator:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        shutil.rmtree(self.state, ignore_errors=True)
 
 
 class Pool:
     """A Cognito user pool with an app client, and users with a password."""
 
     def __init__(self, emulator):
-        self.cognito = emulator.client("cognito-idp")
+        self.emulator, self.cognito = emulator, emulator.client("cognito-idp")
         self.id = self.cognito.create_user_pool(PoolName="pets")["UserPool"]["Id"]
         flows = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
         client = self.cognito.create_user_pool_client(UserPoolId=self.id, ClientName="web", ExplicitAuthFlows=flows)
@@ -128,7 +131,7 @@ class Pool:
 
     def key(self):
         """What the pool signs access tokens with. Cognito keeps it to itself; the emulator has it in a file."""
-        pem = (TARGET / "state" / "cognito-pool-keys" / f"{self.id}-access.pem").read_bytes()
+        pem = (self.emulator.state / "cognito-pool-keys" / f"{self.id}-access.pem").read_bytes()
         return serialization.load_pem_private_key(pem, password=None)
 
 
