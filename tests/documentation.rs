@@ -90,7 +90,9 @@ fn the_sample_is_a_good_configuration_with_and_without_its_defaults() {
 fn every_link_leads_somewhere() {
     let in_folder = |folder: &str| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let is_document = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
-    for document in in_folder(".").chain(in_folder("docs")).filter(is_document) {
+    let folders =
+        [".", "docs", "deploy/cdk", "deploy/terraform", "deploy/terraform/modules/attachment"];
+    for document in folders.into_iter().flat_map(in_folder).filter(is_document) {
         let text = fs::read_to_string(&document).unwrap();
         let targets = text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
         for target in targets.filter(|target| !target.starts_with("https://")) {
@@ -140,21 +142,20 @@ fn the_settings_of_the_sam_example_are_good() {
     let page = fs::read_to_string("docs/tasks.md").unwrap();
     let section =
         page.split("\n## ").find(|section| section.starts_with("Where do settings go?")).unwrap();
-    // As SAM has them; YAML's quotes and its block are taken off.
+    // The settings as SAM has them; YAML's quotes and its block are taken off.
     let yaml = section.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
     let value = |name: &str| {
-        let (_, rest) = yaml.split_once(&format!("    {name}: ")).unwrap();
-        let (line, following) = rest.split_once('\n').unwrap();
-        let block = || following.lines().take_while(|line| line.starts_with("      ")).collect();
-        if line == "|" { block() } else { line.trim_matches('\'').to_owned() }
+        let (_, rest) = yaml.split_once(&format!("    {name}: "))?;
+        let (line, following) = rest.split_once('\n')?;
+        let block =
+            || following.lines().take_while(|line| line.starts_with("      ")).collect::<String>();
+        Some(if line == "|" { block() } else { line.trim_matches('\'').to_owned() })
     };
-    let mut variables = vec![
-        ("ISSUER", "https://login.example.com".to_owned()),
-        ("AUDIENCE", "client-1".to_owned()),
-    ];
-    variables
-        .extend(["AUDIENCE_CLAIM", "REQUIRED_CLAIMS", "ROUTES"].map(|name| (name, value(name))));
-    token_authorizer::Config::read(&variables.into_iter().collect()).unwrap();
+    assert!(value("ROUTES").unwrap().contains("POST /pets"));
+    let required =
+        [("ISSUER", "https://login.example.com".to_owned()), ("AUDIENCE", "client-1".to_owned())];
+    let shown = SETTINGS.iter().filter_map(|setting| Some((setting.name, value(setting.name)?)));
+    token_authorizer::Config::read(&shown.chain(required).collect()).unwrap();
 }
 
 #[test]

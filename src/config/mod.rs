@@ -5,6 +5,7 @@ mod spelling;
 
 use std::collections::HashSet;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,51 +24,75 @@ use crate::keys::cache::Lifetimes;
 use crate::keys::http::{self, Authorities, Endpoint};
 use crate::metrics::{self, Metrics};
 
-/// A setting: the variable it is read from, and the default where there is one.
-#[derive(Clone, Copy, Debug)]
+/// A setting: the variable it is read from, what it may hold, and the default where there is one.
+#[derive(Clone, Debug)]
 pub struct Setting {
     /// The environment variable.
     pub name: &'static str,
+    /// What its value may be.
+    pub kind: Kind,
     /// What an unset or blank variable means; empty where the setting is off or has no default.
     pub default: &'static str,
 }
 
-const fn setting(name: &'static str, default: &'static str) -> Setting {
-    Setting { name, default }
+/// What the value of a setting may be.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// A text.
+    Text,
+    /// A list, separated by commas, spaces or both. Where members are named here, it may have no others.
+    List(&'static [&'static str]),
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A whole number within these bounds.
+    Number(RangeInclusive<u64>),
+    /// A JSON object or array, or `@` and the file that holds it.
+    Json,
+}
+
+const LIST: Kind = Kind::List(&[]);
+const ON_OFF: Kind = Kind::Word(&["on", "off"]);
+
+const fn setting(name: &'static str, kind: Kind, default: &'static str) -> Setting {
+    Setting { name, kind, default }
 }
 
 /// Every setting of this program, in the order of the documentation.
 pub const SETTINGS: [Setting; 30] = [
-    setting("ISSUER", ""),
-    setting("AUDIENCE", ""),
-    setting("JWKS_URI", ""),
-    setting("JWKS", ""),
-    setting("ALGORITHMS", "RS256"),
-    setting("AUDIENCE_CLAIM", "aud"),
-    setting("TOKEN_TYPES", "JWT, at+jwt"),
-    setting("LEEWAY_SECONDS", "0"),
-    setting("REQUIRED_CLAIMS", "{}"),
-    setting("MAX_TOKEN_SECONDS", ""),
-    setting("SCOPE_CLAIMS", "scope, scp"),
-    setting("REQUIRED_SCOPES", ""),
-    setting("ROUTES", ""),
-    setting("PATH_GUARD", "on"),
-    setting("PRINCIPAL_CLAIM", "sub"),
-    setting("CONTEXT_CLAIMS", "iss, sub, client_id, scope, exp, jti"),
-    setting("USAGE_KEY_CLAIM", ""),
-    setting("REFUSAL", "deny"),
-    setting("EXPIRY_GUARD", "on"),
-    setting("TOKEN_SOURCE", "header:Authorization"),
-    setting("BEARER_PREFIX", "required"),
-    setting("SIMPLE_RESPONSE", "off"),
-    setting("JWKS_FRESH_SECONDS", "600"),
-    setting("JWKS_STALE_SECONDS", "86400"),
-    setting("JWKS_TIMEOUT_MS", "2000"),
-    setting("JWKS_CA_FILE", ""),
-    setting("METRICS_NAMESPACE", ""),
-    setting("ISSUERS", ""),
-    setting("AWS_LAMBDA_LOG_LEVEL", "INFO"),
-    setting("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+    setting("ISSUER", Kind::Text, ""),
+    setting("AUDIENCE", LIST, ""),
+    setting("JWKS_URI", Kind::Text, ""),
+    setting("JWKS", Kind::Json, ""),
+    setting("ALGORITHMS", Kind::List(&Algorithms::NAMES), "RS256"),
+    setting("AUDIENCE_CLAIM", LIST, "aud"),
+    setting("TOKEN_TYPES", LIST, "JWT, at+jwt"),
+    setting("LEEWAY_SECONDS", Kind::Number(0..=300), "0"),
+    setting("REQUIRED_CLAIMS", Kind::Json, "{}"),
+    setting("MAX_TOKEN_SECONDS", Kind::Number(1..=31_536_000), ""),
+    setting("SCOPE_CLAIMS", LIST, "scope, scp"),
+    setting("REQUIRED_SCOPES", LIST, ""),
+    setting("ROUTES", Kind::Json, ""),
+    setting("PATH_GUARD", ON_OFF, "on"),
+    setting("PRINCIPAL_CLAIM", LIST, "sub"),
+    setting("CONTEXT_CLAIMS", LIST, "iss, sub, client_id, scope, exp, jti"),
+    setting("USAGE_KEY_CLAIM", Kind::Text, ""),
+    setting("REFUSAL", Kind::Word(&["deny", "unauthorized"]), "deny"),
+    setting("EXPIRY_GUARD", ON_OFF, "on"),
+    setting("TOKEN_SOURCE", LIST, "header:Authorization"),
+    setting("BEARER_PREFIX", Kind::Word(&["required", "optional"]), "required"),
+    setting("SIMPLE_RESPONSE", ON_OFF, "off"),
+    setting("JWKS_FRESH_SECONDS", Kind::Number(1..=86_400), "600"),
+    setting("JWKS_STALE_SECONDS", Kind::Number(1..=604_800), "86400"),
+    setting("JWKS_TIMEOUT_MS", Kind::Number(100..=10_000), "2000"),
+    setting("JWKS_CA_FILE", Kind::Text, ""),
+    setting("METRICS_NAMESPACE", Kind::Text, ""),
+    setting("ISSUERS", Kind::Json, ""),
+    setting(
+        "AWS_LAMBDA_LOG_LEVEL",
+        Kind::Word(&["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]),
+        "INFO",
+    ),
+    setting("AWS_LAMBDA_LOG_FORMAT", Kind::Word(&["JSON", "TEXT"]), "JSON"),
 ];
 
 /// The settings that one object of `ISSUERS` holds, and that it excludes as variables. In an object their names
@@ -258,7 +283,7 @@ impl Reader<'_> {
 
     fn config(&mut self) -> Option<Config> {
         let lifetimes = self.lifetimes();
-        let leeway = self.number("LEEWAY_SECONDS", 0..=300);
+        let leeway = self.number("LEEWAY_SECONDS");
         let principal_claims = self.claim_list("PRINCIPAL_CLAIM");
         let shared = Rules {
             audience_claims: Vec::new(),
@@ -267,7 +292,7 @@ impl Reader<'_> {
             required: Vec::new(),
             max_life: self
                 .set("MAX_TOKEN_SECONDS")
-                .map(|_| self.number("MAX_TOKEN_SECONDS", 1..=31_536_000) as f64),
+                .map(|_| self.number("MAX_TOKEN_SECONDS") as f64),
             principal_claims,
         };
         let fields = self.fields();
@@ -303,19 +328,18 @@ impl Reader<'_> {
             rights,
             credentials: Credentials {
                 sources: self.sources(),
-                bearer_required: self.choice("BEARER_PREFIX", &["required", "optional"])
-                    == "required",
+                bearer_required: self.choice("BEARER_PREFIX") == "required",
             },
             context: self.context(),
             usage_key: self.claim("USAGE_KEY_CLAIM"),
-            on_refusal: match self.choice("REFUSAL", &["deny", "unauthorized"]) {
+            on_refusal: match self.choice("REFUSAL") {
                 "deny" => OnRefusal::Deny,
                 _ => OnRefusal::Unauthorized,
             },
             expiry_guard: self.switch("EXPIRY_GUARD"),
             simple_response,
             lifetimes,
-            fetch_timeout: Duration::from_millis(self.number("JWKS_TIMEOUT_MS", 100..=10_000)),
+            fetch_timeout: Duration::from_millis(self.number("JWKS_TIMEOUT_MS")),
             authorities: self.authorities(fetches_tls),
             metrics: self.metrics(),
             warnings,
@@ -323,8 +347,8 @@ impl Reader<'_> {
     }
 
     fn lifetimes(&mut self) -> Lifetimes {
-        let fresh = self.number("JWKS_FRESH_SECONDS", 1..=86_400);
-        let stale = self.number("JWKS_STALE_SECONDS", 1..=604_800);
+        let fresh = self.number("JWKS_FRESH_SECONDS");
+        let stale = self.number("JWKS_STALE_SECONDS");
         if stale < fresh && !self.reported("JWKS_STALE_SECONDS") {
             self.problem(
                 "JWKS_STALE_SECONDS",
@@ -682,7 +706,8 @@ impl Reader<'_> {
         }
     }
 
-    fn number(&mut self, name: &str, range: std::ops::RangeInclusive<u64>) -> u64 {
+    fn number(&mut self, name: &str) -> u64 {
+        let range = bounds(name);
         let text = self.text(name).unwrap_or_default();
         let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse() {
@@ -701,8 +726,9 @@ impl Reader<'_> {
         }
     }
 
-    /// One of the words; the first, if it is another.
-    fn choice(&mut self, name: &str, words: &[&'static str]) -> &'static str {
+    /// One of the setting's words; the first, if it is another.
+    fn choice(&mut self, name: &str) -> &'static str {
+        let words = words(name);
         let text = self.text(name).unwrap_or_default();
         words.iter().copied().find(|word| *word == text).unwrap_or_else(|| {
             self.problem(name, format!("`{text}`: want `{}`", words.join("` or `")));
@@ -711,7 +737,7 @@ impl Reader<'_> {
     }
 
     fn switch(&mut self, name: &str) -> bool {
-        self.choice(name, &["on", "off"]) == "on"
+        self.choice(name) == "on"
     }
 
     fn claim(&mut self, name: &str) -> Option<ClaimPath> {
@@ -777,6 +803,22 @@ impl Reader<'_> {
 
 fn default(name: &str) -> &'static str {
     SETTINGS.iter().find(|setting| setting.name == name).map_or("", |setting| setting.default)
+}
+
+/// The bounds of a setting that is a number. Nothing is within those of any other.
+fn bounds(name: &str) -> RangeInclusive<u64> {
+    match SETTINGS.into_iter().find(|setting| setting.name == name) {
+        Some(Setting { kind: Kind::Number(bounds), .. }) => bounds,
+        _ => RangeInclusive::new(1, 0),
+    }
+}
+
+/// The words that a setting may be; none for a setting that is no word.
+fn words(name: &str) -> &'static [&'static str] {
+    match SETTINGS.into_iter().find(|setting| setting.name == name) {
+        Some(Setting { kind: Kind::Word(words), .. }) => words,
+        _ => &[],
+    }
 }
 
 /// The members of a list: separated by commas, spaces or both.
@@ -862,7 +904,7 @@ mod tests {
     #[test]
     fn blank_counts_as_unset_and_a_default_may_be_written_out() {
         let unset = shown(&[]);
-        for Setting { name, default } in SETTINGS.iter().skip(2) {
+        for Setting { name, default, .. } in SETTINGS.iter().skip(2) {
             assert_eq!(shown(&[(name, " \t\n ")]), unset, "{name}");
             if !default.is_empty() {
                 assert_eq!(shown(&[(name, &format!("  {default}\n"))]), unset, "{name}");
@@ -1344,7 +1386,7 @@ mod tests {
             assert_eq!(places(&[("ISSUERS", &entries), (name, "x")]), [name]);
             assert!(read(&[("ISSUERS", &entries), (name, " ")]).is_ok(), "{name}");
         }
-        for Setting { name, default } in
+        for Setting { name, default, .. } in
             SETTINGS.iter().filter(|setting| !PER_ISSUER.contains(&setting.name))
         {
             if *name != "ISSUERS" && !default.is_empty() {

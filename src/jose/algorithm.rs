@@ -36,6 +36,17 @@ pub(crate) struct Algorithms(u16);
 impl Algorithms {
     pub(crate) const COUNT: usize = NAMES.len();
 
+    /// The names of all algorithms, in the order of the documentation.
+    pub(crate) const NAMES: [&str; Self::COUNT] = {
+        let mut names = [""; Self::COUNT];
+        let mut n = 0;
+        while n < Self::COUNT {
+            names[n] = NAMES[n].0;
+            n += 1;
+        }
+        names
+    };
+
     pub(crate) const ALL: Self = Self((1 << Self::COUNT) - 1);
 
     pub(crate) const RSA: Self = Self(
@@ -73,7 +84,7 @@ impl Algorithms {
 
     /// The names of the whole list, for messages.
     pub(crate) fn known() -> String {
-        NAMES.map(|(name, _)| name).join(" ")
+        Self::NAMES.join(" ")
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = Algorithm> {

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
+use serde_json::de::StrRead;
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
@@ -111,7 +112,7 @@ impl<'t> Members<'t> {
         text: &'t str,
         wanted: &'static [&'static str],
     ) -> Result<Self, serde_json::Error> {
-        let mut json = serde_json::Deserializer::from_str(text);
+        let mut json = object_in(text)?;
         let members = json.deserialize_map(MembersVisitor(wanted))?;
         json.end()?;
         Ok(members)
@@ -157,9 +158,17 @@ pub(crate) fn for_each<'t>(
     name: &'static str,
     element: impl FnMut(&'t RawValue) -> bool,
 ) -> Result<(), serde_json::Error> {
-    let mut json = serde_json::Deserializer::from_str(text);
+    let mut json = object_in(text)?;
     json.deserialize_map(ArrayVisitor { name, elements: Some(Elements(element)) })?;
     json.end()
+}
+
+/// Anything else is told by its first character. `serde_json` would read a text to its end, and quote it in the error.
+fn object_in(text: &str) -> Result<serde_json::Deserializer<StrRead<'_>>, serde_json::Error> {
+    let is_object = text.trim_ascii_start().starts_with('{');
+    is_object
+        .then(|| serde_json::Deserializer::from_str(text))
+        .ok_or_else(|| serde_json::Error::custom("not an object"))
 }
 
 struct ArrayVisitor<F> {
@@ -194,7 +203,8 @@ impl<'de, F: FnMut(&'de RawValue) -> bool> DeserializeSeed<'de> for Elements<F> 
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
+        // Not `deserialize_seq`, which quotes what it did not expect.
+        deserializer.deserialize_any(self)
     }
 }
 
@@ -203,6 +213,10 @@ impl<'de, F: FnMut(&'de RawValue) -> bool> Visitor<'de> for Elements<F> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
+        Err(E::custom("not an array"))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {

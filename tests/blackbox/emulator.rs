@@ -22,7 +22,7 @@ struct Process(Child);
 impl Process {
     /// What it writes is kept beside the package.
     fn start(command: &mut Command, log: &str) -> Self {
-        let log = File::create(format!("{}.{log}.log", setting("PACKAGE"))).unwrap();
+        let log = File::create(format!("{}.{log}.log", package())).unwrap();
         let command = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
     }
@@ -56,7 +56,7 @@ impl Emulated {
             assert!(since.elapsed() < START_LIMIT, "no emulator within {START_LIMIT:?}");
             thread::sleep(Duration::from_millis(10));
         }
-        let mut function = Command::new(setting("PACKAGE"));
+        let mut function = Command::new(package());
         // What the emulator asks for when it starts.
         function
             .env_clear()
@@ -90,6 +90,11 @@ impl Emulated {
 
 fn setting(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run .ci/lambda"))
+}
+
+/// What runs in the emulator: the program of one architecture, held to that of another, or `PACKAGE` held to itself.
+fn package() -> String {
+    env::var("EMULATED").unwrap_or_else(|_| setting("PACKAGE"))
 }
 
 #[test]
