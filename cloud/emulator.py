@@ -1,6 +1,7 @@
 """The emulator of AWS, the user pool in it, and the keys and tokens of that pool."""
 
 import base64
+import datetime
 import hashlib
 import hmac
 import json
@@ -8,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -17,8 +19,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "target" / "try"
@@ -43,10 +46,9 @@ def end_in_order():
 
 
 class Emulator:
-    """ministack, in a process of its own. Functions run on this machine with `settings` in their environment, which is
-    where settings stand that no deployment would have: what `JWKS_URI` is here, for instance."""
+    """ministack, in a process of its own. It runs functions on this machine."""
 
-    def __init__(self, port, settings):
+    def __init__(self, port):
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         try:
@@ -67,7 +69,6 @@ class Emulator:
             "SFTP_ENABLED": "0",
             "STATE_DIR": str(self.state),
             "TMPDIR": str(self.state),
-            **settings,
         }
         with open(TARGET / "emulator.log", "wb") as log:
             command = [sys.executable, "-m", "ministack"]
@@ -136,10 +137,12 @@ class Pool:
 
 
 class KeyServer:
-    """Where the function fetches the pool's keys: what Cognito publishes, and the keys that the tour adds. It stands
-    between the two because Cognito rotates keys when it likes, and the tour when it comes to that."""
+    """Where the function fetches the pool's keys, over https under an authority of its own: what Cognito publishes, and
+    the keys that the tour adds. Cognito rotates keys when it likes; this one does it when the tour comes to that."""
 
     def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="keys-", dir=TARGET))
+        self.ca_file = self.folder / "ca.pem"
         self.pool = None
         self.added = []
         self.healthy = True
@@ -159,8 +162,27 @@ class KeyServer:
                 pass
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/jwks.json"
+        self.http.socket = self._tls().wrap_socket(self.http.socket, server_side=True)
+        self.url = f"https://localhost:{self.http.server_port}/jwks.json"
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def _tls(self):
+        authority_key, leaf_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+        authority = certificate("authority of the tour", authority_key, "authority of the tour", authority_key, True)
+        leaf = certificate("localhost", leaf_key, "authority of the tour", authority_key, False)
+        pem = serialization.Encoding.PEM
+        self.ca_file.write_bytes(authority.public_bytes(pem))
+        chain = self.folder / "leaf.pem"
+        plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        chain.write_bytes(leaf.public_bytes(pem) + leaf_key.private_bytes(pem, *plain))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(chain)
+        return context
+
+    def stop(self):
+        self.http.shutdown()
+        self.http.server_close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def answer(self):
         self.last_fetch = time.monotonic()
@@ -169,6 +191,24 @@ class KeyServer:
         published = subprocess.run(["curl", "-sf", self.pool.jwks_url], capture_output=True, check=True).stdout
         keys = json.loads(published)["keys"] + [jwk(key) for key in self.added]
         return 200, json.dumps({"keys": keys}).encode()
+
+
+def certificate(name, key, issuer, issuer_key, is_authority):
+    """For an hour ago until tomorrow."""
+    common_name = lambda text: x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(common_name(name))
+        .issuer_name(common_name(issuer))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name.replace(" ", "-"))]), critical=False)
+    )
+    return builder.sign(issuer_key, hashes.SHA256())
 
 
 def b64(data):
