@@ -208,7 +208,11 @@ impl Requirement {
 
     /// Whether the claims say so.
     pub(crate) fn is_met(&self, claims: &Claims) -> bool {
-        let claim = claims.get(&self.claim);
+        self.is_met_by(claims.get(&self.claim))
+    }
+
+    /// Whether a claim with this value says so; none is a claim that is absent.
+    pub(crate) fn is_met_by(&self, claim: Option<&Value>) -> bool {
         match &self.test {
             Test::Any(values) => claim.is_some_and(|claim| satisfies(claim, values)),
             Test::All(values) => claim.is_some_and(|claim| {
@@ -216,6 +220,14 @@ impl Requirement {
             }),
             Test::None(values) => claim.is_none_or(|claim| !satisfies(claim, values)),
             Test::Present(wanted) => claim.is_some() == *wanted,
+        }
+    }
+
+    /// The values that the claim is compared with.
+    pub(crate) fn values(&self) -> &[Value] {
+        match &self.test {
+            Test::Any(values) | Test::All(values) | Test::None(values) => values,
+            Test::Present(_) => &[],
         }
     }
 

@@ -307,7 +307,7 @@ impl Routes {
                 others.filter(|(_, other)| other.overlaps(entry) && !other.lies_inside(entry));
             let beside: Vec<_> = beside.map(|(other, _)| other).collect();
             for other in beside.iter().map(|other| &self.entries[*other]) {
-                if other.rule.is_for_everyone()
+                if other.rule.is_for_everyone(&self.terms)
                     && entry.rule.can_be_own_beside(&other.rule, &self.terms)
                 {
                     let problem = format!(

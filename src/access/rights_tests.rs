@@ -127,6 +127,13 @@ fn a_table_in_which_a_path_can_never_count_is_an_error() {
         let table = json!({ "GET /users/{id}": own(), other: rule });
         assert!(parse(&table).is_ok(), "{other}");
     }
+    // True for every token, though no way of it asks for nothing.
+    let otp = json!({ "any": [{ "claims": { "amr": { "none": ["otp"] } } }, { "claims": { "amr": "otp" } }] });
+    let almost = json!({ "any": [{ "claims": { "amr": { "none": ["otp"] } } }, { "claims": { "amr": "mfa" } }] });
+    for (rule, is_taken) in [(otp, false), (almost, true)] {
+        let table = json!({ "GET /users/{id}": own(), "ANY /*": rule });
+        assert_eq!(parse(&table).is_ok(), is_taken, "{table}");
+    }
     let lies_around = json!({ "GET /users/{id}": own(), "ANY /users/{id}": [] });
     assert_eq!(parse(&lies_around).unwrap_err().len(), 1);
 }

@@ -18,6 +18,9 @@ pub(crate) const MAX_VALUE: usize = 128;
 /// The largest number that can stand in a path: beyond it, JSON readers no longer tell whole numbers apart.
 const MAX_NUMBER: u64 = 1 << 53;
 
+/// How many tokens are tried to find out whether a rule is true for all.
+const MAX_CASES: usize = 4096;
+
 const WANT: &str = "want an array of conditions that are all needed, as [\"pets:read\"], or one object with `any`, \
     `claims` or `path`";
 
@@ -265,9 +268,55 @@ impl Rule {
         !self.own.is_empty()
     }
 
-    /// Whether every good token satisfies the rule.
-    pub(crate) fn is_for_everyone(&self) -> bool {
-        self.open.iter().any(|needs| needs.scopes.is_empty() && needs.claims.is_empty())
+    /// Whether every good token satisfies the rule: also one without scopes, whatever its claims are.
+    ///
+    /// The claims are tried: each absent, or an array of some of the values that it is compared with, which is what
+    /// tests can tell apart. A rule with more cases than [`MAX_CASES`] counts as one that some token does not satisfy.
+    pub(crate) fn is_for_everyone(&self, terms: &Terms) -> bool {
+        let ways: Vec<_> = self.open.iter().filter(|needs| needs.scopes.is_empty()).collect();
+        if ways.iter().any(|needs| needs.claims.is_empty()) {
+            return true;
+        }
+        let tests =
+            ways.iter().flat_map(|needs| &needs.claims).map(|number| &terms.claims[*number]);
+        let mut claims: Vec<(&ClaimPath, Vec<&Value>)> = Vec::new();
+        for test in tests {
+            let place = claims.iter().position(|(claim, _)| **claim == test.claim);
+            let place = place.unwrap_or_else(|| {
+                claims.push((&test.claim, Vec::new()));
+                claims.len() - 1
+            });
+            let compared = &mut claims[place].1;
+            compared.extend(
+                test.values().iter().filter(|value| !compared.contains(value)).collect::<Vec<_>>(),
+            );
+        }
+        let cases: Vec<_> =
+            claims.iter().map(|(_, values)| 1_usize << values.len().min(20)).collect();
+        let all = cases.iter().try_fold(1_usize, |all, cases| all.checked_mul(cases + 1));
+        let Some(all) = all.filter(|all| !ways.is_empty() && *all <= MAX_CASES) else {
+            return false;
+        };
+        (0..all).all(|mut case| {
+            let mut token = HashMap::new();
+            for ((claim, values), cases) in claims.iter().zip(&cases) {
+                let held = case % (cases + 1);
+                case /= cases + 1;
+                // The last case of a claim is that it is absent.
+                let held = (held < *cases).then(|| {
+                    let held =
+                        values.iter().enumerate().filter(|(place, _)| held >> place & 1 == 1);
+                    Value::Array(held.map(|(_, value)| (*value).clone()).collect())
+                });
+                token.insert(claim.text(), held);
+            }
+            ways.iter().any(|needs| {
+                needs.claims.iter().all(|number| {
+                    let test = &terms.claims[*number];
+                    test.is_met_by(token[test.claim.text()].as_ref())
+                })
+            })
+        })
     }
 
     /// Whether there can be a token to which the entry of `other` is open, and this one for the caller's own only.
