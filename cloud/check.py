@@ -1,7 +1,7 @@
 """What CI tries in the emulator, besides the tour: ./try --check
 
-The template updated and broken, the provider down, every kind of API from docs/apis.md, the commands of docs/deploy.md
-and its CDK fragment, and the first commands of the README, as printed."""
+The template updated and broken, the provider down, every kind of API from docs/apis.md, the commands and the CDK
+construct of docs/deploy.md, those of docs/tasks.md, and the first commands of the README, as printed."""
 
 import argparse
 import base64
@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -23,11 +24,10 @@ from botocore.exceptions import ClientError
 from samtranslator.yaml_helper import yaml_parse
 
 from emulator import ACCOUNT, REGION, ROOT, TARGET, b64, claims_of, end_in_order, hs256, resign
-from stack import BUCKET, Failed, Stack, architecture
-from tour import SETTINGS, Cloud, curl, expect, tour
+from stack import BUCKET, PACKAGE, Failed, Stack, architecture
+from tour import Cloud, curl, expect, tour
 
 AWSCLI = "awscli==1.45.8"
-CDK = ["aws-cdk-lib@2.276.0", "constructs@10.8.1", "typescript@5.9.3", "@types/node@22.20.5"]
 not_checked = []
 NO_VERDICT = '{"message":"The request could not be authorized. Try again later."}'
 
@@ -98,7 +98,7 @@ def broken_templates_are_noticed():
         else:
             raise Failed(f"a template {what} passes")
         finally:
-            cloud.emulator.stop()
+            cloud.stop()
 
 
 # --- the provider
@@ -216,7 +216,7 @@ def around(kind, fragment, cloud, settings):
     """A template with this fragment of the documentation, a function as in template.yaml, and a backend."""
     function = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]["Authorizer"]["Properties"]
     routes = '{"GET /pets": [], "POST /pets": ["writers"], "$connect": []}'
-    variables = {"ISSUER": cloud.pool.issuer, "AUDIENCE": cloud.pool.client_id, "ROUTES": routes, **settings}
+    variables = cloud.settings | {"ROUTES": routes} | settings
     properties = {name: function[name] for name in ("Runtime", "Handler", "Timeout")}
     properties |= {"CodeUri": f"s3://{BUCKET}/bootstrap.zip", "Architectures": [architecture()], "MemorySize": 128}
     properties["Environment"] = {"Variables": variables}
@@ -276,15 +276,14 @@ def commands_of_the_documentation(cloud):
         subprocess.run([sys.executable, "-m", "venv", tools], check=True)
         subprocess.run([tools / "bin" / "python", "-m", "pip", "install", "--quiet", AWSCLI], check=True)
     page = Sections("docs/deploy.md")
-    deploy, *_, attach = blocks(page["cargo-lambda"], "sh")
-    settings = SETTINGS | {"ISSUER": cloud.pool.issuer, "AUDIENCE": cloud.pool.client_id}
-    env_file = TARGET / "deploy.env"
-    env_file.write_text("".join(f"{name}='{value}'\n" for name, value in settings.items()))
-    shell(cloud, deploy.replace("--env-file .env", f"--env-file {env_file}"))
-
-    gateway = cloud.emulator.client("apigateway")
+    functions, gateway = cloud.emulator.client("lambda"), cloud.emulator.client("apigateway")
     api = gateway.create_rest_api(name="pets")["id"]
-    shell(cloud, replaced(attach, r"API=\w+", f"API={api}"))
+    create, attach = blocks(page["AWS CLI"], "sh")
+    create = replaced(create, r"API=\w+", f"API={api}")
+    create = replaced(create, "--architectures arm64", f"--architectures {architecture()}")
+    create = replaced(create, r"fileb://\S+", f"fileb://{PACKAGE}")
+    create = replaced(create, r"'{\"Variables\":.*?}}'", shlex.quote(json.dumps({"Variables": cloud.settings})))
+    shell(cloud, create + attach)
     # "Last, set the authorizer on each method and deploy the API to its stage."
     [authorizer] = gateway.get_authorizers(restApiId=api)["items"]
     root = gateway.get_resources(restApiId=api)["items"][0]["id"]
@@ -294,18 +293,26 @@ def commands_of_the_documentation(cloud):
     gateway.put_integration(**method, type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'})
     gateway.put_integration_response(**method, statusCode="200")
     gateway.create_deployment(restApiId=api, stageName="dev")
-    [granted] = json.loads(cloud.emulator.client("lambda").get_policy(FunctionName="token-authorizer")["Policy"])[
-        "Statement"
-    ]
     source = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/authorizers/{authorizer['id']}"
-    expect("the permission", granted["Condition"]["ArnLike"]["AWS:SourceArn"], source)
+    expect("the permission", granted_sources(functions), [source])
 
     lines = block(page["After the first deployment"], "sh")
     lines = replaced(lines, r"https://\$API\.execute-api\.\$REGION\.amazonaws\.com", cloud.emulator.api_url(api))
     for line, status in zip(lines.strip().splitlines(), [401, 403, 200], strict=True):
         answer = shell(cloud, line, TOKEN=cloud.pool.sign_in("ann"))
         expect(line, answer.split(" ")[1], str(status))
-    print("cargo lambda deploy, the aws commands and the curl lines of docs/deploy.md", flush=True)
+    print("the aws commands and the curl lines", flush=True)
+
+    functions.delete_function(FunctionName="token-authorizer")
+    env_file = TARGET / "deploy.env"
+    env_file.write_text("".join(f"{name}='{value}'\n" for name, value in cloud.settings.items()))
+    [deploy] = [one for one in blocks(page["Building it yourself"], "sh") if one.startswith("cargo lambda deploy")]
+    shell(cloud, replaced(deploy, r"--env-file \.env", f"--env-file {env_file}"))
+    answer = curl(
+        f"curl -si -H 'Authorization: Bearer {cloud.pool.sign_in('ann')}' {cloud.emulator.api_url(api)}/dev/pets"
+    )
+    expect("the function that cargo lambda deploy made", answer.status, 200)
+    print("cargo lambda deploy", flush=True)
 
     page = Sections("docs/tasks.md")
     old = gateway.create_authorizer(
@@ -328,15 +335,18 @@ def commands_of_the_documentation(cloud):
         API=api,
         AUTHORIZER=old,
     )
-    statements = json.loads(cloud.emulator.client("lambda").get_policy(FunctionName="token-authorizer")["Policy"])[
-        "Statement"
-    ]
-    granted = statements[-1]["Condition"]["ArnLike"]["AWS:SourceArn"]
-    expect("the permission", granted, f"arn:aws:execute-api:{REGION}:210987654321:{api}/authorizers/{old}")
+    source = f"arn:aws:execute-api:{REGION}:210987654321:{api}/authorizers/{old}"
+    expect("the permission", granted_sources(functions), [source])
     shell(cloud, block(page["Why are the logs of `cargo lambda deploy` no JSON?"], "sh"))
-    configuration = cloud.emulator.client("lambda").get_function_configuration(FunctionName="token-authorizer")
+    configuration = functions.get_function_configuration(FunctionName="token-authorizer")
     expect("the log format", configuration["LoggingConfig"]["LogFormat"], "JSON")
     print("moving a method, the permission and the log format of docs/tasks.md", flush=True)
+
+
+def granted_sources(functions):
+    """On whose behalf API Gateway may invoke the function."""
+    policy = json.loads(functions.get_policy(FunctionName="token-authorizer")["Policy"])
+    return [statement["Condition"]["ArnLike"]["AWS:SourceArn"] for statement in policy["Statement"]]
 
 
 def common_tasks(cloud):
@@ -359,8 +369,7 @@ def common_tasks(cloud):
     shell(cloud, block(page["How do I test my rights in CI?"], "sh"), cwd=scratch(events=ROOT / "events"))
     folder = scratch()
     (folder / "token.txt").write_text(cloud.pool.sign_in("ann"))
-    settings = SETTINGS | {"ISSUER": cloud.pool.issuer, "AUDIENCE": cloud.pool.client_id, "JWKS_URI": cloud.keys.url}
-    (folder / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in settings.items()))
+    (folder / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in cloud.settings.items()))
     script = block(page["How do I see that my settings are good before I deploy?"], "sh")
     expect("explain with an env file", "open   GET /pets" in shell(cloud, script, cwd=folder), True)
     print("explain with --expect, and with an env file", flush=True)
@@ -437,41 +446,47 @@ def scratch(**links):
     return folder
 
 
+CDK_APP = """
+import { App, Stack } from 'aws-cdk-lib';
+import * as apigateway from 'aws-cdk-lib/aws-apigateway';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import { Construct } from 'constructs';
+import { TokenAuthorizer } from '%(construct)s';
+
+class ApiStack extends Stack {
+  constructor(scope: Construct, id: string) {
+    super(scope, id);
+%(fragment)s
+    api.root.addResource('pets').addMethod('GET', new apigateway.MockIntegration({
+      requestTemplates: { 'application/json': '{"statusCode": 200}' },
+      integrationResponses: [{ statusCode: '200', responseTemplates: { 'application/json': '[]' } }],
+    }), { methodResponses: [{ statusCode: '200' }] });
+  }
+}
+const app = new App({ outdir: 'out' });
+new ApiStack(app, 'Pets');
+app.synth();
+"""
+
+
 def cdk_fragment(cloud):
-    fragment = block(Sections("docs/deploy.md")["CDK (TypeScript)"], "ts")
-    fragment = replaced(fragment, "https://idp.example.com", cloud.pool.issuer)
-    fragment = replaced(fragment, "https://api.example.com", cloud.pool.client_id)
-    if architecture() == "x86_64":
-        fragment = replaced(fragment, r"ARM_64", "X86_64")
-    fragment = fragment.replace("target/lambda", str(ROOT / "target/lambda"))
+    """The construct as docs/deploy.md uses it, with the package of this build, synthesized and deployed."""
+    settings = {name: json.loads(value) if value[0] == "{" else value for name, value in cloud.settings.items()}
+    code = f"code: lambda.Code.fromAsset({json.dumps(str(ROOT / PACKAGE))})"
+    chip = f"architecture: lambda.Architecture.{architecture().upper().replace('ARM64', 'ARM_64')}"
+    fragment = block(Sections("docs/deploy.md")["CDK"], "ts")
+    fragment = replaced(fragment, r"settings: \{.*?\},", f"settings: {json.dumps(settings)}, {code}, {chip},")
+    construct = ROOT / "deploy" / "cdk"
     folder = TARGET / "cdk"
-    folder.mkdir(exist_ok=True)
-    (folder / "app.ts").write_text(
-        "import { App } from 'aws-cdk-lib';\nimport { ApiStack } from './stack';\n"
-        "const app = new App({ outdir: 'out' });\nnew ApiStack(app, 'Pets');\napp.synth();\n"
-    )
-    (folder / "stack.ts").write_text(fragment)
-    run = lambda *command: subprocess.run(command, cwd=folder, check=True)
-    run("npm", "install", "--silent", "--no-fund", "--no-audit", "--no-save", "--prefix", ".", *CDK)
-    run(
-        "npx",
-        "tsc",
-        "--strict",
-        "--skipLibCheck",
-        "--target",
-        "es2022",
-        "--module",
-        "commonjs",
-        "--esModuleInterop",
-        "app.ts",
-    )
-    shutil.rmtree(folder / "out", ignore_errors=True)
-    run("node", "app.js")
-    flags = json.loads(block(Sections("docs/tasks.md")["CDK: why does a changed authorizer have no effect?"], "json"))[
-        "context"
-    ]
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / "app.ts").write_text(CDK_APP % {"construct": construct / "src", "fragment": fragment})
+    subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=construct, check=True)
+    (folder / "node_modules").symlink_to(construct / "node_modules")
+    subprocess.run(["node", "--import", "tsx", "app.ts"], cwd=folder, check=True)
+    flags = json.loads(block(Sections("docs/tasks.md")["CDK: why does a changed authorizer have no effect?"], "json"))
     known = json.loads((folder / "node_modules" / "aws-cdk-lib" / "recommended-feature-flags.json").read_text())
-    expect("CDK's flag", flags.items() <= known.items(), True)
+    expect("CDK's flag", flags["context"].items() <= known.items(), True)
     # What `cdk bootstrap` and `cdk deploy` do with the assets.
     assets = json.loads((folder / "out" / "Pets.assets.json").read_text())
     s3 = cloud.emulator.client("s3")
@@ -566,7 +581,7 @@ def main():
         ("every kind of API", lambda: every_kind_of_api(cloud)),
         ("commands of docs/deploy.md", lambda: commands_of_the_documentation(cloud)),
         ("common tasks", lambda: common_tasks(cloud)),
-        ("CDK fragment", lambda: cdk_fragment(cloud)),
+        ("CDK construct", lambda: cdk_fragment(cloud)),
         ("broken templates", broken_templates_are_noticed),
         ("first commands of the README", first_commands_of_the_readme),
     ]
@@ -580,7 +595,7 @@ def main():
     except Failed as failure:
         sys.exit(f"\nNOT AS EXPECTED: {failure}")
     finally:
-        cloud.emulator.stop()
+        cloud.stop()
 
 
 if __name__ == "__main__":

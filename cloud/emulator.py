@@ -1,6 +1,7 @@
 """The emulator of AWS, the user pool in it, and the keys and tokens of that pool."""
 
 import base64
+import datetime
 import hashlib
 import hmac
 import json
@@ -8,16 +9,19 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "target" / "try"
@@ -42,10 +46,9 @@ def end_in_order():
 
 
 class Emulator:
-    """ministack, in a process of its own. Functions run on this machine with `settings` in their environment, which is
-    where settings stand that no deployment would have: what `JWKS_URI` is here, for instance."""
+    """ministack, in a process of its own. It runs functions on this machine."""
 
-    def __init__(self, port, settings):
+    def __init__(self, port):
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         try:
@@ -53,19 +56,19 @@ class Emulator:
             sys.exit(f"Port {self.port} is taken. Name another one: ./try --port {free_port()}")
         except OSError:
             pass
-        shutil.rmtree(TARGET / "state", ignore_errors=True)
-        (TARGET / "state").mkdir(parents=True)
-        environment = {
-            # Functions inherit it, so it has nothing of the shell that could be taken for a setting.
-            **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
-            **{"GATEWAY_PORT": str(self.port), "BIND_HOST": "127.0.0.1", "MINISTACK_ACCOUNT_ID": ACCOUNT},
-            **{
-                "STATE_DIR": str(TARGET / "state"),
-                "S3_DATA_DIR": str(TARGET / "state"),
-                "TMPDIR": str(TARGET / "state"),
-            },
-            **{"SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0", "AWS_DEFAULT_REGION": REGION},
-            **settings,
+        # With the keys of its user pools.
+        self.state = Path(tempfile.mkdtemp(prefix="state-", dir=TARGET))
+        # Functions inherit it, so it has nothing of the shell that could be taken for a setting.
+        environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | {
+            "AWS_DEFAULT_REGION": REGION,
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self.port),
+            "IOT_MTLS_ENABLED": "0",
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "S3_DATA_DIR": str(self.state),
+            "SFTP_ENABLED": "0",
+            "STATE_DIR": str(self.state),
+            "TMPDIR": str(self.state),
         }
         with open(TARGET / "emulator.log", "wb") as log:
             command = [sys.executable, "-m", "ministack"]
@@ -98,13 +101,14 @@ class Emulator:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        shutil.rmtree(self.state, ignore_errors=True)
 
 
 class Pool:
     """A Cognito user pool with an app client, and users with a password."""
 
     def __init__(self, emulator):
-        self.cognito = emulator.client("cognito-idp")
+        self.emulator, self.cognito = emulator, emulator.client("cognito-idp")
         self.id = self.cognito.create_user_pool(PoolName="pets")["UserPool"]["Id"]
         flows = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
         client = self.cognito.create_user_pool_client(UserPoolId=self.id, ClientName="web", ExplicitAuthFlows=flows)
@@ -128,15 +132,17 @@ class Pool:
 
     def key(self):
         """What the pool signs access tokens with. Cognito keeps it to itself; the emulator has it in a file."""
-        pem = (TARGET / "state" / "cognito-pool-keys" / f"{self.id}-access.pem").read_bytes()
+        pem = (self.emulator.state / "cognito-pool-keys" / f"{self.id}-access.pem").read_bytes()
         return serialization.load_pem_private_key(pem, password=None)
 
 
 class KeyServer:
-    """Where the function fetches the pool's keys: what Cognito publishes, and the keys that the tour adds. It stands
-    between the two because Cognito rotates keys when it likes, and the tour when it comes to that."""
+    """Where the function fetches the pool's keys, over https under an authority of its own: what Cognito publishes, and
+    the keys that the tour adds. Cognito rotates keys when it likes; this one does it when the tour comes to that."""
 
     def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="keys-", dir=TARGET))
+        self.ca_file = self.folder / "ca.pem"
         self.pool = None
         self.added = []
         self.healthy = True
@@ -156,8 +162,27 @@ class KeyServer:
                 pass
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/jwks.json"
+        self.http.socket = self._tls().wrap_socket(self.http.socket, server_side=True)
+        self.url = f"https://localhost:{self.http.server_port}/jwks.json"
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def _tls(self):
+        authority_key, leaf_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+        authority = certificate("authority of the tour", authority_key, "authority of the tour", authority_key, True)
+        leaf = certificate("localhost", leaf_key, "authority of the tour", authority_key, False)
+        pem = serialization.Encoding.PEM
+        self.ca_file.write_bytes(authority.public_bytes(pem))
+        chain = self.folder / "leaf.pem"
+        plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        chain.write_bytes(leaf.public_bytes(pem) + leaf_key.private_bytes(pem, *plain))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(chain)
+        return context
+
+    def stop(self):
+        self.http.shutdown()
+        self.http.server_close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def answer(self):
         self.last_fetch = time.monotonic()
@@ -166,6 +191,24 @@ class KeyServer:
         published = subprocess.run(["curl", "-sf", self.pool.jwks_url], capture_output=True, check=True).stdout
         keys = json.loads(published)["keys"] + [jwk(key) for key in self.added]
         return 200, json.dumps({"keys": keys}).encode()
+
+
+def certificate(name, key, issuer, issuer_key, is_authority):
+    """For an hour ago until tomorrow."""
+    common_name = lambda text: x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(common_name(name))
+        .issuer_name(common_name(issuer))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name.replace(" ", "-"))]), critical=False)
+    )
+    return builder.sign(issuer_key, hashes.SHA256())
 
 
 def b64(data):

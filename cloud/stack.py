@@ -44,6 +44,7 @@ class Stack:
             time.sleep(1)
         text = text.replace(f"CodeUri: {PACKAGE}", f"CodeUri: s3://{BUCKET}/bootstrap.zip")
         template = transform(yaml_parse(text), dict(parameters), NoManagedPolicies())
+        join_in_conditions(template, parameters)
         separate_gateway_responses(template)
         separate_http_routes(template)
         body = {"TemplateBody": json.dumps(template), "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]}
@@ -160,19 +161,28 @@ def separate_http_routes(template):
                 resources[f"{name}Route"] = {"Type": "AWS::ApiGatewayV2::Route", "Properties": here | properties}
 
 
-def parameter_name(setting):
-    return "".join(word.title() for word in setting.split("_"))
+def join_in_conditions(template, parameters):
+    """The emulator takes `Fn::Join` in a condition for a text that is not empty. Here the parameter that is joined is
+    put in its place."""
+
+    def joined(node):
+        if isinstance(node, list):
+            return [joined(member) for member in node]
+        if not isinstance(node, dict):
+            return node
+        if "Fn::Join" in node:
+            separator, reference = node["Fn::Join"]
+            name = reference["Ref"]
+            value = parameters.get(name, template["Parameters"][name].get("Default", ""))
+            return separator.join(value.split(","))
+        return {name: joined(member) for name, member in node.items()}
+
+    template["Conditions"] = joined(template.get("Conditions", {}))
 
 
-def split_settings(text, settings):
-    """What of the settings the template has a parameter for, and what it has not."""
-    known = yaml_parse(text)["Parameters"]
-    given, others = {}, {}
-    for name, value in settings.items():
-        parameter = known.get(parameter_name(name))
-        fits = parameter and re.fullmatch(parameter.get("AllowedPattern", "(?s).*"), value)
-        (given if fits else others)[parameter_name(name) if fits else name] = value
-    return given, others
+def as_parameters(settings):
+    """Settings by the names of the template's parameters: `JWKS_URI` is `JwksUri`."""
+    return {"".join(word.title() for word in name.split("_")): value for name, value in settings.items()}
 
 
 def architecture():

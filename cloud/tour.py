@@ -7,7 +7,7 @@ import sys
 import time
 
 from emulator import ROOT, TARGET, Emulator, KeyServer, Pool, end_in_order, new_key, resign
-from stack import Failed, Stack, architecture, split_settings
+from stack import Failed, Stack, architecture, as_parameters
 
 # Members of the group `writers` may add pets, everybody with a token may see them.
 SETTINGS = {
@@ -27,19 +27,28 @@ class Cloud:
     def __init__(self, port=0, template=None):
         self.template = template or (ROOT / "template.yaml").read_text()
         self.keys, self.tokens = KeyServer(), {}
-        self.parameters, others = split_settings(self.template, SETTINGS | {"JWKS_URI": self.keys.url})
-        self.emulator = Emulator(port, others)
+        self.emulator = Emulator(port)
         try:
             self.pool = self.keys.pool = Pool(self.emulator)
             self.pool.add_user("ann", ["writers"])
             self.pool.add_user("bob")
             self.stack = Stack(self.emulator, "pets")
-            whom = {"Issuer": self.pool.issuer, "Audience": self.pool.client_id}
-            self.update(**whom, Architecture=architecture())
+            self.settings = SETTINGS | {
+                "ISSUER": self.pool.issuer,
+                "AUDIENCE": self.pool.client_id,
+                "JWKS_URI": self.keys.url,
+                "JWKS_CA_FILE": str(self.keys.ca_file),
+            }
+            self.parameters = as_parameters(self.settings)
+            self.update(Architecture=architecture())
             self.url = f"{self.emulator.api_url(self.stack.resource('AWS::ApiGateway::RestApi'))}/dev"
         except BaseException:
-            self.emulator.stop()
+            self.stop()
             raise
+
+    def stop(self):
+        self.emulator.stop()
+        self.keys.stop()
 
     def update(self, **parameters):
         self.parameters |= parameters
@@ -190,7 +199,7 @@ def main():
     except Failed as failure:
         sys.exit(f"\nNOT AS EXPECTED: {failure}")
     finally:
-        cloud.emulator.stop()
+        cloud.stop()
 
 
 if __name__ == "__main__":
