@@ -42,7 +42,7 @@ pub struct Decision<'a> {
 pub enum Verdict {
     /// The token is good, and opens at least one route.
     Allow,
-    /// The token is no good, or not good enough.
+    /// The token is refused, or valid without the required rights.
     Deny(Denial),
     /// Nothing can be decided.
     Undecided(Fault),
@@ -62,7 +62,7 @@ pub(crate) struct Observed<'a> {
     pub(crate) issuer: Option<&'a TrustedIssuer>,
     /// Claims under a good signature.
     pub(crate) claims: Option<Claims>,
-    /// The caller, and the Unix time from which on its token is no good any more, leeway included.
+    /// The caller, and the Unix time at which its token expires, leeway included.
     pub(crate) principal: Option<String>,
     pub(crate) expires_at: Option<f64>,
     pub(crate) access: Option<Access<'a>>,
@@ -246,9 +246,8 @@ impl AfterAnswer {
     }
 }
 
-/// The beginning of what a token says. Formats escape line feeds and the like, but JSON leaves as they are the
-/// characters at which some readers break lines too, those that make a terminal obey or reorder text, and those that
-/// cannot be seen.
+/// The first characters of a token's text, safe to log. JSON escapes control characters, but not those at which some
+/// readers break lines, those that reorder text in a terminal, and invisible ones. These are escaped here.
 fn excerpt(text: &str) -> Cow<'_, str> {
     let end = text.char_indices().nth(MAX_LOGGED).map_or(text.len(), |(end, _)| end);
     let text = &text[..end];

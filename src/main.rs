@@ -59,7 +59,7 @@ async fn main() -> ExitCode {
             return refuse(&problems, lambda.ok()).await;
         }
     };
-    // What is not there by then goes on beside the first invocations.
+    // A fetch that takes longer goes on during the first invocations.
     let _ = tokio::time::timeout(INIT_TIMEOUT, authorizer.prefetch()).await;
 
     let function = Runtime::new(service_fn(move |event| handle(Arc::clone(&authorizer), event)));

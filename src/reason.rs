@@ -91,7 +91,7 @@ impl Reason {
     }
 }
 
-/// The token is no good, or not good enough. API Gateway answers 401 or 403.
+/// The token is refused, or valid without the required rights. API Gateway answers 401 or 403.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
     /// Which rule was broken.

@@ -33,7 +33,7 @@ pub(crate) struct Rules {
 pub(crate) struct Caller<'c> {
     /// Who calls: `principalId`.
     pub(crate) principal: &'c str,
-    /// The Unix time from which on the token is no good any more, leeway included.
+    /// The Unix time at which the token expires, leeway included.
     pub(crate) expires_at: f64,
 }
 
@@ -279,7 +279,7 @@ enum Date {
     At(f64),
     /// Absent or null.
     Absent,
-    /// Not a finite number. A string is none: taken for absent, it would let expired tokens in.
+    /// Not a finite number. A string is not a number. If it counted as absent, expired tokens would pass.
     Invalid,
 }
 

@@ -20,7 +20,7 @@ pub(crate) const CONNECT: &str = "$connect";
 /// The most bytes of paths that are looked at: twice what a policy can hold.
 const MAX_PATHS: usize = 16 * 1024;
 
-/// The rights that are asked for, of whatever issuer the token is.
+/// The rights that tokens of all issuers need.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rights {
     /// Scopes that every caller needs.

@@ -11,7 +11,7 @@ pub struct Environment(BTreeMap<String, OsString>);
 
 impl<N: AsRef<OsStr>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        // A name that is not UTF-8 is none that is asked for, but may be meant for one.
+        // No setting has a name that is not UTF-8, but such a name may be a misspelled setting.
         let variables = variables.into_iter();
         Self(
             variables
@@ -35,7 +35,7 @@ impl Environment {
         self.0.get(name)?.to_str()
     }
 
-    /// The variable of this name, with a placeholder for what is not UTF-8 in it.
+    /// The variable of this name. Bytes that are not UTF-8 are replaced.
     pub(crate) fn get_lossy(&self, name: &str) -> Option<Cow<'_, str>> {
         self.0.get(name).map(|value| value.to_string_lossy())
     }

@@ -60,7 +60,7 @@ impl Fields {
 }
 
 impl Reader<'_> {
-    /// The issuers as they are named: one by variables, or several by `ISSUERS`.
+    /// The issuers: one from variables, or several from `ISSUERS`.
     pub(super) fn fields(&mut self) -> Vec<Fields> {
         if self.reported("ISSUERS") {
             return Vec::new();

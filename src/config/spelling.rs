@@ -3,9 +3,8 @@
 /// Names of the platform: whoever mistypes one has not set one of ours.
 const PLATFORM: &str = "AWS_";
 
-/// The setting that is meant by a variable of this name which is none: it is that of the name but for one letter
-/// (changed, left out, added, or swapped with its neighbour), or two in a name of eight or more. Letter case does not
-/// count.
+/// The setting that a misspelled variable is meant for. The two names differ by one letter (changed, left out, added,
+/// or swapped with its neighbour), or by two if the setting's name has eight or more. Letter case does not count.
 pub(crate) fn meant<'s>(name: &str, settings: impl Iterator<Item = &'s str>) -> Option<&'s str> {
     let name = name.to_ascii_uppercase();
     if name.starts_with(PLATFORM) {

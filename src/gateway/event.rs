@@ -201,7 +201,7 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// The error says what would be right.
+    /// The error says what is expected.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wanted = || format!("`{text}`: want `header:NAME`, `query:NAME` or `cookie:NAME`");
         match text.split_once(':') {

@@ -1,8 +1,8 @@
-//! The answer to API Gateway: an IAM policy that stays right for as long as it is cached.
+//! The answer to API Gateway: an IAM policy that is safe to cache.
 //!
-//! API Gateway applies a cached policy to every method of the stage, so the document is decided for the token
-//! and never for the request: resources are made of the ARN's partition, region, account, API and stage, and of
-//! configured routes. No byte of the request's verb or path reaches it.
+//! API Gateway applies a cached policy to every method of the stage. So the document is decided for the token,
+//! never for the request. Resources are made of the ARN's partition, region, account, API and stage, and of
+//! configured routes. No byte of the request's verb or path reaches them.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -94,7 +94,7 @@ pub(crate) fn check_length(
     Ok(())
 }
 
-/// A Deny for everything that a cached answer could be applied to. `principal` is given for a verified token.
+/// A Deny for the whole stage. `principal` is given for a verified token.
 pub(crate) fn deny(
     stage: &Stage<'_>,
     response_format: ResponseFormat,

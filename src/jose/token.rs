@@ -17,7 +17,7 @@ use crate::reason::{Denial, Reason};
 /// The longest token that is looked at. All headers of a request to API Gateway have at most 10,240 bytes in sum.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// A well-formed token that nobody has vouched for yet.
+/// A well-formed token whose signature is not verified yet.
 pub(crate) struct Token<'a> {
     /// The first two segments with the dot between them: what the signature covers.
     signed: &'a str,
@@ -174,7 +174,7 @@ pub(crate) enum ClaimPath {
 }
 
 impl ClaimPath {
-    /// The error says what would be right.
+    /// The error says what is expected.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if !text.starts_with('/') {
             return Ok(Self::Member(text.to_owned()));

@@ -98,7 +98,7 @@ enum Confirmed {
     At(Now),
     /// Configured keys, to start from: of unknown age, so not fresh, and usable from this time on.
     Since(Now),
-    /// Configured keys that have no provider: as they are, for ever.
+    /// Configured keys without a provider. They never expire.
     Always,
 }
 

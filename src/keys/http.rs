@@ -32,7 +32,7 @@ const SCHEDULING_MARGIN: Duration = Duration::from_millis(250);
 pub struct Endpoint(Url);
 
 impl Endpoint {
-    /// The error says what would be right.
+    /// The error says what is expected.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let wanted = "want an absolute URL, as https://login.example.com/keys";
         let is_separator = |c: char| "/\\?#".contains(c);
@@ -46,7 +46,7 @@ impl Endpoint {
             );
         }
         let url = Url::parse(text).map_err(|_| wanted)?;
-        // `Url` repairs what is not one, as browsers do: that would hide a typing error until no token matches.
+        // `Url` repairs malformed URLs, as browsers do. That would hide a typing error until no token matches.
         let authority = text.split_once("://").map(|(_, rest)| rest);
         let is_repaired = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
         if url.has_host() && authority.is_none_or(|rest| rest.starts_with('/'))
@@ -182,7 +182,7 @@ pub(crate) struct Response {
     pub(crate) max_age: Option<Duration>,
 }
 
-/// Certificate authorities to trust beside the public ones that are compiled in.
+/// Certificate authorities to trust in addition to the compiled-in public ones.
 pub(crate) type Authorities = Vec<CertificateDer<'static>>;
 
 /// The authorities in a PEM file. The error says what is wrong with it.
@@ -346,7 +346,7 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
         .flat_map(|value| value.split(','))
         .filter_map(|directive| directive.trim().split_once('='));
     let mut ages = directives.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
-    // RFC 9111 section 1.2.2: a number too large counts as a very large one; one that is none, as not sent.
+    // RFC 9111 section 1.2.2: a number that is too large counts as a very large one. Anything else is ignored.
     let seconds = ages.next()?.1.trim_matches('"');
     let is_number = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| Duration::from_secs(seconds.parse().unwrap_or(u32::MAX.into())))

@@ -41,7 +41,7 @@ struct State {
     refresh: Option<Refresh>,
     /// Good answers so far.
     successes: u64,
-    /// What the provider said last, if that was no good answer.
+    /// Why the last fetch failed, if it did.
     last_failure: Option<String>,
 }
 
@@ -212,7 +212,7 @@ impl Keys {
         let keys = Arc::clone(self);
         tokio::spawn(async move {
             keys.refresh().await;
-            // Dropped on a panic too, so nobody waits for ever.
+            // Dropped on a panic too, so no waiter hangs.
             drop(end);
         });
         state.refresh = Some(Refresh { ended: ended.clone(), waiter: Weak::new() });
@@ -285,7 +285,7 @@ impl State {
         self.refresh.as_ref().filter(|refresh| refresh.ended.has_changed().is_ok())
     }
 
-    /// The wait for the refresh under way, if nobody has taken that on.
+    /// The wait for the refresh under way, unless an invocation has it already.
     fn claim(&mut self) -> Option<PendingRefresh> {
         let refresh = self.refresh.as_mut()?;
         if refresh.ended.has_changed().is_err() || refresh.waiter.strong_count() > 0 {

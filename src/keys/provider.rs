@@ -15,7 +15,7 @@ pub(crate) struct Provider {
     /// Where the discovery document is, unless the address of the keys is configured.
     discovery: Option<Endpoint>,
     allowed: Algorithms,
-    /// Configured symmetric keys: they come from no provider, and stay beside whatever it publishes.
+    /// Configured symmetric keys. No provider publishes them, so every fetched set keeps them.
     symmetric: Vec<Key>,
     fetcher: Arc<Fetcher>,
     known: Mutex<Known>,
