@@ -13,7 +13,7 @@ use crate::config::{Config, Issuer, KeySource, OnRefusal};
 use crate::decision::{
     AfterAnswer, Decision, Failure, Invocation, Observed, ObservedRequest, Verdict,
 };
-use crate::gateway::event::{Credentials, Event, Kind};
+use crate::gateway::event::{Credentials, Event, EventKind};
 use crate::gateway::policy::{self, Allow, Answer, Context, ContextClaim, ResponseFormat};
 use crate::issuer::{HeaderRules, TrustedIssuer};
 use crate::jose::algorithm::Algorithm;
@@ -216,8 +216,8 @@ impl Authorizer {
         Ok(allow.answer(stage, response_format))
     }
 
-    fn response_format(&self, kind: Kind) -> ResponseFormat {
-        if self.simple_response && kind == Kind::Http2 {
+    fn response_format(&self, kind: EventKind) -> ResponseFormat {
+        if self.simple_response && kind == EventKind::Http2 {
             ResponseFormat::Simple
         } else {
             ResponseFormat::Policy
@@ -225,8 +225,8 @@ impl Authorizer {
     }
 
     /// Whether the answer to an event is for its own request only.
-    fn single_request(&self, kind: Kind) -> bool {
-        kind == Kind::WebSocket || self.response_format(kind) == ResponseFormat::Simple
+    fn single_request(&self, kind: EventKind) -> bool {
+        kind == EventKind::WebSocket || self.response_format(kind) == ResponseFormat::Simple
     }
 }
 

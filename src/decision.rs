@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::access::rights::Access;
 use crate::clock::Now;
-use crate::gateway::event::{Kind, Place, Request, Stage};
+use crate::gateway::event::{EventKind, Place, Request, Stage};
 use crate::issuer::TrustedIssuer;
 use crate::jose::token::{Claims, Token};
 use crate::keys::PendingRefresh;
@@ -74,7 +74,7 @@ pub(crate) struct Observed<'a> {
 /// The request that an event is about.
 #[derive(Debug)]
 pub(crate) struct ObservedRequest {
-    pub(crate) kind: Kind,
+    pub(crate) kind: EventKind,
     pub(crate) stage: Stage<'static>,
     /// What the ARN has after the stage. It reaches no answer.
     pub(crate) route: String,

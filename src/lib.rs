@@ -47,7 +47,7 @@ pub use access::rights::DecidedBy;
 pub use access::rule::{Lacking, NoValue, OwnValue};
 pub use authorizer::Authorizer;
 pub use config::environment::Environment;
-pub use config::{Config, Kind, Problem, Problems, SETTINGS, Setting};
+pub use config::{Config, Problem, Problems, SETTINGS, Setting, SettingKind};
 pub use decision::{AfterAnswer, Decision, Failure, Invocation, Verdict};
 pub use explain::{Explanation, Step, StepState};
 pub use gateway::policy::Answer;

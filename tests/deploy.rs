@@ -6,19 +6,19 @@
 use std::{env, fs};
 
 use serde_json::json;
-use token_authorizer::{Kind, SETTINGS};
+use token_authorizer::{SETTINGS, SettingKind};
 
 /// All settings as JSON, one a line, in the order of the documentation.
 fn settings() -> String {
     let lines = SETTINGS.map(|setting| {
         let (kind, limits) = match setting.kind {
-            Kind::Text => ("text", String::new()),
-            Kind::List(of) => ("list", format!(r#", "of": {}"#, json!(of))),
-            Kind::Word(of) => ("word", format!(r#", "of": {}"#, json!(of))),
-            Kind::Number(bounds) => {
+            SettingKind::Text => ("text", String::new()),
+            SettingKind::List(of) => ("list", format!(r#", "of": {}"#, json!(of))),
+            SettingKind::Word(of) => ("word", format!(r#", "of": {}"#, json!(of))),
+            SettingKind::Number(bounds) => {
                 ("number", format!(r#", "min": {}, "max": {}"#, bounds.start(), bounds.end()))
             }
-            Kind::Json => ("json", String::new()),
+            SettingKind::Json => ("json", String::new()),
         };
         format!(
             r#"  "{}": {{"kind": "{kind}"{limits}, "default": {}}}"#,

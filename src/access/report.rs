@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::access::rights::{Decided, DecidedBy, Rights, State, scopes};
+use crate::access::rights::{Decided, DecidedBy, Rights, RouteState, scopes};
 use crate::access::rule::{Lacking, NoValue, OwnValue};
 use crate::jose::token::{ClaimPath, Claims};
 
@@ -65,9 +65,9 @@ impl Rights {
         let entries = decided.entries.iter().map(|(entry, state)| {
             let own = || entry.rule.own_values(&facts, &routes.terms);
             let state = match state {
-                State::Open => EntryState::Open,
-                State::Own(_) => EntryState::Own(own()),
-                State::Closed => match routes.closing(entry, &facts) {
+                RouteState::Open => EntryState::Open,
+                RouteState::Own(_) => EntryState::Own(own()),
+                RouteState::Closed => match routes.closing(entry, &facts) {
                     Some(other) => EntryState::ClosedBeside { own: own(), other: &other.route },
                     None => EntryState::Closed(entry.rule.lacking(&facts, &routes.terms)),
                 },

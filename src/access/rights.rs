@@ -65,7 +65,7 @@ impl Rights {
                 _ => Err(Reason::InsufficientScope.because("the route is not open to the token")),
             };
         }
-        if decided.entries.iter().any(|(_, state)| *state != State::Closed) {
+        if decided.entries.iter().any(|(_, state)| *state != RouteState::Closed) {
             Ok(Access::Routes(decided))
         } else {
             Err(Reason::InsufficientScope.because("no route of the table is open to the token"))
@@ -122,7 +122,7 @@ pub(crate) struct Entry {
 
 /// What an entry is for a token.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum State {
+pub(crate) enum RouteState {
     Open,
     /// Open for the caller's own: what is allowed.
     Own(Vec<String>),
@@ -132,7 +132,7 @@ pub(crate) enum State {
 /// The entries of a table, each with what it is for a token.
 #[derive(Debug)]
 pub(crate) struct Decided<'r> {
-    pub(crate) entries: Vec<(&'r Entry, State)>,
+    pub(crate) entries: Vec<(&'r Entry, RouteState)>,
     pub(crate) guard: bool,
 }
 
@@ -151,7 +151,7 @@ pub enum DecidedBy<'r> {
     NoEntry,
 }
 
-impl State {
+impl RouteState {
     /// What is allowed below the stage.
     pub(crate) fn allowed<'s>(&'s self, entry: &'s Entry) -> &'s [String] {
         match self {
@@ -173,7 +173,7 @@ impl<'r> Decided<'r> {
         if self.guard && guard::refuses(request) {
             return DecidedBy::Guard;
         }
-        let named = |is_wanted: fn(&Entry, &State, &str) -> bool| {
+        let named = |is_wanted: fn(&Entry, &RouteState, &str) -> bool| {
             let found = self.entries.iter().find(|(entry, state)| is_wanted(entry, state, request));
             found.map(|(entry, _)| entry.route.as_str())
         };
@@ -344,18 +344,19 @@ impl Routes {
 
     /// What each entry is for a token.
     pub(crate) fn decide(&self, facts: &Facts<'_>) -> Decided<'_> {
-        let alone =
-            |entry: &Entry| if entry.rule.is_open(facts) { State::Open } else { State::Closed };
+        let alone = |entry: &Entry| {
+            if entry.rule.is_open(facts) { RouteState::Open } else { RouteState::Closed }
+        };
         let mut entries: Vec<_> = self.entries.iter().map(|entry| (entry, alone(entry))).collect();
         for index in 0..entries.len() {
             let (entry, state) = &entries[index];
-            if *state == State::Closed
+            if *state == RouteState::Closed
                 && entry.rule.has_own()
-                && !entry.closed_beside.iter().any(|other| entries[*other].1 == State::Open)
+                && !entry.closed_beside.iter().any(|other| entries[*other].1 == RouteState::Open)
             {
                 let own = entry.own(facts);
                 if !own.is_empty() {
-                    entries[index].1 = State::Own(own);
+                    entries[index].1 = RouteState::Own(own);
                 }
             }
         }
@@ -378,7 +379,7 @@ impl Routes {
     pub(crate) fn longest(&self) -> Decided<'_> {
         let state = |entry: &Entry| {
             let own = entry.rule.longest_own_paths();
-            if own.is_empty() { State::Open } else { State::Own(entry.with_verbs(&own)) }
+            if own.is_empty() { RouteState::Open } else { RouteState::Own(entry.with_verbs(&own)) }
         };
         Decided {
             entries: self.entries.iter().map(|entry| (entry, state(entry))).collect(),
@@ -434,7 +435,7 @@ mod tests {
         match rights.access(&[ClaimPath::Member("scope".to_owned())], &claims, single_request)? {
             Access::Stage => Ok(None),
             Access::Routes(decided) => Ok(Some(
-                decided.entries.into_iter().map(|(_, state)| state == State::Open).collect(),
+                decided.entries.into_iter().map(|(_, state)| state == RouteState::Open).collect(),
             )),
         }
     }

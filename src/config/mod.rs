@@ -23,7 +23,7 @@ use crate::keys::http::{self, Authorities};
 use crate::metrics::{self, Metrics};
 
 pub(crate) use self::issuers::{Issuer, KeySource};
-pub use self::settings::{Kind, SETTINGS, Setting};
+pub use self::settings::{SETTINGS, Setting, SettingKind};
 
 /// Everything the authorizer can be told, checked.
 #[derive(Debug)]

@@ -10,14 +10,14 @@ pub struct Setting {
     /// The environment variable.
     pub name: &'static str,
     /// What its value may be.
-    pub kind: Kind,
+    pub kind: SettingKind,
     /// What an unset or blank variable means; empty where the setting is off or has no default.
     pub default: &'static str,
 }
 
 /// What the value of a setting may be.
 #[derive(Clone, Debug)]
-pub enum Kind {
+pub enum SettingKind {
     /// A text.
     Text,
     /// A list, separated by commas, spaces or both. Where members are named here, it may have no others.
@@ -30,49 +30,49 @@ pub enum Kind {
     Json,
 }
 
-const LIST: Kind = Kind::List(&[]);
-const ON_OFF: Kind = Kind::Word(&["on", "off"]);
+const LIST: SettingKind = SettingKind::List(&[]);
+const ON_OFF: SettingKind = SettingKind::Word(&["on", "off"]);
 
-const fn setting(name: &'static str, kind: Kind, default: &'static str) -> Setting {
+const fn setting(name: &'static str, kind: SettingKind, default: &'static str) -> Setting {
     Setting { name, kind, default }
 }
 
 /// Every setting of this program, in the order of the documentation.
 pub const SETTINGS: [Setting; 30] = [
-    setting("ISSUER", Kind::Text, ""),
+    setting("ISSUER", SettingKind::Text, ""),
     setting("AUDIENCE", LIST, ""),
-    setting("JWKS_URI", Kind::Text, ""),
-    setting("JWKS", Kind::Json, ""),
-    setting("ALGORITHMS", Kind::List(&Algorithms::NAMES), "RS256"),
+    setting("JWKS_URI", SettingKind::Text, ""),
+    setting("JWKS", SettingKind::Json, ""),
+    setting("ALGORITHMS", SettingKind::List(&Algorithms::NAMES), "RS256"),
     setting("AUDIENCE_CLAIM", LIST, "aud"),
     setting("TOKEN_TYPES", LIST, "JWT, at+jwt"),
-    setting("LEEWAY_SECONDS", Kind::Number(0..=300), "0"),
-    setting("REQUIRED_CLAIMS", Kind::Json, "{}"),
-    setting("MAX_TOKEN_SECONDS", Kind::Number(1..=31_536_000), ""),
+    setting("LEEWAY_SECONDS", SettingKind::Number(0..=300), "0"),
+    setting("REQUIRED_CLAIMS", SettingKind::Json, "{}"),
+    setting("MAX_TOKEN_SECONDS", SettingKind::Number(1..=31_536_000), ""),
     setting("SCOPE_CLAIMS", LIST, "scope, scp"),
     setting("REQUIRED_SCOPES", LIST, ""),
-    setting("ROUTES", Kind::Json, ""),
+    setting("ROUTES", SettingKind::Json, ""),
     setting("PATH_GUARD", ON_OFF, "on"),
     setting("PRINCIPAL_CLAIM", LIST, "sub"),
     setting("CONTEXT_CLAIMS", LIST, "iss, sub, client_id, scope, exp, jti"),
-    setting("USAGE_KEY_CLAIM", Kind::Text, ""),
-    setting("REFUSAL", Kind::Word(&["deny", "unauthorized"]), "deny"),
+    setting("USAGE_KEY_CLAIM", SettingKind::Text, ""),
+    setting("REFUSAL", SettingKind::Word(&["deny", "unauthorized"]), "deny"),
     setting("EXPIRY_GUARD", ON_OFF, "on"),
     setting("TOKEN_SOURCE", LIST, "header:Authorization"),
-    setting("BEARER_PREFIX", Kind::Word(&["required", "optional"]), "required"),
+    setting("BEARER_PREFIX", SettingKind::Word(&["required", "optional"]), "required"),
     setting("SIMPLE_RESPONSE", ON_OFF, "off"),
-    setting("JWKS_FRESH_SECONDS", Kind::Number(1..=86_400), "600"),
-    setting("JWKS_STALE_SECONDS", Kind::Number(1..=604_800), "86400"),
-    setting("JWKS_TIMEOUT_MS", Kind::Number(100..=10_000), "2000"),
-    setting("JWKS_CA_FILE", Kind::Text, ""),
-    setting("METRICS_NAMESPACE", Kind::Text, ""),
-    setting("ISSUERS", Kind::Json, ""),
+    setting("JWKS_FRESH_SECONDS", SettingKind::Number(1..=86_400), "600"),
+    setting("JWKS_STALE_SECONDS", SettingKind::Number(1..=604_800), "86400"),
+    setting("JWKS_TIMEOUT_MS", SettingKind::Number(100..=10_000), "2000"),
+    setting("JWKS_CA_FILE", SettingKind::Text, ""),
+    setting("METRICS_NAMESPACE", SettingKind::Text, ""),
+    setting("ISSUERS", SettingKind::Json, ""),
     setting(
         "AWS_LAMBDA_LOG_LEVEL",
-        Kind::Word(&["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]),
+        SettingKind::Word(&["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]),
         "INFO",
     ),
-    setting("AWS_LAMBDA_LOG_FORMAT", Kind::Word(&["JSON", "TEXT"]), "JSON"),
+    setting("AWS_LAMBDA_LOG_FORMAT", SettingKind::Word(&["JSON", "TEXT"]), "JSON"),
 ];
 
 /// The settings that one object of `ISSUERS` holds, and that it excludes as variables. In an object their names
@@ -112,7 +112,7 @@ pub(super) fn default(name: &str) -> &'static str {
 /// The bounds of a setting that is a number. Nothing is within those of any other.
 pub(super) fn bounds(name: &str) -> RangeInclusive<u64> {
     match SETTINGS.into_iter().find(|setting| setting.name == name) {
-        Some(Setting { kind: Kind::Number(bounds), .. }) => bounds,
+        Some(Setting { kind: SettingKind::Number(bounds), .. }) => bounds,
         _ => RangeInclusive::new(1, 0),
     }
 }
@@ -120,7 +120,7 @@ pub(super) fn bounds(name: &str) -> RangeInclusive<u64> {
 /// The words that a setting may be; none for a setting that is no word.
 pub(super) fn words(name: &str) -> &'static [&'static str] {
     match SETTINGS.into_iter().find(|setting| setting.name == name) {
-        Some(Setting { kind: Kind::Word(words), .. }) => words,
+        Some(Setting { kind: SettingKind::Word(words), .. }) => words,
         _ => &[],
     }
 }

@@ -17,7 +17,7 @@ use crate::reason::{Denial, Fault, Obstacle, Reason};
 
 /// The kinds of events that are understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum EventKind {
     /// REST API, `TOKEN` authorizer.
     Token,
     /// REST API, `REQUEST` authorizer.
@@ -35,7 +35,7 @@ const EXPECTED: &str = "not an authorizer event: want a REST API's TOKEN or REQU
 
 /// An event that was understood.
 pub(crate) struct Request<'a> {
-    pub(crate) kind: Kind,
+    pub(crate) kind: EventKind,
     pub(crate) stage: Stage<'a>,
     /// What the ARN has after the stage: `GET/pets/1`. For comparing only; it never reaches an answer.
     pub(crate) route: &'a str,
@@ -90,7 +90,7 @@ impl<'a> Event<'a> {
     pub(crate) fn request(&'a self) -> Result<Request<'a>, Fault> {
         let kind = self.kind().ok_or_else(|| Obstacle::EventUnsupported.because(EXPECTED))?;
         let (name, arn) = match kind {
-            Kind::Http2 => ("routeArn", &self.route_arn),
+            EventKind::Http2 => ("routeArn", &self.route_arn),
             _ => ("methodArn", &self.method_arn),
         };
         let parsed = text(arn).and_then(|arn| Stage::parse(arn, kind));
@@ -100,14 +100,14 @@ impl<'a> Event<'a> {
         Ok(Request { kind, stage, route, event: self })
     }
 
-    fn kind(&self) -> Option<Kind> {
+    fn kind(&self) -> Option<EventKind> {
         match (text(&self.kind), text(&self.version)) {
-            (Some("TOKEN"), _) => Some(Kind::Token),
+            (Some("TOKEN"), _) => Some(EventKind::Token),
             // Compared exactly: WebSocket events have been seen with a version of "$LATEST".
-            (_, Some("2.0")) => Some(Kind::Http2),
-            (_, Some("1.0")) => Some(Kind::Http1),
-            _ if self.is_connect() => Some(Kind::WebSocket),
-            (Some("REQUEST"), _) => Some(Kind::Rest),
+            (_, Some("2.0")) => Some(EventKind::Http2),
+            (_, Some("1.0")) => Some(EventKind::Http1),
+            _ if self.is_connect() => Some(EventKind::WebSocket),
+            (Some("REQUEST"), _) => Some(EventKind::Rest),
             _ => None,
         }
     }
@@ -126,7 +126,7 @@ impl<'a> Event<'a> {
         context.is_some_and(|context| text(&context.event_type) == Some("CONNECT"))
             // The whole of what comes after the stage: the path of a REST API's request may end like this too.
             || text(&self.method_arn)
-                .and_then(|arn| Stage::parse(arn, Kind::WebSocket))
+                .and_then(|arn| Stage::parse(arn, EventKind::WebSocket))
                 .is_some_and(|(_, route)| route == CONNECT)
     }
 }
@@ -142,7 +142,7 @@ pub(crate) struct Stage<'a> {
 impl<'a> Stage<'a> {
     /// The stage of an ARN, and what comes after it. Every part is held to the characters that AWS uses there, so
     /// that no wildcard and no policy variable gets into a resource.
-    fn parse(arn: &'a str, kind: Kind) -> Option<(Self, &'a str)> {
+    fn parse(arn: &'a str, kind: EventKind) -> Option<(Self, &'a str)> {
         let mut parts = arn.splitn(6, ':');
         let mut next = |is_right: fn(&str) -> bool| parts.next().filter(|part| is_right(part));
         next(|prefix| prefix == "arn")?;
@@ -158,7 +158,7 @@ impl<'a> Stage<'a> {
         }
         let end = arn.len() - route.len() - "/".len();
         Some((
-            Self { arn: Cow::Borrowed(&arn[..end]), is_websocket: kind == Kind::WebSocket },
+            Self { arn: Cow::Borrowed(&arn[..end]), is_websocket: kind == EventKind::WebSocket },
             route,
         ))
     }
@@ -269,7 +269,7 @@ impl Credentials {
         found: &mut Option<Place<'c>>,
     ) -> Result<Cow<'a, str>, Denial> {
         let event = request.event;
-        if request.kind == Kind::Token {
+        if request.kind == EventKind::Token {
             let header = text(&event.authorization_token).filter(|header| !is_blank(header));
             let header = header.ok_or(Reason::TokenMissing)?;
             *found = Some(Place::AuthorizationToken);
@@ -400,8 +400,8 @@ mod tests {
         event
     }
 
-    /// Kind, ARN up to the stage, and what comes after it.
-    fn request(event: &str) -> Result<(Kind, String, String), Obstacle> {
+    /// EventKind, ARN up to the stage, and what comes after it.
+    fn request(event: &str) -> Result<(EventKind, String, String), Obstacle> {
         let event = Event::parse(event).map_err(|fault| fault.obstacle)?;
         let request = event.request().map_err(|fault| fault.obstacle)?;
         Ok((request.kind, request.stage.arn().to_owned(), request.route.to_owned()))
@@ -430,38 +430,42 @@ mod tests {
             json!({"version": version, "type": "REQUEST", "routeArn": arn, "routeKey": "GET /pets", "cookies": []})
         };
         let cases = [
-            (bearer("Bearer t"), Kind::Token, "GET/"),
-            (with(bearer("Bearer t"), "version", json!("2.0")), Kind::Token, "GET/"),
-            (method("GET/pets/1"), Kind::Rest, "GET/pets/1"),
-            (with(method("GET/pets"), "version", json!("$LATEST")), Kind::Rest, "GET/pets"),
-            (with(method("GET/pets"), "version", json!("1")), Kind::Rest, "GET/pets"),
-            (with(method("GET/pets"), "version", json!(null)), Kind::Rest, "GET/pets"),
-            (with(method("GET/pets"), "requestContext", json!(null)), Kind::Rest, "GET/pets"),
+            (bearer("Bearer t"), EventKind::Token, "GET/"),
+            (with(bearer("Bearer t"), "version", json!("2.0")), EventKind::Token, "GET/"),
+            (method("GET/pets/1"), EventKind::Rest, "GET/pets/1"),
+            (with(method("GET/pets"), "version", json!("$LATEST")), EventKind::Rest, "GET/pets"),
+            (with(method("GET/pets"), "version", json!("1")), EventKind::Rest, "GET/pets"),
+            (with(method("GET/pets"), "version", json!(null)), EventKind::Rest, "GET/pets"),
+            (with(method("GET/pets"), "requestContext", json!(null)), EventKind::Rest, "GET/pets"),
             (
                 with(method("GET/pets"), "requestContext", context(json!("MESSAGE"))),
-                Kind::Rest,
+                EventKind::Rest,
                 "GET/pets",
             ),
-            (method("GET/chat/$connect"), Kind::Rest, "GET/chat/$connect"),
-            (method("$connect"), Kind::WebSocket, "$connect"),
-            (with(method("$connect"), "version", json!("$LATEST")), Kind::WebSocket, "$connect"),
+            (method("GET/chat/$connect"), EventKind::Rest, "GET/chat/$connect"),
+            (method("$connect"), EventKind::WebSocket, "$connect"),
+            (
+                with(method("$connect"), "version", json!("$LATEST")),
+                EventKind::WebSocket,
+                "$connect",
+            ),
             (
                 with(method("$connect"), "requestContext", context(json!("CONNECT"))),
-                Kind::WebSocket,
+                EventKind::WebSocket,
                 "$connect",
             ),
             (
                 with(method("$connect"), "requestContext", context(json!(null))),
-                Kind::WebSocket,
+                EventKind::WebSocket,
                 "$connect",
             ),
             (
                 with(method("join"), "requestContext", context(json!("CONNECT"))),
-                Kind::WebSocket,
+                EventKind::WebSocket,
                 "join",
             ),
-            (with(method("GET/pets"), "version", json!("1.0")), Kind::Http1, "GET/pets"),
-            (http2("2.0"), Kind::Http2, "GET/pets"),
+            (with(method("GET/pets"), "version", json!("1.0")), EventKind::Http1, "GET/pets"),
+            (http2("2.0"), EventKind::Http2, "GET/pets"),
         ];
         for (event, kind, route) in cases {
             assert_eq!(
@@ -515,12 +519,12 @@ mod tests {
             ("arn:aws:execute-api:us-east-1:123456789012:abc/ESTestInvoke-stage", "GET/x"),
         ] {
             let arn = format!("{prefix}/{route}");
-            let (stage, rest) = Stage::parse(&arn, Kind::Rest).unwrap();
+            let (stage, rest) = Stage::parse(&arn, EventKind::Rest).unwrap();
             assert_eq!((stage.arn(), rest), (prefix, route));
             assert_eq!(stage.everything(), "*");
         }
         let arn = format!("{PREFIX}/$connect");
-        let (stage, _) = Stage::parse(&arn, Kind::WebSocket).unwrap();
+        let (stage, _) = Stage::parse(&arn, EventKind::WebSocket).unwrap();
         assert_eq!((stage.arn(), stage.everything()), (PREFIX, "$connect"));
     }
 
@@ -530,7 +534,7 @@ mod tests {
         let arn = |[a, partition, service, region, account, api, stage]: [&str; 7]| {
             format!("{a}:{partition}:{service}:{region}:{account}:{api}/{stage}/GET/pets")
         };
-        assert!(Stage::parse(&arn(good), Kind::Rest).is_some());
+        assert!(Stage::parse(&arn(good), EventKind::Rest).is_some());
         let long = "a".repeat(129);
         let hostile = [
             "",
@@ -552,7 +556,10 @@ mod tests {
             for value in hostile {
                 let mut parts = good;
                 parts[index] = value;
-                assert!(Stage::parse(&arn(parts), Kind::Rest).is_none(), "{value:?} for {part}");
+                assert!(
+                    Stage::parse(&arn(parts), EventKind::Rest).is_none(),
+                    "{value:?} for {part}"
+                );
             }
         }
         let accounts = [
@@ -566,7 +573,7 @@ mod tests {
             assert!(
                 Stage::parse(
                     &arn(["arn", "aws", "execute-api", "x", bad, "abc", "prod"]),
-                    Kind::Rest
+                    EventKind::Rest
                 )
                 .is_none()
             );
@@ -575,7 +582,7 @@ mod tests {
             "|abc|abc/|abc/prod|abc//GET/|/prod/GET/|abc:x/prod/GET/|abc/$connect/GET/|$default/prod/GET/".split('|')
         {
             let text = format!("arn:aws:execute-api:eu-west-1:123456789012:{rest}");
-            assert!(Stage::parse(&text, Kind::Rest).is_none(), "{text:?}");
+            assert!(Stage::parse(&text, EventKind::Rest).is_none(), "{text:?}");
         }
         for text in [
             "",
@@ -585,7 +592,7 @@ mod tests {
             "ARN:aws:execute-api:eu-west-1:123456789012:abc/prod/GET/",
             " arn:aws:execute-api:eu-west-1:123456789012:abc/prod/GET/",
         ] {
-            assert!(Stage::parse(text, Kind::Rest).is_none(), "{text:?}");
+            assert!(Stage::parse(text, EventKind::Rest).is_none(), "{text:?}");
         }
     }
 

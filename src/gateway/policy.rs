@@ -15,7 +15,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::access::guard::GUARDED;
-use crate::access::rights::{Access, Decided, Entry, Routes, State};
+use crate::access::rights::{Access, Decided, Entry, RouteState, Routes};
 use crate::gateway::event::Stage;
 use crate::jose::token::{ClaimPath, Claims};
 use crate::reason::Reason;
@@ -139,15 +139,15 @@ fn longest(routes: &Routes) -> Decided<'_> {
     if longest.guard || longest.entries.len() < 2 {
         return longest;
     }
-    let loss = |(entry, state): &(&Entry, State)| {
-        room(state.allowed(entry)) - room(State::Closed.denied(entry))
+    let loss = |(entry, state): &(&Entry, RouteState)| {
+        room(state.allowed(entry)) - room(RouteState::Closed.denied(entry))
     };
     let losses = longest.entries.iter().map(loss).enumerate();
     let frame = length(&statement(IamPolicyEffect::Deny, Vec::new()));
     if let Some((index, loss)) = losses.min_by_key(|(_, loss)| *loss)
         && loss < frame
     {
-        longest.entries[index].1 = State::Closed;
+        longest.entries[index].1 = RouteState::Closed;
     }
     longest
 }
@@ -609,7 +609,7 @@ mod tests {
         let measured = |last: usize| {
             let routes = routes(&table(last));
             let mut longest = routes.longest();
-            longest.entries[0].1 = State::Closed;
+            longest.entries[0].1 = RouteState::Closed;
             length(&document(&Stage::of_length(96), &Access::Routes(longest), Some(0.0)))
         };
         let exact = 8192 - measured(0);

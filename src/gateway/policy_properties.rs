@@ -569,7 +569,7 @@ fn document_for(event: &str, rights: &Rights, claims: &Claims, expires_at: Optio
     let request = event.request().unwrap();
     let paths = ["scope", "scp"].map(|name| ClaimPath::Member(name.to_owned()));
     let single_request =
-        (request.kind == crate::gateway::event::Kind::WebSocket).then_some(request.route);
+        (request.kind == crate::gateway::event::EventKind::WebSocket).then_some(request.route);
     let answer = match rights.access(&paths, claims, single_request) {
         Ok(access) => allow(&access, expires_at).answer(&request.stage, ResponseFormat::Policy),
         Err(denial) => deny(&request.stage, ResponseFormat::Policy, denial.reason, Some("user-1")),

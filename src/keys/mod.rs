@@ -30,13 +30,13 @@ const MAX_WAITS: usize = 3;
 
 /// The keys of one issuer.
 pub(crate) struct Keys {
-    state: Mutex<State>,
+    state: Mutex<KeysState>,
     /// None: the keys are configured and never refreshed.
     provider: Option<Provider>,
     metrics: Option<Arc<Metrics>>,
 }
 
-struct State {
+struct KeysState {
     cache: Cache,
     refresh: Option<Refresh>,
     /// Good answers so far.
@@ -103,7 +103,7 @@ impl Keys {
 
     fn with(cache: Cache, provider: Option<Provider>, metrics: Option<Arc<Metrics>>) -> Arc<Self> {
         Arc::new(Self {
-            state: Mutex::new(State { cache, refresh: None, successes: 0, last_failure: None }),
+            state: Mutex::new(KeysState { cache, refresh: None, successes: 0, last_failure: None }),
             provider,
             metrics,
         })
@@ -204,7 +204,7 @@ impl Keys {
     }
 
     /// The refresh that is under way; one is started if there is none.
-    fn start_or_join(self: &Arc<Self>, state: &mut State) -> watch::Receiver<()> {
+    fn start_or_join(self: &Arc<Self>, state: &mut KeysState) -> watch::Receiver<()> {
         if let Some(refresh) = state.under_way() {
             return refresh.ended.clone();
         }
@@ -269,12 +269,12 @@ impl Keys {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, KeysState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl KeysState {
     /// How old the keys are, if that is known.
     fn age(&self, now: &Now) -> Option<Duration> {
         self.cache.known_age(now)
