@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::access::rights::CONNECT;
+use crate::jose::json::Text;
 use crate::jose::token::MAX_TOKEN_BYTES;
 use crate::reason::{Denial, Fault, Obstacle, Reason};
 
@@ -69,10 +70,6 @@ pub(crate) struct Event<'a> {
     #[serde(borrow)]
     cookies: Option<&'a RawValue>,
 }
-
-/// A string, borrowed where it has no escapes (serde borrows a bare `Cow`, but not one in an `Option`).
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn text<'t>(member: &'t Option<Text<'_>>) -> Option<&'t str> {
     member.as_ref().map(|text| &*text.0)

@@ -250,9 +250,9 @@ impl<'t> Names<'t> {
     }
 }
 
-/// A string, borrowed where it has no escapes.
+/// A string, borrowed where it has no escapes (serde borrows a bare `Cow`, but not one in an `Option`).
 #[derive(Deserialize)]
-struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
+pub(crate) struct Text<'t>(#[serde(borrow)] pub(crate) Cow<'t, str>);
 
 /// What this value says, if it is a text.
 pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
