@@ -63,7 +63,7 @@ impl Rights {
                 _ => Err(Reason::InsufficientScope.because("the route is not open to the token")),
             };
         }
-        if decided.entries.iter().any(|(_, state)| *state != State::Closed) {
+        if decided.states.iter().any(|state| *state != State::Closed) {
             Ok(Grant::Routes(decided))
         } else {
             Err(Reason::InsufficientScope.because("no route of the table is open to the token"))
@@ -119,18 +119,22 @@ pub(crate) struct Entry {
 }
 
 /// What an entry is for a token.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Open,
-    /// Open for the caller's own: what is allowed.
-    Own(Vec<String>),
+    /// Open for the caller's own.
+    Own,
     Closed,
 }
 
-/// The entries of a table, each with what it is for a token.
+/// What the entries of a table are for a token.
 #[derive(Debug)]
 pub(crate) struct Decided<'r> {
-    pub(crate) entries: Vec<(&'r Entry, State)>,
+    pub(crate) entries: &'r [Entry],
+    /// Of each entry, in their order.
+    pub(crate) states: Vec<State>,
+    /// What is allowed of entries that are open for the caller's own, by their places.
+    own: Vec<(usize, Vec<String>)>,
     pub(crate) guard: bool,
 }
 
@@ -149,35 +153,33 @@ pub enum DecidedBy<'r> {
     NoEntry,
 }
 
-impl State {
-    /// What is allowed below the stage.
-    pub(crate) fn allowed<'s>(&'s self, entry: &'s Entry) -> &'s [String] {
-        match self {
-            Self::Open => &entry.allowed,
-            Self::Own(patterns) => patterns,
-            Self::Closed => &[],
+impl<'r> Decided<'r> {
+    /// What is allowed below the stage of the entry at this place.
+    pub(crate) fn allowed(&self, index: usize) -> &[String] {
+        match self.states[index] {
+            State::Open => &self.entries[index].allowed,
+            State::Own => self.own.iter().find(|(place, _)| *place == index).map_or(&[], |(_, patterns)| patterns),
+            State::Closed => &[],
         }
     }
 
     /// What is denied below the stage.
-    pub(crate) fn denied<'s>(&self, entry: &'s Entry) -> &'s [String] {
-        if *self == Self::Closed { &entry.denied } else { &[] }
+    pub(crate) fn denied(&self, index: usize) -> &'r [String] {
+        if self.states[index] == State::Closed { &self.entries[index].denied } else { &[] }
     }
-}
 
-impl<'r> Decided<'r> {
     /// What decides a request, given as it stands in an ARN after the stage: `GET/pets/1`. The policy says the same.
     pub(crate) fn by(&self, request: &str) -> DecidedBy<'r> {
         if self.guard && guard::refuses(request) {
             return DecidedBy::Guard;
         }
-        let named = |is_wanted: fn(&Entry, &State, &str) -> bool| {
-            let found = self.entries.iter().find(|(entry, state)| is_wanted(entry, state, request));
-            found.map(|(entry, _)| entry.route.as_str())
+        let named = |is_wanted: &dyn Fn(usize) -> bool| {
+            let index = (0..self.entries.len()).find(|index| is_wanted(*index))?;
+            Some(self.entries[index].route.as_str())
         };
-        let closed = named(|entry, state, request| matches(state.denied(entry), request)).map(DecidedBy::Closed);
-        let open = || named(|entry, state, request| matches(state.allowed(entry), request)).map(DecidedBy::Open);
-        let another = || named(|entry, _, request| matches(&entry.allowed, request)).map(DecidedBy::Another);
+        let closed = named(&|index| matches(self.denied(index), request)).map(DecidedBy::Closed);
+        let open = || named(&|index| matches(self.allowed(index), request)).map(DecidedBy::Open);
+        let another = || named(&|index| matches(&self.entries[index].allowed, request)).map(DecidedBy::Another);
         closed.or_else(open).or_else(another).unwrap_or(DecidedBy::NoEntry)
     }
 }
@@ -215,6 +217,11 @@ impl Entry {
         // A `*` alone would allow verbs that no entry can name, but it may refuse them.
         entry.denied = if is_everything { vec!["*".to_owned()] } else { entry.allowed.clone() };
         Ok(entry)
+    }
+
+    /// What is denied where it is closed.
+    pub(crate) fn closing(&self) -> &[String] {
+        &self.denied
     }
 
     /// These paths under each of the entry's verbs.
@@ -318,20 +325,19 @@ impl Routes {
     /// What each entry is for a token.
     pub(crate) fn decide(&self, facts: &Facts<'_>) -> Decided<'_> {
         let alone = |entry: &Entry| if entry.rule.is_open(facts) { State::Open } else { State::Closed };
-        let mut entries: Vec<_> = self.entries.iter().map(|entry| (entry, alone(entry))).collect();
-        for index in 0..entries.len() {
-            let (entry, state) = &entries[index];
-            if *state == State::Closed
-                && entry.rule.has_own()
-                && !entry.closed_beside.iter().any(|other| entries[*other].1 == State::Open)
-            {
-                let own = entry.own(facts);
-                if !own.is_empty() {
-                    entries[index].1 = State::Own(own);
-                }
+        let mut states: Vec<_> = self.entries.iter().map(alone).collect();
+        let mut own = Vec::new();
+        for (index, entry) in self.entries.iter().enumerate().filter(|(_, entry)| entry.rule.has_own()) {
+            if states[index] == State::Open || entry.closed_beside.iter().any(|other| states[*other] == State::Open) {
+                continue;
+            }
+            let patterns = entry.own(facts);
+            if !patterns.is_empty() {
+                states[index] = State::Own;
+                own.push((index, patterns));
             }
         }
-        Decided { entries, guard: self.guard }
+        Decided { entries: &self.entries, states, own, guard: self.guard }
     }
 
     /// The entry that is open to a token and closes this one, which would be open for the caller's own.
@@ -343,11 +349,11 @@ impl Routes {
     /// The entries as they take the most room in a policy, whatever a token has: open to all, or for the caller's own
     /// in every way at once and with the longest values, which is never shorter.
     pub(crate) fn longest(&self) -> Decided<'_> {
-        let state = |entry: &Entry| {
-            let own = entry.rule.longest_own_paths();
-            if own.is_empty() { State::Open } else { State::Own(entry.with_verbs(&own)) }
-        };
-        Decided { entries: self.entries.iter().map(|entry| (entry, state(entry))).collect(), guard: self.guard }
+        let own = self.entries.iter().map(|entry| entry.with_verbs(&entry.rule.longest_own_paths())).enumerate();
+        let own: Vec<_> = own.filter(|(_, patterns)| !patterns.is_empty()).collect();
+        let mut states = vec![State::Open; self.entries.len()];
+        own.iter().for_each(|(index, _)| states[*index] = State::Own);
+        Decided { entries: &self.entries, states, own, guard: self.guard }
     }
 }
 
@@ -392,9 +398,7 @@ mod tests {
         let claims = Claims::verified(json!({ "scope": scope }));
         match rights.grant(&[ClaimPath::Member("scope".to_owned())], &claims, only)? {
             Grant::Stage => Ok(None),
-            Grant::Routes(decided) => {
-                Ok(Some(decided.entries.into_iter().map(|(_, state)| state == State::Open).collect()))
-            }
+            Grant::Routes(decided) => Ok(Some(decided.states.into_iter().map(|state| state == State::Open).collect())),
         }
     }
 

@@ -319,7 +319,7 @@ fn discovered(idp: &Idp) -> Vec<(&'static str, String)> {
 
 fn spawn(settings: &[(&'static str, String)]) -> Lambda {
     let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, &**value)).collect();
-    Lambda::spawn(program(), &settings)
+    Lambda::spawn(&program(), &settings)
 }
 
 #[test]
