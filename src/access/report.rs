@@ -62,11 +62,11 @@ impl Rights {
         let held = scopes(scope_claims, claims);
         let facts = routes.terms.facts(&held, claims);
         let decided = routes.decide(&facts);
-        let entries = decided.entries.iter().map(|(entry, state)| {
+        let entries = decided.entries.iter().zip(&decided.states).map(|(entry, state)| {
             let own = || entry.rule.own_values(&facts, &routes.terms);
             let state = match state {
                 RouteState::Open => EntryState::Open,
-                RouteState::Own(_) => EntryState::Own(own()),
+                RouteState::Own => EntryState::Own(own()),
                 RouteState::Closed => match routes.closing(entry, &facts) {
                     Some(other) => EntryState::ClosedBeside { own: own(), other: &other.route },
                     None => EntryState::Closed(entry.rule.lacking(&facts, &routes.terms)),

@@ -65,7 +65,7 @@ impl Rights {
                 _ => Err(Reason::InsufficientScope.because("the route is not open to the token")),
             };
         }
-        if decided.entries.iter().any(|(_, state)| *state != RouteState::Closed) {
+        if decided.states.iter().any(|state| *state != RouteState::Closed) {
             Ok(Access::Routes(decided))
         } else {
             Err(Reason::InsufficientScope.because("no route of the table is open to the token"))
@@ -121,18 +121,22 @@ pub(crate) struct Entry {
 }
 
 /// What an entry is for a token.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RouteState {
     Open,
-    /// Open for the caller's own: what is allowed.
-    Own(Vec<String>),
+    /// Open for the caller's own.
+    Own,
     Closed,
 }
 
-/// The entries of a table, each with what it is for a token.
+/// What the entries of a table are for a token.
 #[derive(Debug)]
 pub(crate) struct Decided<'r> {
-    pub(crate) entries: Vec<(&'r Entry, RouteState)>,
+    pub(crate) entries: &'r [Entry],
+    /// Of each entry, in their order.
+    pub(crate) states: Vec<RouteState>,
+    /// What is allowed of entries that are open for the caller's own, by their places.
+    own: Vec<(usize, Vec<String>)>,
     pub(crate) guard: bool,
 }
 
@@ -151,40 +155,39 @@ pub enum DecidedBy<'r> {
     NoEntry,
 }
 
-impl RouteState {
-    /// What is allowed below the stage.
-    pub(crate) fn allowed<'s>(&'s self, entry: &'s Entry) -> &'s [String] {
-        match self {
-            Self::Open => &entry.allowed,
-            Self::Own(patterns) => patterns,
-            Self::Closed => &[],
+impl<'r> Decided<'r> {
+    /// What is allowed below the stage of the entry at this place.
+    pub(crate) fn allowed(&self, index: usize) -> &[String] {
+        match self.states[index] {
+            RouteState::Open => &self.entries[index].allowed,
+            RouteState::Own => self
+                .own
+                .iter()
+                .find(|(place, _)| *place == index)
+                .map_or(&[], |(_, patterns)| patterns),
+            RouteState::Closed => &[],
         }
     }
 
     /// What is denied below the stage.
-    pub(crate) fn denied<'s>(&self, entry: &'s Entry) -> &'s [String] {
-        if *self == Self::Closed { &entry.denied } else { &[] }
+    pub(crate) fn denied(&self, index: usize) -> &'r [String] {
+        if self.states[index] == RouteState::Closed { &self.entries[index].denied } else { &[] }
     }
-}
 
-impl<'r> Decided<'r> {
     /// What decides a request, given as it stands in an ARN after the stage: `GET/pets/1`. The policy says the same.
     pub(crate) fn by(&self, request: &str) -> DecidedBy<'r> {
         if self.guard && guard::refuses(request) {
             return DecidedBy::Guard;
         }
-        let named = |is_wanted: fn(&Entry, &RouteState, &str) -> bool| {
-            let found = self.entries.iter().find(|(entry, state)| is_wanted(entry, state, request));
-            found.map(|(entry, _)| entry.route.as_str())
+        let named = |is_wanted: &dyn Fn(usize) -> bool| {
+            let index = (0..self.entries.len()).find(|index| is_wanted(*index))?;
+            Some(self.entries[index].route.as_str())
         };
-        let closed = named(|entry, state, request| matches(state.denied(entry), request))
-            .map(DecidedBy::Closed);
-        let open = || {
-            named(|entry, state, request| matches(state.allowed(entry), request))
-                .map(DecidedBy::Open)
+        let closed = named(&|index| matches(self.denied(index), request)).map(DecidedBy::Closed);
+        let open = || named(&|index| matches(self.allowed(index), request)).map(DecidedBy::Open);
+        let another = || {
+            named(&|index| matches(&self.entries[index].allowed, request)).map(DecidedBy::Another)
         };
-        let another =
-            || named(|entry, _, request| matches(&entry.allowed, request)).map(DecidedBy::Another);
         closed.or_else(open).or_else(another).unwrap_or(DecidedBy::NoEntry)
     }
 }
@@ -224,6 +227,11 @@ impl Entry {
         // A `*` alone would allow verbs that no entry can name, but it may refuse them.
         entry.denied = if is_everything { vec!["*".to_owned()] } else { entry.allowed.clone() };
         Ok(entry)
+    }
+
+    /// What is denied where it is closed.
+    pub(crate) fn closing(&self) -> &[String] {
+        &self.denied
     }
 
     /// These paths under each of the entry's verbs.
@@ -347,20 +355,23 @@ impl Routes {
         let alone = |entry: &Entry| {
             if entry.rule.is_open(facts) { RouteState::Open } else { RouteState::Closed }
         };
-        let mut entries: Vec<_> = self.entries.iter().map(|entry| (entry, alone(entry))).collect();
-        for index in 0..entries.len() {
-            let (entry, state) = &entries[index];
-            if *state == RouteState::Closed
-                && entry.rule.has_own()
-                && !entry.closed_beside.iter().any(|other| entries[*other].1 == RouteState::Open)
+        let mut states: Vec<_> = self.entries.iter().map(alone).collect();
+        let mut own = Vec::new();
+        for (index, entry) in
+            self.entries.iter().enumerate().filter(|(_, entry)| entry.rule.has_own())
+        {
+            if states[index] == RouteState::Open
+                || entry.closed_beside.iter().any(|other| states[*other] == RouteState::Open)
             {
-                let own = entry.own(facts);
-                if !own.is_empty() {
-                    entries[index].1 = RouteState::Own(own);
-                }
+                continue;
+            }
+            let patterns = entry.own(facts);
+            if !patterns.is_empty() {
+                states[index] = RouteState::Own;
+                own.push((index, patterns));
             }
         }
-        Decided { entries, guard: self.guard }
+        Decided { entries: &self.entries, states, own, guard: self.guard }
     }
 
     /// The entry that is open to a token and closes this one, which would be open for the caller's own.
@@ -377,14 +388,15 @@ impl Routes {
     /// The entries as they take the most room in a policy, whatever a token has: open to all, or for the caller's own
     /// in every way at once and with the longest values, which is never shorter.
     pub(crate) fn longest(&self) -> Decided<'_> {
-        let state = |entry: &Entry| {
-            let own = entry.rule.longest_own_paths();
-            if own.is_empty() { RouteState::Open } else { RouteState::Own(entry.with_verbs(&own)) }
-        };
-        Decided {
-            entries: self.entries.iter().map(|entry| (entry, state(entry))).collect(),
-            guard: self.guard,
-        }
+        let own = self
+            .entries
+            .iter()
+            .map(|entry| entry.with_verbs(&entry.rule.longest_own_paths()))
+            .enumerate();
+        let own: Vec<_> = own.filter(|(_, patterns)| !patterns.is_empty()).collect();
+        let mut states = vec![RouteState::Open; self.entries.len()];
+        own.iter().for_each(|(index, _)| states[*index] = RouteState::Own);
+        Decided { entries: &self.entries, states, own, guard: self.guard }
     }
 }
 
@@ -435,7 +447,7 @@ mod tests {
         match rights.access(&[ClaimPath::Member("scope".to_owned())], &claims, single_request)? {
             Access::Stage => Ok(None),
             Access::Routes(decided) => Ok(Some(
-                decided.entries.into_iter().map(|(_, state)| state == RouteState::Open).collect(),
+                decided.states.into_iter().map(|state| state == RouteState::Open).collect(),
             )),
         }
     }

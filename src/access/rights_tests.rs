@@ -14,11 +14,10 @@ fn policy(table: &Value, claims: Value) -> (Vec<String>, Vec<String>) {
     let claims = Claims::verified(claims);
     let held = scopes(&[ClaimPath::parse("scope").unwrap()], &claims);
     let decided = routes.decide(&routes.terms.facts(&held, &claims));
-    let allowed =
-        decided.entries.iter().flat_map(|(entry, state)| state.allowed(entry).to_vec()).collect();
+    let entries = || 0..decided.entries.len();
     (
-        allowed,
-        decided.entries.iter().flat_map(|(entry, state)| state.denied(entry).to_vec()).collect(),
+        entries().flat_map(|index| decided.allowed(index).to_vec()).collect(),
+        entries().flat_map(|index| decided.denied(index).to_vec()).collect(),
     )
 }
 

@@ -139,15 +139,13 @@ fn longest(routes: &Routes) -> Decided<'_> {
     if longest.guard || longest.entries.len() < 2 {
         return longest;
     }
-    let loss = |(entry, state): &(&Entry, RouteState)| {
-        room(state.allowed(entry)) - room(RouteState::Closed.denied(entry))
-    };
-    let losses = longest.entries.iter().map(loss).enumerate();
+    let loss = |index: usize| room(longest.allowed(index)) - room(longest.entries[index].closing());
+    let losses = (0..longest.entries.len()).map(|index| (index, loss(index)));
     let frame = length(&statement(IamPolicyEffect::Deny, Vec::new()));
     if let Some((index, loss)) = losses.min_by_key(|(_, loss)| *loss)
         && loss < frame
     {
-        longest.entries[index].1 = RouteState::Closed;
+        longest.states[index] = RouteState::Closed;
     }
     longest
 }
@@ -161,10 +159,11 @@ fn room(patterns: &[String]) -> usize {
 pub(crate) fn largest_parts(routes: &Routes) -> String {
     const NAMED: usize = 3;
     let longest = routes.longest();
-    let mut entries: Vec<_> =
-        longest.entries.iter().map(|(entry, state)| (entry, state.allowed(entry))).collect();
+    let entries =
+        longest.entries.iter().enumerate().map(|(index, entry)| (entry, longest.allowed(index)));
+    let mut entries: Vec<_> = entries.collect();
     entries.sort_by_key(|(_, patterns)| Reverse(room(patterns)));
-    let part = |(entry, patterns): &(&&Entry, &[String])| {
+    let part = |(entry, patterns): &(&Entry, &[String])| {
         let resources = if patterns.len() == 1 { "resource" } else { "resources" };
         format!("{} for entry `{}` ({} {resources})", room(patterns), entry.route, patterns.len())
     };
@@ -184,13 +183,14 @@ fn document(stage: &Stage<'_>, access: &Access<'_>, expires_at: Option<f64>) -> 
     let mut statements = Vec::new();
     match access {
         Access::Stage => statements.push(about_everything(IamPolicyEffect::Allow, stage)),
-        Access::Routes(Decided { entries, guard }) => {
+        Access::Routes(decided) => {
             let (mut allowed, mut denied) = (Vec::new(), Vec::new());
-            for (entry, state) in entries {
-                allowed.extend(state.allowed(entry).iter().map(|pattern| resource(stage, pattern)));
-                denied.extend(state.denied(entry).iter().map(|pattern| resource(stage, pattern)));
+            for index in 0..decided.entries.len() {
+                allowed
+                    .extend(decided.allowed(index).iter().map(|pattern| resource(stage, pattern)));
+                denied.extend(decided.denied(index).iter().map(|pattern| resource(stage, pattern)));
             }
-            if *guard {
+            if decided.guard {
                 denied.extend(GUARDED.map(|pattern| resource(stage, pattern)));
             }
             let (allow, deny) = (
@@ -609,7 +609,7 @@ mod tests {
         let measured = |last: usize| {
             let routes = routes(&table(last));
             let mut longest = routes.longest();
-            longest.entries[0].1 = RouteState::Closed;
+            longest.states[0] = RouteState::Closed;
             length(&document(&Stage::of_length(96), &Access::Routes(longest), Some(0.0)))
         };
         let exact = 8192 - measured(0);
