@@ -3,7 +3,13 @@
 //! The binary runs as Lambda runs it, against a stand-in of the Runtime API and an identity provider on loopback,
 //! all on one core where `taskset` is present: a function below 1,769 MB has no more than one. Not in it: the
 //! download of the package, cold disks, Lambda's share of a core, freezing between invocations.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a benchmark")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark"
+)]
 #![allow(clippy::disallowed_methods, missing_docs, reason = "a benchmark")]
 
 mod measuring;
@@ -14,7 +20,9 @@ use std::fs;
 use std::process::{self, ExitCode};
 use std::time::{Duration, Instant};
 
-use measuring::{AUDIENCE, cpu, is_allowed, mebibytes, median, microseconds, milliseconds, pin, quantile, start};
+use measuring::{
+    AUDIENCE, cpu, is_allowed, mebibytes, median, microseconds, milliseconds, pin, quantile, start,
+};
 use serde_json::json;
 use support::events::bearer;
 use support::idp::Idp;
@@ -40,7 +48,10 @@ fn main() -> ExitCode {
     warm(&http, &key);
     let size = fs::metadata(env!("CARGO_BIN_EXE_token-authorizer")).unwrap().len();
     println!("| size of the binary | {} | |", mebibytes(size / 1024));
-    println!("\n{STARTS} starts each, {INVOCATIONS} invocations, {}", if is_pinned { "one core" } else { "any core" });
+    println!(
+        "\n{STARTS} starts each, {INVOCATIONS} invocations, {}",
+        if is_pinned { "one core" } else { "any core" }
+    );
     ExitCode::SUCCESS
 }
 
@@ -75,11 +86,13 @@ fn starts(http: &Idp, https: &Idp, key: &SigningKey) {
 
 fn warm(idp: &Idp, key: &SigningKey) {
     let lambda = start(idp, &[]);
-    let good: Vec<_> = (0..TOKENS).map(|_| bearer(&key.token(&claims(&idp.issuer(), AUDIENCE)))).collect();
+    let good: Vec<_> =
+        (0..TOKENS).map(|_| bearer(&key.token(&claims(&idp.issuer(), AUDIENCE)))).collect();
     let mut late = claims(&idp.issuer(), AUDIENCE);
     late["exp"] = json!(now() - 1);
     let expired = [bearer(&key.token(&late))];
-    let forged = [bearer(&SigningKey::rsa_other(key.kid(), 1).token(&claims(&idp.issuer(), AUDIENCE)))];
+    let forged =
+        [bearer(&SigningKey::rsa_other(key.kid(), 1).token(&claims(&idp.issuer(), AUDIENCE)))];
     invocations(&lambda, &good, true, ROUND);
     for (name, events, is_good, count) in [
         ("Allow", &good[..], true, INVOCATIONS),
@@ -90,13 +103,21 @@ fn warm(idp: &Idp, key: &SigningKey) {
         row(&format!("invocation, {name}: CPU"), &cpu, microseconds);
         row(&format!("invocation, {name}: time"), &latency, microseconds);
         if is_good {
-            println!("| peak memory after {INVOCATIONS} invocations | {} | |", mebibytes(lambda.peak_kib()));
+            println!(
+                "| peak memory after {INVOCATIONS} invocations | {} | |",
+                mebibytes(lambda.peak_kib())
+            );
         }
     }
 }
 
 /// Processor time by invocation, one value for each round; and the time of each from event to answer.
-fn invocations(lambda: &Lambda, events: &[String], is_good: bool, count: usize) -> (Vec<Duration>, Vec<Duration>) {
+fn invocations(
+    lambda: &Lambda,
+    events: &[String],
+    is_good: bool,
+    count: usize,
+) -> (Vec<Duration>, Vec<Duration>) {
     let (mut by_round, mut latency) = (Vec::new(), Vec::new());
     let mut events = events.iter().cycle();
     for _ in 0..count / ROUND {

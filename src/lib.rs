@@ -7,72 +7,52 @@
 //!              +- keys of the issuer, kept in process
 //! ```
 //!
-//! [`Config::read`] checks the settings, [`Authorizer::authorize`] is the flow above. Imports point down this list:
+//! [`Config::read`] checks the settings. [`Authorizer::decide`] is the flow above, and gives a [`Decision`].
+//! [`Authorizer::answer`] renders the policy. Imports point down this list:
 //!
-//! | module | what it is for |
+//! | room | what is in it |
 //! |---|---|
-//! | `authorizer` | the flow, and its one log event |
-//! | `config` | environment -> settings |
-//! | `log` | the form of log lines |
-//! | `metrics` | lines that CloudWatch turns into metrics |
-//! | `keys` | the keys of an issuer: look-ups, one renewal at a time |
-//! | `provider` | an issuer's discovery document and key set |
-//! | `http` | one bounded GET |
-//! | `cache` | *pure*: when keys serve and when they are renewed |
-//! | `policy` | *pure*: the answer |
-//! | `event` | *pure*: what API Gateway sends |
-//! | `report` | *pure*: what a table of routes says about a token, for those who ask why |
-//! | `rights` | *pure*: scopes and routes |
-//! | `rule` | *pure*: the conditions of a route |
-//! | `guard` | *pure*: paths that a backend may read as others |
-//! | `pattern` | *pure*: patterns of IAM |
-//! | `claims` | *pure*: rules for claims |
-//! | `token` | *pure*: the compact form, and claims that were verified |
-//! | `discovery` | *pure*: discovery documents |
-//! | `jwks` | *pure*: key sets |
-//! | `json` | *pure*: strict objects |
-//! | `algorithm` | *pure*: the closed list |
-//! | `refusal` | *pure*: every reason |
-//! | `clock` | where time enters |
+//! | `explain` | a decision in words |
+//! | `authorizer` | the flow |
+//! | `decision` | what was decided, what was seen on the way, the log event |
+//! | `config` | environment -> typed settings |
+//! | `issuer` | what one issuer is trusted with |
+//! | `keys` | an issuer's keys: the cache, and how they are fetched |
+//! | `gateway` | events of API Gateway, and the policy |
+//! | `access` | rules for claims, rights by route |
+//! | `jose` | tokens, keys and algorithms |
+//! | `log`, `metrics` | lines for the operator |
+//! | `reason`, `clock` | every reason; where time enters |
 
-mod algorithm;
+mod access;
 mod authorizer;
-mod cache;
-mod claims;
 mod clock;
 mod config;
-mod discovery;
-mod event;
-mod guard;
-mod http;
-mod json;
-mod jwks;
+mod decision;
+mod explain;
+mod gateway;
+mod issuer;
+mod jose;
 mod keys;
 mod log;
 mod metrics;
-mod pattern;
-mod policy;
-mod provider;
-mod refusal;
-mod report;
-mod rights;
-mod rule;
-mod token;
-#[cfg(test)]
-mod vectors;
+mod reason;
 
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-pub use authorizer::{AfterAnswer, Authorizer, Decision, Failure, Invocation};
-pub use config::{Config, Problem, Problems, SETTINGS, Setting};
-pub use discovery::jwks_uri;
-pub use http::Endpoint;
-pub use log::Log;
-pub use policy::Answer;
-pub use refusal::{Fault, Obstacle, Reason};
-pub use report::{EntryReport, EntryState, TableReport};
-pub use rights::DecidedBy;
-pub use rule::{Lacking, NoValue, OwnValue};
-pub use token::MAX_BYTES;
+pub use access::report::{EntryReport, EntryState, TableReport};
+pub use access::rights::DecidedBy;
+pub use access::rule::{Lacking, NoValue, OwnValue};
+pub use authorizer::Authorizer;
+pub use config::environment::Environment;
+pub use config::{Config, Problem, Problems, SETTINGS, Setting, SettingKind};
+pub use decision::{AfterAnswer, Decision, Failure, Invocation, Verdict};
+pub use explain::{Explanation, Step, StepState};
+pub use gateway::policy::Answer;
+pub use jose::token::MAX_TOKEN_BYTES;
+pub use keys::discovery::jwks_uri;
+pub use keys::http::Endpoint;
+pub use log::{Log, bad_configuration as log_bad_configuration};
+pub use reason::{Denial, Fault, Obstacle, Reason};

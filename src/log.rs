@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use tokio::sync::Notify;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
@@ -12,6 +13,14 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt};
+
+use crate::clock::Now;
+use crate::config::environment::Environment;
+use crate::config::{BAD_CONFIGURATION, Problems};
+
+/// What Lambda's logging controls set.
+const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
+const FORMAT: &str = "AWS_LAMBDA_LOG_FORMAT";
 
 /// The module of `lambda_runtime` with its loops. At `WARN` and above it reports that an event could not be fetched,
 /// or that one of several loops has ended.
@@ -26,13 +35,11 @@ pub struct Log {
 }
 
 impl Log {
-    /// Starts logging to stdout. `level` and `format` are what Lambda's logging controls put into
-    /// `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT`; values that Lambda does not know are warned of.
+    /// Starts logging to stdout, as `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT` say; values that Lambda does
+    /// not know are warned of.
     #[must_use]
-    pub fn start(level: Option<&str>, format: Option<&str>) -> Self {
-        let set =
-            |value: Option<&str>| value.map(|value| value.trim().to_uppercase()).filter(|value| !value.is_empty());
-        let (level, format) = (set(level), set(format));
+    pub fn start(environment: &Environment) -> Self {
+        let (level, format) = (control(environment, LEVEL), control(environment, FORMAT));
         let max = match level.as_deref() {
             Some("TRACE") => Some(LevelFilter::TRACE),
             Some("DEBUG") => Some(LevelFilter::DEBUG),
@@ -60,7 +67,9 @@ impl Log {
         let watch = PlatformWatch(Arc::clone(&platform_failed));
         tracing_subscriber::registry().with(targets).with(line).with(watch).init();
         if max.is_none() {
-            tracing::warn!("AWS_LAMBDA_LOG_LEVEL: want TRACE, DEBUG, INFO, WARN, ERROR or FATAL; INFO is used");
+            tracing::warn!(
+                "AWS_LAMBDA_LOG_LEVEL: want TRACE, DEBUG, INFO, WARN, ERROR or FATAL; INFO is used"
+            );
         }
         if is_json.is_none() {
             tracing::warn!("AWS_LAMBDA_LOG_FORMAT: want JSON or TEXT; JSON is used");
@@ -91,4 +100,26 @@ impl<S: Subscriber> tracing_subscriber::Layer<S> for PlatformWatch {
             self.0.notify_one();
         }
     }
+}
+
+/// Writes to stderr what is wrong with the configuration: as one JSON event where Lambda's log format is set to that,
+/// and in plain lines otherwise. It is written at every log level.
+#[allow(clippy::print_stderr, reason = "Lambda collects it, and a terminal shows it")]
+pub fn bad_configuration(problems: &Problems, environment: &Environment) {
+    if control(environment, FORMAT).as_deref() != Some("JSON") {
+        return eprintln!("{problems}");
+    }
+    let event = json!({
+        "timestamp": humantime::format_rfc3339_micros(Now::read().wall()).to_string(),
+        "level": "ERROR",
+        "message": BAD_CONFIGURATION,
+        "problems": problems.0.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    });
+    eprintln!("{event}");
+}
+
+/// One of Lambda's logging controls, in upper case; nothing where it is blank.
+fn control(environment: &Environment, name: &str) -> Option<String> {
+    let value = environment.get_lossy(name).map(|value| value.trim().to_uppercase());
+    value.filter(|value| !value.is_empty())
 }

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::env;
-use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,12 +9,16 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use lambda_runtime::tower::layer::layer_fn;
-use lambda_runtime::{Context, Diagnostic, LambdaEvent, LambdaInvocation, Runtime, Service, service_fn};
+use lambda_runtime::{
+    Context, Diagnostic, LambdaEvent, LambdaInvocation, Runtime, Service, service_fn,
+};
 use lambda_runtime_api_client::{PooledClient, build_request};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use serde_json::value::RawValue;
-use token_authorizer::{AfterAnswer, Answer, Authorizer, Config, Decision, Invocation, Log};
+use token_authorizer::{
+    AfterAnswer, Answer, Authorizer, Config, Environment, Invocation, Log, Problems,
+};
 
 /// Lambda ends the init phase after 10 s, and starts it once more under the time limit of the function.
 const INIT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -38,21 +41,32 @@ tokio::task_local! {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     #[allow(clippy::disallowed_methods, reason = "the one place where the environment is read")]
-    let variable = |name: &str| env::var(name).ok();
-    let log = Log::start(variable("AWS_LAMBDA_LOG_LEVEL").as_deref(), variable("AWS_LAMBDA_LOG_FORMAT").as_deref());
-    let lambda = platform(variable);
-    let authorizer = match (Config::read(variable), &lambda) {
+    let environment: Environment = env::vars_os().collect();
+    let log = Log::start(&environment);
+    let lambda = platform(&environment);
+    let authorizer = match (Config::read(&environment), lambda) {
         (Ok(config), Ok(_)) => Arc::new(Authorizer::new(config)),
         // Somebody started the program by hand.
-        (Ok(_), Err(missing)) => return refuse(&format!("{missing}: {NOT_IN_LAMBDA}"), None).await,
-        (Err(problems), lambda) => return refuse(&problems, lambda.as_ref().ok()).await,
+        (Ok(_), Err(missing)) => {
+            #[allow(clippy::print_stderr, reason = "a terminal shows it")]
+            {
+                eprintln!("{missing}: {NOT_IN_LAMBDA}");
+            }
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+        (Err(problems), lambda) => {
+            token_authorizer::log_bad_configuration(&problems, &environment);
+            return refuse(&problems, lambda.ok()).await;
+        }
     };
-    // What is not there by then goes on beside the first invocations.
+    // A fetch that takes longer goes on during the first invocations.
     let _ = tokio::time::timeout(INIT_TIMEOUT, authorizer.prefetch()).await;
 
     let function = Runtime::new(service_fn(move |event| handle(Arc::clone(&authorizer), event)));
     let function = function.layer(layer_fn(|mut function| {
-        service_fn(move |invocation: LambdaInvocation| finish(Service::call(&mut function, invocation)))
+        service_fn(move |invocation: LambdaInvocation| {
+            finish(Service::call(&mut function, invocation))
+        })
     }));
     tokio::select! {
         // It panics at an answer of the platform that it does not know.
@@ -74,19 +88,25 @@ async fn main() -> ExitCode {
 
 /// An event as JSON text; none if it is not JSON. A type of its own could not be read without an error that quotes
 /// what a client sent: `aws_lambda_events` fails the whole event for one odd header.
-struct Event(Option<Box<RawValue>>);
+struct EventJson(Option<Box<RawValue>>);
 
-impl<'de> Deserialize<'de> for Event {
+impl<'de> Deserialize<'de> for EventJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self(Box::<RawValue>::deserialize(deserializer).ok()))
     }
 }
 
-async fn handle(authorizer: Arc<Authorizer>, event: LambdaEvent<Event>) -> Result<Answer, Diagnostic> {
-    let LambdaEvent { payload: Event(json), context } = event;
-    let Decision { answer, after } = authorizer.decide(json.as_deref().map_or("", RawValue::get)).await;
+async fn handle(
+    authorizer: Arc<Authorizer>,
+    event: LambdaEvent<EventJson>,
+) -> Result<Answer, Diagnostic> {
+    let LambdaEvent { payload: EventJson(json), context } = event;
+    let (answer, after) = authorizer.answered(json.as_deref().map_or("", RawValue::get)).await;
     AFTER_ANSWER.with(|cell| cell.set(Some((after, context))));
-    answer.map_err(|failure| Diagnostic { error_type: failure.code().to_owned(), error_message: failure.to_string() })
+    answer.map_err(|failure| Diagnostic {
+        error_type: failure.code().to_owned(),
+        error_message: failure.to_string(),
+    })
 }
 
 /// Does what an invocation leaves to be done. As a layer of `lambda_runtime`, it stands between the answer and the
@@ -96,7 +116,12 @@ async fn finish<E>(answered: impl Future<Output = Result<(), E>>) -> Result<(), 
         let answered = answered.await;
         if let Some((after, context)) = AFTER_ANSWER.with(Cell::take) {
             let Context { request_id, xray_trace_id: trace_id, .. } = &context;
-            after.finish(Invocation { request_id, trace_id: trace_id.as_deref() }, context.deadline()).await;
+            after
+                .finish(
+                    Invocation { request_id, trace_id: trace_id.as_deref() },
+                    context.deadline(),
+                )
+                .await;
         }
         answered
     };
@@ -104,25 +129,28 @@ async fn finish<E>(answered: impl Future<Output = Result<(), E>>) -> Result<(), 
 }
 
 /// A client of the Runtime API, if the environment is Lambda's. The error names what is missing.
-fn platform(variable: impl Fn(&str) -> Option<String>) -> Result<PooledClient, String> {
-    for name in ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION"] {
-        variable(name).filter(|value| !value.is_empty()).ok_or_else(|| format!("{name} is not set"))?;
+fn platform(environment: &Environment) -> Result<PooledClient, String> {
+    for name in
+        ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION"]
+    {
+        if environment.get(name).is_none_or(str::is_empty) {
+            return Err(format!("{name} is not set"));
+        }
     }
-    let memory = variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|text| text.parse::<i32>().ok());
+    let memory = environment
+        .get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        .and_then(|text| text.parse::<i32>().ok());
     memory.ok_or("AWS_LAMBDA_FUNCTION_MEMORY_SIZE is not a number")?;
-    let endpoint = variable("AWS_LAMBDA_RUNTIME_API").and_then(|text| text.parse().ok());
+    let endpoint = environment.get("AWS_LAMBDA_RUNTIME_API").and_then(|text| text.parse().ok());
     let client = endpoint.map(|endpoint| PooledClient::builder().with_endpoint(endpoint).build());
     let client = client.filter(|client| client.base.authority().is_some());
     client.ok_or_else(|| "AWS_LAMBDA_RUNTIME_API is not a host and a port".to_owned())
 }
 
-/// Says what is wrong to the log and to Lambda, which shows it where the deployment fails.
-async fn refuse(problems: &impl Display, lambda: Option<&PooledClient>) -> ExitCode {
-    #[allow(clippy::print_stderr, reason = "Lambda collects it, and a terminal shows it")]
-    {
-        eprintln!("{problems}");
-    }
-    let report = json!({"errorType": "BadConfiguration", "errorMessage": problems.to_string()}).to_string();
+/// Says what is wrong to Lambda, which shows it where the deployment fails.
+async fn refuse(problems: &Problems, lambda: Option<PooledClient>) -> ExitCode {
+    let report =
+        json!({"errorType": "BadConfiguration", "errorMessage": problems.to_string()}).to_string();
     let report = build_request()
         .method("POST")
         .uri("/2018-06-01/runtime/init/error")

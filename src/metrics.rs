@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value, json};
 
 use crate::clock::Now;
-use crate::refusal::Reason;
+use crate::reason::Reason;
 
 /// Where metrics go, and in which form of line.
 #[derive(Clone, Debug)]
@@ -18,15 +18,6 @@ pub(crate) struct Metrics {
     /// Lambda takes a line without a level for INFO and drops it where only worse is wanted. So a line bears the
     /// level that is wanted, whichever that is.
     pub(crate) level: String,
-}
-
-/// What came of a decision.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Outcome {
-    Allowed,
-    Refused(Reason),
-    /// No verdict.
-    Unavailable,
 }
 
 /// What came of a fetch of keys.
@@ -43,12 +34,9 @@ const SECONDS: &str = "Seconds";
 const MILLISECONDS: &str = "Milliseconds";
 
 impl Metrics {
-    pub(crate) fn decided(&self, outcome: Outcome, now: &Now) {
-        match outcome {
-            Outcome::Allowed => self.write(&[("Allowed", COUNT, json!(1))], None, now),
-            Outcome::Refused(reason) => self.write(&[("Refused", COUNT, json!(1))], Some(reason), now),
-            Outcome::Unavailable => self.write(&[("Unavailable", COUNT, json!(1))], None, now),
-        }
+    /// Counts something, by a reason and in all.
+    pub(crate) fn count(&self, name: &str, reason: Option<Reason>, now: &Now) {
+        self.write(&[(name, COUNT, json!(1))], reason, now);
     }
 
     pub(crate) fn fetched(&self, fetch: Fetch, now: &Now) {
@@ -72,7 +60,8 @@ impl Metrics {
     fn line(&self, values: &[(&str, &str, Value)], reason: Option<Reason>, now: &Now) -> Value {
         // With a reason: once by reason, and once in all.
         let dimensions = if reason.is_some() { json!([["Reason"], []]) } else { json!([[]]) };
-        let metrics: Vec<_> = values.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
+        let metrics: Vec<_> =
+            values.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
         let at = now.wall();
         let mut line = Map::from_iter([
             ("timestamp".to_owned(), json!(humantime::format_rfc3339_millis(at).to_string())),
@@ -128,9 +117,13 @@ mod tests {
 
     #[test]
     fn namespaces_are_those_of_custom_metrics() {
-        for (name, is_right) in
-            [("Pets", true), ("Pets/Auth 1.0:#-_", true), ("AWS/Lambda", false), ("Pets\"", false), ("é", false)]
-        {
+        for (name, is_right) in [
+            ("Pets", true),
+            ("Pets/Auth 1.0:#-_", true),
+            ("AWS/Lambda", false),
+            ("Pets\"", false),
+            ("é", false),
+        ] {
             assert_eq!(is_namespace(name), is_right, "{name}");
         }
         assert!(is_namespace(&"a".repeat(255)) && !is_namespace(&"a".repeat(256)));

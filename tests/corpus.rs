@@ -9,16 +9,19 @@ use std::fs;
 #[test]
 fn the_corpus_finds_nothing() {
     type Target = fn(&[u8]);
-    let targets: [(&str, Target); 5] = [
+    let targets: [(&str, Target); 6] = [
         ("event", targets::event),
         ("token", targets::token),
         ("keys", targets::keys),
+        ("discovery", targets::discovery),
         ("config", targets::config),
         ("routes", targets::routes),
     ];
     for (name, target) in targets {
-        let files: Vec<_> =
-            fs::read_dir(format!("fuzz/corpus/{name}")).unwrap().map(|file| file.unwrap().path()).collect();
+        let files: Vec<_> = fs::read_dir(format!("fuzz/corpus/{name}"))
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .collect();
         assert!(!files.is_empty(), "{name}");
         for file in files {
             eprintln!("{}", file.display());

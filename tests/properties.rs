@@ -25,10 +25,18 @@ static KEYS: LazyLock<Vec<SigningKey>> = LazyLock::new(|| {
     let rsa = SigningKey::rsa("rsa");
     let pss = SigningKey::rsa_other("pss", 0).with_alg("PS256");
     let hmac = SigningKey::hmac("hmac", &[7; 64]).with_alg("HS512");
-    vec![rsa, pss, hmac, SigningKey::es256("p256"), SigningKey::es384("p384"), SigningKey::ed25519("ed")]
+    vec![
+        rsa,
+        pss,
+        hmac,
+        SigningKey::es256("p256"),
+        SigningKey::es384("p384"),
+        SigningKey::ed25519("ed"),
+    ]
 });
 
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_all().build().unwrap());
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().enable_all().build().unwrap());
 
 static AUTHORIZER: LazyLock<Authorizer> = LazyLock::new(|| authorizer(&[]));
 
@@ -43,12 +51,17 @@ static ROUTED: LazyLock<Authorizer> = LazyLock::new(|| {
 /// Trusts all of [`KEYS`]; these settings are added.
 fn authorizer(settings: &[(&str, &str)]) -> Authorizer {
     let keys: Vec<&SigningKey> = KEYS.iter().collect();
-    let (jwks, algorithms) = (tokens::jwks(&keys).to_string(), keys.iter().map(|key| key.alg()).collect::<Vec<_>>());
+    let (jwks, algorithms) =
+        (tokens::jwks(&keys).to_string(), keys.iter().map(|key| key.alg()).collect::<Vec<_>>());
     let algorithms = algorithms.join(" ");
-    let usual = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("JWKS", &*jwks), ("ALGORITHMS", &*algorithms)];
-    let all = [settings, &usual].concat();
-    let variable = |wanted: &str| all.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned());
-    Authorizer::new(Config::read(variable).unwrap())
+    let usual = [
+        ("ISSUER", ISSUER),
+        ("AUDIENCE", AUDIENCE),
+        ("JWKS", &*jwks),
+        ("ALGORITHMS", &*algorithms),
+    ];
+    let all = usual.iter().chain(settings).copied();
+    Authorizer::new(Config::read(&all.collect()).unwrap())
 }
 
 fn ask(authorizer: &Authorizer, event: &str) -> Result<Value, Failure> {
@@ -64,26 +77,41 @@ fn said(answer: &Value) -> &str {
 
 /// `Allow`, or the reason's code, or that there is none.
 fn verdict(token: &str) -> String {
-    ask(&AUTHORIZER, &bearer(token)).map_or("no verdict".to_owned(), |answer| said(&answer).to_owned())
+    ask(&AUTHORIZER, &bearer(token))
+        .map_or("no verdict".to_owned(), |answer| said(&answer).to_owned())
 }
 
 /// What holds for every answer, whatever it says.
 fn assert_within_limits(answer: &Value) {
     let context = answer["context"].as_object().expect("a context");
-    assert!(context.values().all(|value| value.is_string() || value.is_number() || value.is_boolean()), "{answer}");
-    assert!(answer["context"].to_string().len() <= 4 * 1024, "{} bytes", answer["context"].to_string().len());
+    assert!(
+        context.values().all(|value| value.is_string() || value.is_number() || value.is_boolean()),
+        "{answer}"
+    );
+    assert!(
+        answer["context"].to_string().len() <= 4 * 1024,
+        "{} bytes",
+        answer["context"].to_string().len()
+    );
     assert!(answer["policyDocument"].to_string().len() <= 8 * 1024);
     let members = answer.as_object().unwrap().keys().map(String::as_str);
     assert!(members.into_iter().all(|name| {
-        ["principalId", "policyDocument", "context", "usageIdentifierKey"].contains(&name) && !answer[name].is_null()
+        ["principalId", "policyDocument", "context", "usageIdentifierKey"].contains(&name)
+            && !answer[name].is_null()
     }));
     let statements = answer["policyDocument"]["Statement"].as_array().expect("statements");
     for (index, statement) in statements.iter().enumerate() {
         assert!(!statement.as_object().unwrap().values().any(Value::is_null), "{statement}");
-        assert!(index == 0 || statement["Effect"] == "Deny", "only the first statement may allow: {answer}");
+        assert!(
+            index == 0 || statement["Effect"] == "Deny",
+            "only the first statement may allow: {answer}"
+        );
         let resources = statement["Resource"].as_array().unwrap();
         assert!(!resources.is_empty());
-        assert!(resources.iter().all(|resource| resource.as_str().unwrap().len() <= 512), "{statement}");
+        assert!(
+            resources.iter().all(|resource| resource.as_str().unwrap().len() <= 512),
+            "{statement}"
+        );
     }
 }
 
@@ -98,8 +126,14 @@ fn assert_answered(authorizer: &Authorizer, event: &str) {
 
 /// Any JSON, of some depth and size.
 fn any_json() -> impl Strategy<Value = Value> {
-    let number = prop_oneof![any::<i64>().prop_map(Value::from), any::<f64>().prop_map(Value::from)];
-    let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), number, ".*".prop_map(Value::from)];
+    let number =
+        prop_oneof![any::<i64>().prop_map(Value::from), any::<f64>().prop_map(Value::from)];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        number,
+        ".*".prop_map(Value::from)
+    ];
     leaf.prop_recursive(4, 24, 6, |inner| {
         let object = btree_map(".{0,8}", inner.clone(), 0..6).prop_map(|members| json!(members));
         prop_oneof![vec(inner, 0..6).prop_map(Value::from), object]
@@ -128,7 +162,8 @@ fn right_claims() -> impl Strategy<Value = Value> {
     let date = |offset: i64| {
         prop_oneof![
             (1i64..1_000_000).prop_map(move |by| json!(tokens::now() as i64 + offset * (by + 60))),
-            (1f64..1e6).prop_map(move |by| json!(tokens::now() as f64 + offset as f64 * (by + 60.0))),
+            (1f64..1e6)
+                .prop_map(move |by| json!(tokens::now() as f64 + offset as f64 * (by + 60.0))),
         ]
     };
     let audience = prop_oneof![
@@ -136,17 +171,21 @@ fn right_claims() -> impl Strategy<Value = Value> {
         (vec(".{0,10}", 0..4), vec(".{0,10}", 0..4))
             .prop_map(|(before, after)| json!([before, vec![AUDIENCE.to_owned()], after].concat())),
     ];
-    let scopes = prop_oneof![text.prop_map(Value::from), vec(text, 0..5).prop_map(Value::from), any_json()];
+    let scopes =
+        prop_oneof![text.prop_map(Value::from), vec(text, 0..5).prop_map(Value::from), any_json()];
     let others = btree_map("x-.{0,20}", any_json(), 0..4);
     let dates = (date(1), proptest::option::of(date(-1)), proptest::option::of(date(1)));
-    (text, audience, dates, scopes, others).prop_map(|(sub, aud, (exp, nbf, iat), scope, others)| {
-        let mut claims = json!({"iss": ISSUER, "sub": sub, "aud": aud, "exp": exp, "scope": scope});
-        let claims_map = claims.as_object_mut().unwrap();
-        claims_map.extend(nbf.map(|nbf| ("nbf".to_owned(), nbf)));
-        claims_map.extend(iat.map(|iat| ("iat".to_owned(), iat)));
-        claims_map.extend(others);
-        claims
-    })
+    (text, audience, dates, scopes, others).prop_map(
+        |(sub, aud, (exp, nbf, iat), scope, others)| {
+            let mut claims =
+                json!({"iss": ISSUER, "sub": sub, "aud": aud, "exp": exp, "scope": scope});
+            let claims_map = claims.as_object_mut().unwrap();
+            claims_map.extend(nbf.map(|nbf| ("nbf".to_owned(), nbf)));
+            claims_map.extend(iat.map(|iat| ("iat".to_owned(), iat)));
+            claims_map.extend(others);
+            claims
+        },
+    )
 }
 
 proptest! {
@@ -248,13 +287,11 @@ proptest! {
         // `@` and the authorities would be read from files.
         let settings = token_authorizer::SETTINGS.iter().map(|setting| setting.name).zip(&values);
         let settings: Vec<_> = settings.filter(|(name, value)| *name != "JWKS_CA_FILE" && !value.trim().starts_with('@')).collect();
-        let value = |wanted: &str| settings.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).clone());
-        if let Err(problems) = Config::read(value) {
+        if let Err(problems) = Config::read(&settings.iter().copied().collect()) {
             prop_assert!(!problems.0.is_empty());
         }
-        for (name, _) in &settings {
-            let alone = Config::read(|wanted| Some(wanted).filter(|wanted| wanted == name).and_then(value));
-            prop_assert!(alone.is_err());
+        for setting in settings {
+            prop_assert!(Config::read(&[setting].into_iter().collect()).is_err());
         }
     }
 
@@ -267,7 +304,7 @@ proptest! {
         for document in [json!({"keys": members}), json!({"keys": [key, KEYS[3].jwk(), jwk]}), json!({"keys": whole}), whole] {
             let document = document.to_string();
             let settings = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("JWKS", &document), ("ALGORITHMS", "RS256 ES256")];
-            let config = Config::read(|wanted| settings.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned()));
+            let config = Config::read(&settings.into_iter().collect());
             if let Ok(config) = config {
                 assert_answered(&Authorizer::new(config), &bearer(&KEYS[3].token(&tokens::claims(ISSUER, AUDIENCE))));
             }

@@ -57,8 +57,19 @@ enum Expected {
     Refused(&'static str),
 }
 
-fn good(what: &'static str, header: &Value, claims: Value, principal: &'static str, context: Value) -> Case {
-    Case { what, header: header.clone(), claims, expected: Expected::Allowed { principal, context } }
+fn good(
+    what: &'static str,
+    header: &Value,
+    claims: Value,
+    principal: &'static str,
+    context: Value,
+) -> Case {
+    Case {
+        what,
+        header: header.clone(),
+        claims,
+        expected: Expected::Allowed { principal, context },
+    }
 }
 
 fn bad(what: &'static str, header: &Value, claims: Value, reason: &'static str) -> Case {
@@ -88,7 +99,10 @@ fn with(claims: &Value, changes: Value) -> Value {
 
 /// The keys as JWKs with some members more or, by null, fewer; a key that signs nothing today is among them.
 fn published(key: &SigningKey, changes: Value) -> Value {
-    let next = with(&SigningKey::rsa("recipes-spare").jwk(), json!({ "kid": format!("{}-next", key.kid()) }));
+    let next = with(
+        &SigningKey::rsa("recipes-spare").jwk(),
+        json!({ "kid": format!("{}-next", key.kid()) }),
+    );
     let keys: Vec<_> = [next, key.jwk()].iter().map(|jwk| with(jwk, changes.clone())).collect();
     json!({ "keys": keys })
 }
@@ -120,7 +134,13 @@ fn cognito_access() -> Shape {
     let user = "d2c5e4c4-90b1-70a5-9d5c-2d6d1f1b0e11";
     let cases = vec![
         good("user", &header, claims.clone(), user, context.clone()),
-        good("with resource binding", &header, with(&claims, json!({ "aud": "https://x.example" })), user, context),
+        good(
+            "with resource binding",
+            &header,
+            with(&claims, json!({ "aud": "https://x.example" })),
+            user,
+            context,
+        ),
         good(
             "client credentials",
             &header,
@@ -141,9 +161,24 @@ fn cognito_access() -> Shape {
                 "jti": "b1",
             }),
         ),
-        bad("another client", &header, with(&claims, json!({ "client_id": "other" })), "audience_mismatch"),
-        bad("ID token with a client_id", &header, with(&claims, json!({ "token_use": "id" })), "claim_invalid"),
-        bad("token_use missing", &header, with(&claims, json!({ "token_use": null })), "claim_missing"),
+        bad(
+            "another client",
+            &header,
+            with(&claims, json!({ "client_id": "other" })),
+            "audience_mismatch",
+        ),
+        bad(
+            "ID token with a client_id",
+            &header,
+            with(&claims, json!({ "token_use": "id" })),
+            "claim_invalid",
+        ),
+        bad(
+            "token_use missing",
+            &header,
+            with(&claims, json!({ "token_use": null })),
+            "claim_missing",
+        ),
     ];
     Shape { heading: "Amazon Cognito, access tokens", key_set: cognito_keys(), key, cases }
 }
@@ -175,8 +210,18 @@ fn cognito_id() -> Shape {
     });
     let cases = vec![
         good("user", &header, claims.clone(), "d2c5e4c4-90b1-70a5-9d5c-2d6d1f1b0e11", context),
-        bad("another client", &header, with(&claims, json!({ "aud": "other" })), "audience_mismatch"),
-        bad("access token with an aud", &header, with(&claims, json!({ "token_use": "access" })), "claim_invalid"),
+        bad(
+            "another client",
+            &header,
+            with(&claims, json!({ "aud": "other" })),
+            "audience_mismatch",
+        ),
+        bad(
+            "access token with an aud",
+            &header,
+            with(&claims, json!({ "token_use": "access" })),
+            "claim_invalid",
+        ),
     ];
     Shape { heading: "Amazon Cognito, ID tokens", key_set: cognito_keys(), key, cases }
 }
@@ -230,11 +275,17 @@ fn auth0() -> Shape {
         bad(
             "another API",
             &header,
-            with(&claims, json!({ "aud": ["https://other.example.com", "https://example.eu.auth0.com/userinfo"] })),
+            with(
+                &claims,
+                json!({ "aud": ["https://other.example.com", "https://example.eu.auth0.com/userinfo"] }),
+            ),
             "audience_mismatch",
         ),
     ];
-    let key_set = published(&key, json!({ "x5t": "NjVBRjY5MDlCMUIwNzU4RTA2QzZFMDQ4", "x5c": ["MIIDBzCCAe8="] }));
+    let key_set = published(
+        &key,
+        json!({ "x5t": "NjVBRjY5MDlCMUIwNzU4RTA2QzZFMDQ4", "x5c": ["MIIDBzCCAe8="] }),
+    );
     Shape { heading: "Auth0", key_set, key, cases }
 }
 
@@ -417,7 +468,8 @@ fn entra_v1() -> Shape {
             "audience_mismatch",
         ),
     ];
-    let key_set = published(&key, json!({ "alg": null, "x5t": key.kid(), "x5c": ["MIIDBTCCAe2gAwIBAgIQ"] }));
+    let key_set =
+        published(&key, json!({ "alg": null, "x5t": key.kid(), "x5c": ["MIIDBTCCAe2gAwIBAgIQ"] }));
     Shape { heading: "Microsoft Entra ID, v1.0 tokens", key_set, key, cases }
 }
 
@@ -437,14 +489,35 @@ fn google() -> Shape {
         "given_name": "Jane",
         "family_name": "Doe",
     });
-    let context = json!({ "sub": "110169484474386276334", "email": "jane@example.com", "hd": "example.com" });
+    let context =
+        json!({ "sub": "110169484474386276334", "email": "jane@example.com", "hd": "example.com" });
     let bare = json!({ "iss": "accounts.google.com" });
     let cases = vec![
         good("user of the domain", &header, claims.clone(), "110169484474386276334", context),
-        bad("user without a domain", &header, with(&claims, json!({ "hd": null })), "claim_missing"),
-        bad("user of another domain", &header, with(&claims, json!({ "hd": "example.org" })), "claim_invalid"),
-        bad("address not verified", &header, with(&claims, json!({ "email_verified": false })), "claim_invalid"),
-        bad("another client", &header, with(&claims, json!({ "aud": "1-x.apps.example" })), "audience_mismatch"),
+        bad(
+            "user without a domain",
+            &header,
+            with(&claims, json!({ "hd": null })),
+            "claim_missing",
+        ),
+        bad(
+            "user of another domain",
+            &header,
+            with(&claims, json!({ "hd": "example.org" })),
+            "claim_invalid",
+        ),
+        bad(
+            "address not verified",
+            &header,
+            with(&claims, json!({ "email_verified": false })),
+            "claim_invalid",
+        ),
+        bad(
+            "another client",
+            &header,
+            with(&claims, json!({ "aud": "1-x.apps.example" })),
+            "audience_mismatch",
+        ),
         bad("the issuer's old name", &header, with(&claims, bare), "issuer_untrusted"),
     ];
     let key_set = published(&key, json!({}));
@@ -483,17 +556,34 @@ fn keycloak() -> Shape {
     let refresh = json!({ "alg": "HS512", "typ": "JWT", "kid": "2d9c1f0e" });
     let cases = vec![
         good("user", &header, claims.clone(), user, context.clone()),
-        good("without an audience", &header, with(&claims, json!({ "aud": null })), user, context.clone()),
+        good(
+            "without an audience",
+            &header,
+            with(&claims, json!({ "aud": null })),
+            user,
+            context.clone(),
+        ),
         // Only one key of the set can sign.
         good("without a kid", &no_kid, claims.clone(), user, context),
         bad("ID token", &header, with(&claims, id_token), "claim_invalid"),
-        bad("another client", &header, with(&claims, json!({ "azp": "other-app" })), "audience_mismatch"),
+        bad(
+            "another client",
+            &header,
+            with(&claims, json!({ "azp": "other-app" })),
+            "audience_mismatch",
+        ),
         bad("no client", &header, with(&claims, json!({ "azp": null })), "claim_missing"),
-        bad("refresh token", &refresh, with(&claims, json!({ "typ": "Refresh" })), "algorithm_not_allowed"),
+        bad(
+            "refresh token",
+            &refresh,
+            with(&claims, json!({ "typ": "Refresh" })),
+            "algorithm_not_allowed",
+        ),
         // The very key, but published for encryption.
         bad("under the encryption key", &encrypting, claims, "key_unknown"),
     ];
-    let encryption = with(&key.jwk(), json!({ "kid": "encryption", "use": "enc", "alg": "RSA-OAEP" }));
+    let encryption =
+        with(&key.jwk(), json!({ "kid": "encryption", "use": "enc", "alg": "RSA-OAEP" }));
     let certificate = json!({ "x5c": ["MIICnTCCAYUCBg=="], "x5t": "t", "x5t#S256": "s" });
     let keys = [with(&encryption, certificate.clone()), with(&key.jwk(), certificate)];
     Shape { heading: "Keycloak", key_set: json!({ "keys": keys }), key, cases }
@@ -566,7 +656,8 @@ fn pingone() -> Shape {
     let user = "0f2d9a52-6b9c-4f6f-9d7d-0d8a2d1c3b4a";
     let untyped = json!({ "alg": "RS256", "kid": key.kid() });
     let long_type = json!({ "alg": "RS256", "kid": key.kid(), "typ": "application/AT+JWT" });
-    let machine = with(&claims, json!({ "sub": null, "sid": null, "acr": null, "auth_time": null }));
+    let machine =
+        with(&claims, json!({ "sub": null, "sid": null, "acr": null, "auth_time": null }));
     let cases = vec![
         good("user", &header, claims.clone(), user, context.clone()),
         good("user, before `at+jwt`", &untyped, claims.clone(), user, context.clone()),
@@ -581,7 +672,10 @@ fn pingone() -> Shape {
         bad(
             "ID token",
             &untyped,
-            with(&claims, json!({ "aud": "8d3f0d0e-2d53-4a68-b4a4-0d2c8d4a8f02", "client_id": null })),
+            with(
+                &claims,
+                json!({ "aud": "8d3f0d0e-2d53-4a68-b4a4-0d2c8d4a8f02", "client_id": null }),
+            ),
             "audience_mismatch",
         ),
         bad(
@@ -624,7 +718,9 @@ impl Recipe {
         let standard = json!({ "iss": self.issuer, "iat": now, "exp": now + 600 });
         let claims = with(&standard, case.claims.clone());
         if case.header["alg"] == "HS512" {
-            return SigningKey::hmac("", &[7; 64]).with_alg("HS512").token_with(&case.header, &claims);
+            return SigningKey::hmac("", &[7; 64])
+                .with_alg("HS512")
+                .token_with(&case.header, &claims);
         }
         self.shape.key.token_with(&case.header, &claims)
     }
@@ -644,13 +740,16 @@ async fn kitchen() -> (Vec<Idp>, Vec<Recipe>) {
             let elsewhere = (heading == "Google").then(Idp::start);
             let keys = elsewhere.as_ref().unwrap_or(&idp);
             keys.serve_json(shape.key_set.clone());
-            idp.set_discovery(json!({ "issuer": format!("{origin}{path}"), "jwks_uri": keys.jwks_uri() }));
+            idp.set_discovery(
+                json!({ "issuer": format!("{origin}{path}"), "jwks_uri": keys.jwks_uri() }),
+            );
             idps.extend(elsewhere);
             idps.push(idp);
             origin
         });
         let issuer = format!("{local}{path}");
-        let mut settings: BTreeMap<_, _> = settings.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+        let mut settings: BTreeMap<_, _> =
+            settings.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
         settings.insert("ISSUER", issuer.clone());
         let pairs: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let authorizer = authorizer(&pairs);
@@ -687,7 +786,11 @@ async fn each_recipe_takes_the_tokens_of_its_provider() {
             match &case.expected {
                 Expected::Refused(reason) => assert_eq!(outcome.code(), *reason, "{place}"),
                 Expected::Allowed { principal, context } => {
-                    let Outcome::Allowed { principal: is_principal, context: mut is_context, document } = outcome
+                    let Outcome::Allowed {
+                        principal: is_principal,
+                        context: mut is_context,
+                        document,
+                    } = outcome
                     else {
                         panic!("{place}: {outcome:?}");
                     };
@@ -720,7 +823,13 @@ async fn a_token_of_one_provider_is_refused_under_the_settings_of_another() {
                 "issuer_untrusted"
             };
             let outcome = ask(&ours.authorizer, &token).await;
-            assert_eq!(outcome.code(), expected, "{} under {}", theirs.shape.heading, ours.shape.heading);
+            assert_eq!(
+                outcome.code(),
+                expected,
+                "{} under {}",
+                theirs.shape.heading,
+                ours.shape.heading
+            );
         }
     }
 }
@@ -729,10 +838,19 @@ async fn a_token_of_one_provider_is_refused_under_the_settings_of_another() {
 async fn what_is_no_jwt_is_refused_by_every_recipe() {
     let (_idps, recipes) = kitchen().await;
     // Access tokens of Google, of Auth0 without an audience (encrypted), and of Entrust without a resource.
-    let opaque = ["ya29.a0AfH6SMBx", "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..aXY.Y3Q.dGFn", "U-720039ce-QJ1N4r3jEF"];
+    let opaque = [
+        "ya29.a0AfH6SMBx",
+        "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..aXY.Y3Q.dGFn",
+        "U-720039ce-QJ1N4r3jEF",
+    ];
     for recipe in &recipes {
         for token in opaque {
-            assert_eq!(ask(&recipe.authorizer, token).await.code(), "token_malformed", "{}", recipe.shape.heading);
+            assert_eq!(
+                ask(&recipe.authorizer, token).await.code(),
+                "token_malformed",
+                "{}",
+                recipe.shape.heading
+            );
         }
     }
 }
@@ -753,12 +871,15 @@ async fn routes_read_the_claims_that_the_recipe_names() {
         ("PingOne", "pets:read"),
     ] {
         let recipe = recipes.iter().find(|recipe| recipe.shape.heading == heading).unwrap();
-        let routes = json!({ "GET /pets": [right], "POST /pets": [format!("{right}!")] }).to_string();
-        let mut pairs: Vec<_> = recipe.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let routes =
+            json!({ "GET /pets": [right], "POST /pets": [format!("{right}!")] }).to_string();
+        let mut pairs: Vec<_> =
+            recipe.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
         pairs.push(("ROUTES", &routes));
         let authorizer = authorizer(&pairs);
         let document = ask(&authorizer, &recipe.token(&recipe.shape.cases[0])).await.document();
-        let verdict = |route: &str| evaluate(&document, &format!("{}/{route}", direct::STAGE), now());
+        let verdict =
+            |route: &str| evaluate(&document, &format!("{}/{route}", direct::STAGE), now());
         assert_eq!(verdict("GET/pets"), Verdict::Allow, "{heading}");
         assert_eq!(verdict("POST/pets"), Verdict::ExplicitDeny, "{heading}");
         assert_eq!(verdict("GET/cats"), Verdict::ImplicitDeny, "{heading}");
@@ -771,7 +892,8 @@ async fn recipes_stand_side_by_side_in_issuers() {
     let (_idps, recipes) = kitchen().await;
     let mut entries: Vec<Value> = Vec::new();
     // One issuer can be named once: of Cognito's two recipes the first.
-    let distinct = || recipes.iter().filter(|recipe| recipe.shape.heading != "Amazon Cognito, ID tokens");
+    let distinct =
+        || recipes.iter().filter(|recipe| recipe.shape.heading != "Amazon Cognito, ID tokens");
     for recipe in distinct() {
         let mut entry = Map::new();
         for (name, value) in &recipe.settings {
@@ -786,14 +908,17 @@ async fn recipes_stand_side_by_side_in_issuers() {
         entries.push(entry.into());
     }
     let issuers = Value::from(entries).to_string();
-    let all = authorizer(&[("ISSUERS", &issuers), ("PRINCIPAL_CLAIM", "oid uid sub client_id cid")]);
+    let all =
+        authorizer(&[("ISSUERS", &issuers), ("PRINCIPAL_CLAIM", "oid uid sub client_id cid")]);
     all.prefetch().await;
     for recipe in distinct() {
         for case in &recipe.shape.cases {
             let outcome = ask(&all, &recipe.token(case)).await;
             let expected = match &case.expected {
                 Expected::Allowed { principal, .. } => {
-                    let Outcome::Allowed { principal: is_principal, .. } = &outcome else { panic!("{outcome:?}") };
+                    let Outcome::Allowed { principal: is_principal, .. } = &outcome else {
+                        panic!("{outcome:?}")
+                    };
                     assert_eq!(is_principal, principal, "{}: {}", recipe.shape.heading, case.what);
                     continue;
                 }

@@ -69,7 +69,11 @@ mod evaluator {
         ] {
             let expected = if matches { Verdict::Allow } else { Verdict::ImplicitDeny };
             let arn = format!("{API}{path}");
-            assert_eq!(verdict(json!([allow(json!(format!("{API}{pattern}")))]), &arn), expected, "{pattern} {path}");
+            assert_eq!(
+                verdict(json!([allow(json!(format!("{API}{pattern}")))]), &arn),
+                expected,
+                "{pattern} {path}"
+            );
         }
         let whole = json!([allow(json!("*"))]);
         assert_eq!(verdict(whole, API), Verdict::Allow);
@@ -80,7 +84,8 @@ mod evaluator {
 
     #[test]
     fn strings_and_arrays_mean_the_same_and_any_of_an_array_will_do() {
-        let (arn, other) = ("arn:aws:execute-api:r:1:a/s/GET/x", "arn:aws:execute-api:r:1:a/s/GET/y");
+        let (arn, other) =
+            ("arn:aws:execute-api:r:1:a/s/GET/x", "arn:aws:execute-api:r:1:a/s/GET/y");
         for statements in [
             allow(json!(arn)),
             json!([allow(json!(arn))]),
@@ -98,7 +103,8 @@ mod evaluator {
             (json!("execute-api:ManageConnections"), Verdict::ImplicitDeny),
             (json!(["execute-api:Invok"]), Verdict::ImplicitDeny),
         ] {
-            let statement = json!({ "Sid": "x", "Effect": "Allow", "Action": action, "Resource": [arn] });
+            let statement =
+                json!({ "Sid": "x", "Effect": "Allow", "Action": action, "Resource": [arn] });
             assert_eq!(verdict(json!([statement]), arn), expected, "{action}");
         }
     }
@@ -111,7 +117,10 @@ mod evaluator {
         assert_eq!(verdict(json!([no, yes]), arn), Verdict::ExplicitDeny);
         assert_eq!(verdict(json!([no]), arn), Verdict::ExplicitDeny);
         assert_eq!(verdict(json!([no, yes]), "arn:aws:execute-api:r:1:a/s/GET/y"), Verdict::Allow);
-        assert_eq!(verdict(json!([no]), "arn:aws:execute-api:r:1:a/s/GET/y"), Verdict::ImplicitDeny);
+        assert_eq!(
+            verdict(json!([no]), "arn:aws:execute-api:r:1:a/s/GET/y"),
+            Verdict::ImplicitDeny
+        );
     }
 
     #[test]
@@ -135,7 +144,11 @@ mod evaluator {
                 ("DateLessThan", unix - 1, Verdict::Allow),
                 ("DateLessThan", unix, Verdict::ImplicitDeny),
             ] {
-                assert_eq!(evaluate(&statement(operator), "arn", at), expected, "{operator} {date} at {at}");
+                assert_eq!(
+                    evaluate(&statement(operator), "arn", at),
+                    expected,
+                    "{operator} {date} at {at}"
+                );
             }
         }
     }
@@ -146,11 +159,15 @@ mod evaluator {
             "DateGreaterThanEquals": { "aws:CurrentTime": "1970-01-01T00:00:10Z" },
             "DateLessThan": { "aws:CurrentTime": ["1970-01-01T00:00:05Z", "1970-01-01T00:00:20Z"] },
         });
-        let statement = json!({ "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition });
+        let statement =
+            json!({ "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition });
         let document = document(json!([allow(json!("*")), statement]));
-        for (at, expected) in
-            [(9, Verdict::Allow), (10, Verdict::ExplicitDeny), (19, Verdict::ExplicitDeny), (20, Verdict::Allow)]
-        {
+        for (at, expected) in [
+            (9, Verdict::Allow),
+            (10, Verdict::ExplicitDeny),
+            (19, Verdict::ExplicitDeny),
+            (20, Verdict::Allow),
+        ] {
             assert_eq!(evaluate(&document, "arn", at), expected, "{at}");
         }
     }
@@ -163,8 +180,9 @@ mod evaluator {
             statement[name] = value;
             document(json!([good, statement]))
         };
-        let condition =
-            |operator: &str, key: &str, value: Value| changed("Condition", json!({ operator: { key: value } }));
+        let condition = |operator: &str, key: &str, value: Value| {
+            changed("Condition", json!({ operator: { key: value } }))
+        };
         let date = |text: &str| condition("DateLessThan", "aws:CurrentTime", json!(text));
         for (what, document) in [
             ("no version", json!({ "Statement": [good] })),
@@ -185,8 +203,14 @@ mod evaluator {
             ("no resource", changed("Resource", json!([]))),
             ("no action", changed("Action", json!([]))),
             ("a number", changed("Action", json!(1))),
-            ("another operator", condition("DateEquals", "aws:CurrentTime", json!("1970-01-01T00:00:00Z"))),
-            ("another key", condition("DateLessThan", "aws:EpochTime", json!("1970-01-01T00:00:00Z"))),
+            (
+                "another operator",
+                condition("DateEquals", "aws:CurrentTime", json!("1970-01-01T00:00:00Z")),
+            ),
+            (
+                "another key",
+                condition("DateLessThan", "aws:EpochTime", json!("1970-01-01T00:00:00Z")),
+            ),
             ("no value", condition("DateLessThan", "aws:CurrentTime", json!([]))),
             ("a fraction", date("1970-01-01T00:00:00.5Z")),
             ("a zone", date("1970-01-01T00:00:00+01:00")),
@@ -215,7 +239,11 @@ async fn three_routes_and_a_token_that_may_use_two() {
         "POST /pets/{petId}": ["pets:write"],
         "ANY /admin/{proxy+}": ["pets:admin"],
     });
-    let authorizer = authorizer(&[("ISSUER", &idp.issuer()), ("AUDIENCE", "my-api"), ("ROUTES", &routes.to_string())]);
+    let authorizer = authorizer(&[
+        ("ISSUER", &idp.issuer()),
+        ("AUDIENCE", "my-api"),
+        ("ROUTES", &routes.to_string()),
+    ]);
     authorizer.prefetch().await;
     let claims = claims(&idp.issuer(), "my-api");
     // One answer, as it lies in the gateway's cache.
@@ -250,7 +278,11 @@ async fn three_routes_and_a_token_that_may_use_two() {
             let arn = format!("{STAGE}/{verb}/{path}");
             let verdict = evaluate(&document, &arn, now());
             assert_eq!(verdict, evaluate(&document, &arn, exp - 1));
-            assert_eq!(evaluate(&document, &arn, exp), Verdict::ExplicitDeny, "{arn} after the token's end");
+            assert_eq!(
+                evaluate(&document, &arn, exp),
+                Verdict::ExplicitDeny,
+                "{arn} after the token's end"
+            );
             let is_admin = VERBS.contains(&verb) && path.starts_with("admin/");
             assert_eq!(verdict == Verdict::ExplicitDeny, is_admin, "{arn}");
             if verdict == Verdict::Allow {
@@ -259,7 +291,8 @@ async fn three_routes_and_a_token_that_may_use_two() {
         }
     }
     // What `{petId}` stands for has slashes in it too: a wildcard of IAM cannot be kept to one segment.
-    let below_pets = paths.iter().filter(|path| path.starts_with("pets/")).map(|path| format!("POST /{path}"));
+    let below_pets =
+        paths.iter().filter(|path| path.starts_with("pets/")).map(|path| format!("POST /{path}"));
     let expected: Vec<_> = ["GET /pets".to_owned()].into_iter().chain(below_pets).collect();
     assert_eq!(open, expected);
 }
@@ -270,12 +303,16 @@ async fn a_token_without_rights_is_refused_by_name_for_the_whole_stage() {
     let routes = json!({ "GET /pets": ["x"], "PUT /pets": ["y"] }).to_string();
     let base = [("ISSUER", idp.issuer()), ("AUDIENCE", "my-api".to_owned())];
     for (name, value) in [("ROUTES", &*routes), ("REQUIRED_SCOPES", "pets:read pets:admin")] {
-        let mut settings: Vec<_> = base.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut settings: Vec<_> =
+            base.iter().map(|(name, value)| (*name, value.as_str())).collect();
         settings.push((name, value));
         let authorizer = authorizer(&settings);
         authorizer.prefetch().await;
         let outcome = ask(&authorizer, &key.token(&claims(&idp.issuer(), "my-api"))).await;
-        let expected = Outcome::Refused { principal: "user-1".to_owned(), reason: "insufficient_scope".to_owned() };
+        let expected = Outcome::Refused {
+            principal: "user-1".to_owned(),
+            reason: "insufficient_scope".to_owned(),
+        };
         assert_eq!(outcome, expected, "{name}");
     }
 }
@@ -317,7 +354,8 @@ async fn a_public_key_is_no_secret() {
     let good = claims(&issuer, "my-api");
     let default = authorizer(&[("ISSUER", &issuer), ("AUDIENCE", "my-api")]);
     default.prefetch().await;
-    let (uri, secret) = (idp.jwks_uri(), jwks(&[&SigningKey::hmac("secret", &[1; 64])]).to_string());
+    let (uri, secret) =
+        (idp.jwks_uri(), jwks(&[&SigningKey::hmac("secret", &[1; 64])]).to_string());
     let mixed = authorizer(&[
         ("ISSUER", &issuer),
         ("AUDIENCE", "my-api"),
@@ -339,9 +377,14 @@ async fn a_public_key_is_no_secret() {
     ] {
         for alg in ["HS256", "HS384", "HS512"] {
             let forger = SigningKey::hmac("rsa", &bytes).with_alg(alg);
-            let (named, unnamed) = (forger.token(&good), forger.token_with(&json!({ "alg": alg }), &good));
+            let (named, unnamed) =
+                (forger.token(&good), forger.token_with(&json!({ "alg": alg }), &good));
             for token in [&named, &unnamed] {
-                assert_eq!(ask(&default, token).await.code(), "algorithm_not_allowed", "{form} {alg}");
+                assert_eq!(
+                    ask(&default, token).await.code(),
+                    "algorithm_not_allowed",
+                    "{form} {alg}"
+                );
             }
             // Where secrets are in use too, the RSA key still is none, and the only secret, for HS256, is another.
             assert_eq!(ask(&mixed, &named).await.code(), "key_unknown", "{form} {alg}");
@@ -352,7 +395,11 @@ async fn a_public_key_is_no_secret() {
 }
 
 /// An answer that is for one request only: which of these routes it lets through, with this table.
-async fn lets_through(routes: Value, events: &[(&str, Value)], settings: &[(&str, &str)]) -> Vec<String> {
+async fn lets_through(
+    routes: Value,
+    events: &[(&str, Value)],
+    settings: &[(&str, &str)],
+) -> Vec<String> {
     let (idp, key) = provider("rights-1");
     let (issuer, routes) = (idp.issuer(), routes.to_string());
     let base = [("ISSUER", &*issuer), ("AUDIENCE", "my-api"), ("ROUTES", &routes)];
@@ -384,7 +431,8 @@ async fn lets_through(routes: Value, events: &[(&str, Value)], settings: &[(&str
 
 #[tokio::test]
 async fn a_simple_response_is_decided_for_its_own_route() {
-    let routes = json!({ "ANY /*": [], "ANY /admin/*": ["pets:admin"], "GET /pets/*": ["pets:read"] });
+    let routes =
+        json!({ "ANY /*": [], "ANY /admin/*": ["pets:admin"], "GET /pets/*": ["pets:read"] });
     let event = json!({ "version": "2.0" });
     let events = ["GET/pets/1", "GET/", "PUT/x", "GET/admin/x", "PUT/admin/", "PUT/admin"];
     let events = [&events[..], &["PROPFIND/admin/x", "PROPFIND/x"]].concat();
@@ -397,7 +445,10 @@ async fn a_simple_response_is_decided_for_its_own_route() {
 
 #[tokio::test]
 async fn a_table_opens_a_connection_by_name_only() {
-    let connect = [("$connect", json!({ "requestContext": { "eventType": "CONNECT" } })), ("$connect", json!({}))];
+    let connect = [
+        ("$connect", json!({ "requestContext": { "eventType": "CONNECT" } })),
+        ("$connect", json!({})),
+    ];
     for (routes, is_open) in [
         (json!({ "ANY /*": [] }), false),
         (json!({ "ANY /*": [], "GET /$connect": [] }), false),
@@ -432,9 +483,14 @@ fn what_is_wrong_with_issuers_is_said_at_its_place() {
     let twice = problems(r#"[{"issuer": "https://a.example", "issuer": "https://b.example"}]"#);
     assert_eq!(twice, [format!("{WANT}: a member name stands twice at line 1 column 63")]);
     let missing = problems("@no-such-file.json");
-    assert!(missing.len() == 1 && missing[0].starts_with("ISSUERS: no-such-file.json: "), "{missing:?}");
+    assert!(
+        missing.len() == 1 && missing[0].starts_with("ISSUERS: no-such-file.json: "),
+        "{missing:?}"
+    );
     // Also where something else is wrong with one of the two.
-    let twice = problems(r#"[{"issuer": "https://a.example", "audience": "a"}, {"issuer": "https://a.example"}]"#);
+    let twice = problems(
+        r#"[{"issuer": "https://a.example", "audience": "a"}, {"issuer": "https://a.example"}]"#,
+    );
     let expected = [
         "ISSUERS[1].audience: is required: the audiences of this API's tokens",
         "ISSUERS: issuer `https://a.example` is named twice",
@@ -461,7 +517,10 @@ async fn a_key_of_one_issuer_never_serves_another() {
     // Under the name that the key has at B, under the name of a key of A, and under none.
     let header = |kid: &str| json!({ "alg": "ES256", "kid": kid });
     assert_eq!(ask(&authorizer, &key_b.token(&of_a)).await.code(), "key_unknown");
-    assert_eq!(ask(&authorizer, &key_b.token_with(&header("a"), &of_a)).await.code(), "signature_invalid");
+    assert_eq!(
+        ask(&authorizer, &key_b.token_with(&header("a"), &of_a)).await.code(),
+        "signature_invalid"
+    );
     let unnamed = key_b.token_with(&json!({ "alg": "ES256" }), &of_a);
     assert_eq!(ask(&authorizer, &unnamed).await.code(), "signature_invalid");
     // B publishes a key of A, which is then B's to use as well, and changes nothing for A.
@@ -535,7 +594,9 @@ async fn a_provider_that_is_silent_does_not_touch_another() {
             assert_eq!(ask(&authorizer, &of_b).await.code(), "");
         }
     });
-    let Either::Right(((), waiting)) = select(waiting, others).await else { panic!("A was not silent") };
+    let Either::Right(((), waiting)) = select(waiting, others).await else {
+        panic!("A was not silent")
+    };
     assert_eq!((b.discoveries(), b.fetches()), (1, 1));
     a.down();
     assert_eq!(waiting.await, Outcome::NoVerdict("keys_unavailable"));

@@ -1,5 +1,9 @@
 //! The tables of `docs/routes.md`, as they stand there: which of the page's requests pass, for every kind of API.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a broken example ought to fail its test at once")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a broken example ought to fail its test at once"
+)]
 #![allow(clippy::disallowed_methods, reason = "tokens are made for now")]
 
 mod direct;
@@ -89,12 +93,20 @@ async fn every_request_of_the_page_is_decided_as_it_says() {
     let examples = examples();
     assert_eq!(examples.len(), 10);
     for Example { heading, table, audience, rows } in examples {
-        let settings =
-            [("ISSUER", ISSUER), ("AUDIENCE", audience), ("ALGORITHMS", "ES256"), ("JWKS", &keys), ("ROUTES", table)];
+        let settings = [
+            ("ISSUER", ISSUER),
+            ("AUDIENCE", audience),
+            ("ALGORITHMS", "ES256"),
+            ("JWKS", &keys),
+            ("ROUTES", table),
+        ];
         let policies = authorizer(&settings);
         let simple = authorizer(&[&settings[..], &[("SIMPLE_RESPONSE", "on")]].concat());
         let is_said = |says: &str| rows.iter().any(|row| row.says.starts_with(says));
-        assert!(is_said("passes") && is_said("refused"), "{heading}: no request that passes, or none that does not");
+        assert!(
+            is_said("passes") && is_said("refused"),
+            "{heading}: no request that passes, or none that does not"
+        );
         for row in &rows {
             let passes = row.says.starts_with("passes");
             let what = format!("{heading}: {} {}", row.token, row.request);
@@ -111,7 +123,11 @@ async fn every_request_of_the_page_is_decided_as_it_says() {
             // One cached policy serves all requests with the token.
             let elsewhere = &events(&format!("{STAGE}/GET/elsewhere"), &token)[0];
             let document = answer(&policies, elsewhere).await["policyDocument"].take();
-            assert_eq!(evaluate(&document, &arn, now()) == Verdict::Allow, passes, "{what}, cached");
+            assert_eq!(
+                evaluate(&document, &arn, now()) == Verdict::Allow,
+                passes,
+                "{what}, cached"
+            );
             let answer = answer(&simple, &events(&arn, &token)[3]).await;
             assert_eq!(answer["isAuthorized"], passes, "{what}, simple");
         }
@@ -120,7 +136,8 @@ async fn every_request_of_the_page_is_decided_as_it_says() {
 
 #[test]
 fn every_table_of_the_page_is_a_good_one() {
-    let tables: Vec<_> = PAGE.split("```json\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
+    let tables: Vec<_> =
+        PAGE.split("```json\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
     assert_eq!(tables.len(), 11);
     for table in tables {
         let settings = [("ISSUER", ISSUER), ("AUDIENCE", "my-api"), ("ROUTES", table)];
@@ -132,7 +149,9 @@ fn every_table_of_the_page_is_a_good_one() {
 fn the_page_knows_what_the_guard_takes() {
     // One entry, too long for API Gateway: the error tells the guard's share.
     let routes = json!({ format!("GET /{}", "a".repeat(500)): [] }).to_string();
-    let problems = read(&[("ISSUER", ISSUER), ("AUDIENCE", "my-api"), ("ROUTES", &routes)]).unwrap_err().to_string();
+    let problems = read(&[("ISSUER", ISSUER), ("AUDIENCE", "my-api"), ("ROUTES", &routes)])
+        .unwrap_err()
+        .to_string();
     assert!(problems.contains("1152 for PATH_GUARD"), "{problems}");
     assert!(PAGE.contains("It takes 1,152 of the 8,192 bytes"));
 }

@@ -1,6 +1,12 @@
 //! What the benchmarks share: keys and events, the processor time of a function, quantiles.
 #![allow(dead_code, reason = "each benchmark uses only part of it")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a benchmark")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a benchmark"
+)]
 
 use std::fs;
 use std::path::Path;
@@ -53,16 +59,22 @@ pub(crate) fn is_allowed(reply: &Reply) -> bool {
 /// thread; where it does not, the steps are of 10 ms.
 pub(crate) fn cpu(lambda: &Lambda) -> Duration {
     lambda.api().settle();
-    let threads = fs::read_dir(format!("/proc/{}/task", lambda.pid())).into_iter().flatten().flatten();
+    let threads =
+        fs::read_dir(format!("/proc/{}/task", lambda.pid())).into_iter().flatten().flatten();
     let time = |schedstat: String| schedstat.split(' ').next()?.parse::<u64>().ok();
-    let times = threads.map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok().and_then(time));
-    times.sum::<Option<u64>>().filter(|time| *time > 0).map_or_else(|| lambda.cpu(), Duration::from_nanos)
+    let times = threads
+        .map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok().and_then(time));
+    times
+        .sum::<Option<u64>>()
+        .filter(|time| *time > 0)
+        .map_or_else(|| lambda.cpu(), Duration::from_nanos)
 }
 
 /// Keeps a process, and what it starts from then on, on one core. Whether that could be had: it needs `taskset`.
 pub(crate) fn pin(pid: u32) -> bool {
     let mut taskset = Command::new("taskset");
-    let taskset = taskset.args(["-acp", "0", &pid.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+    let taskset =
+        taskset.args(["-acp", "0", &pid.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
     taskset.status().is_ok_and(|status| status.success())
 }
 

@@ -2,7 +2,13 @@
 //!
 //! A [`Work`] is plain data, so that a case can be made in one process and measured in another, which then spends
 //! no instruction on making keys.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a benchmark")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a benchmark"
+)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
@@ -51,7 +57,8 @@ impl Work {
     pub(crate) fn prepare(self) -> Box<dyn FnMut()> {
         match self {
             Self::Decide { settings, event, outcome } => {
-                let config = Config::read(|name| settings.get(name).cloned()).unwrap_or_else(|bad| panic!("{bad}"));
+                let config =
+                    Config::read(&settings.iter().collect()).unwrap_or_else(|bad| panic!("{bad}"));
                 let authorizer = Authorizer::new(config);
                 let decide = move |event: &str| {
                     // It never waits: the keys are configured.
@@ -65,8 +72,11 @@ impl Work {
             Self::Check { jwk, token } => {
                 let key = public_key(&jwk);
                 let (message, signature) = token.rsplit_once('.').unwrap();
-                let (message, signature) = (message.to_owned(), URL_SAFE_NO_PAD.decode(signature).unwrap());
-                Box::new(move || key.verify_sig(black_box(message.as_bytes()), black_box(&signature)).unwrap())
+                let (message, signature) =
+                    (message.to_owned(), URL_SAFE_NO_PAD.decode(signature).unwrap());
+                Box::new(move || {
+                    key.verify_sig(black_box(message.as_bytes()), black_box(&signature)).unwrap()
+                })
             }
             Self::Read { jwk, event } => {
                 #[derive(Deserialize)]
@@ -89,7 +99,8 @@ impl Work {
             }
             Self::Write { answer } => {
                 let policy = answer["policyDocument"].clone();
-                let policy: ApiGatewayCustomAuthorizerPolicy = serde_json::from_value(policy).unwrap();
+                let policy: ApiGatewayCustomAuthorizerPolicy =
+                    serde_json::from_value(policy).unwrap();
                 Box::new(move || {
                     black_box(serde_json::to_string(black_box(&policy)).unwrap());
                 })
@@ -100,7 +111,9 @@ impl Work {
 
 fn public_key(jwk: &Value) -> ParsedPublicKey {
     let octets = |member: &str| URL_SAFE_NO_PAD.decode(jwk[member].as_str().unwrap()).unwrap();
-    let parsed = |algorithm: &'static dyn VerificationAlgorithm, key: &[u8]| ParsedPublicKey::new(algorithm, key);
+    let parsed = |algorithm: &'static dyn VerificationAlgorithm, key: &[u8]| {
+        ParsedPublicKey::new(algorithm, key)
+    };
     match jwk["kty"].as_str().unwrap() {
         "RSA" => PublicKeyComponents { n: octets("n"), e: octets("e") }
             .to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256)
@@ -154,7 +167,10 @@ fn sized(key: &SigningKey, bytes: usize) -> String {
     for n in 1.. {
         let before = text;
         if bytes >= 1024 {
-            all["groups"].as_array_mut().unwrap().push(json!(format!("/example/teams/team-{n:04}")));
+            all["groups"]
+                .as_array_mut()
+                .unwrap()
+                .push(json!(format!("/example/teams/team-{n:04}")));
         } else {
             all["jti"] = json!("x".repeat(n));
         }
@@ -170,7 +186,8 @@ fn sized(key: &SigningKey, bytes: usize) -> String {
 fn routes(count: usize) -> String {
     let scope = |n| if n % 2 == 0 { "pets:read" } else { "pets:own" };
     // In order: the answer's order is the table's, and counts are to be the same tomorrow.
-    let table: BTreeMap<_, _> = (0..count).map(|n| (format!("GET /p/{n:02}"), [scope(n)])).collect();
+    let table: BTreeMap<_, _> =
+        (0..count).map(|n| (format!("GET /p/{n:02}"), [scope(n)])).collect();
     json!(table).to_string()
 }
 
@@ -183,8 +200,12 @@ fn conditions() -> String {
             let rule = match n % 5 {
                 0 => json!({ "any": ["pets:own", "pets:read"] }),
                 1 => json!(["pets:read", { "claims": { "token_use": "access" } }]),
-                2 => json!({ "any": [["pets:own", "admin"], { "claims": { "client_id": { "none": ["x", "y"] } } }] }),
-                3 => json!(["pets:read", { "any": ["admin", { "claims": { "amr": { "all": ["pwd", "mfa"] } } }] }]),
+                2 => {
+                    json!({ "any": [["pets:own", "admin"], { "claims": { "client_id": { "none": ["x", "y"] } } }] })
+                }
+                3 => {
+                    json!(["pets:read", { "any": ["admin", { "claims": { "amr": { "all": ["pwd", "mfa"] } } }] }])
+                }
                 _ => json!({ "claims": { "jti": { "present": true }, "iss": ISSUER } }),
             };
             (format!("GET /p/{n:02}"), rule)
@@ -215,17 +236,25 @@ pub(crate) fn all() -> Vec<Case> {
         event: bearer(token),
         outcome: outcome.to_owned(),
     };
-    let check = |key: &SigningKey, token: &str| Work::Check { jwk: key.jwk(), token: token.to_owned() };
+    let check =
+        |key: &SigningKey, token: &str| Work::Check { jwk: key.jwk(), token: token.to_owned() };
     let mut cases = Vec::new();
     let mut add = |group, name: &str, work, floor: Option<(&str, Work)>| {
         let floor = floor.map(|(name, work)| (name.to_owned(), work));
         cases.push(Case { group, name: name.to_owned(), work, floor });
     };
 
-    for key in [rsa.clone(), SigningKey::es256("signing-key-2"), SigningKey::ed25519("signing-key-3")] {
+    for key in
+        [rsa.clone(), SigningKey::es256("signing-key-2"), SigningKey::ed25519("signing-key-3")]
+    {
         let token = key.token(&claims());
         let floor = (&*format!("{} signature check", key.alg()), check(&key, &token));
-        add("algorithm", &format!("{} Allow", key.alg()), decide(&one_key(&key), &token, "Allow"), Some(floor));
+        add(
+            "algorithm",
+            &format!("{} Allow", key.alg()),
+            decide(&one_key(&key), &token, "Allow"),
+            Some(floor),
+        );
     }
 
     let (good, settings_of_one) = (rsa.token(&claims()), one_key(&rsa));
@@ -257,12 +286,17 @@ pub(crate) fn all() -> Vec<Case> {
     for count in [1, 60] {
         let table = settings(&[("JWKS", key_set(&rsa, 1).to_string()), ("ROUTES", routes(count))]);
         let work = decide(&table, &good, "Allow");
-        let floor = Some((&*format!("writing the policy of {count} routes"), Work::Write { answer: answer(&work) }));
+        let writing = format!("writing the policy of {count} routes");
+        let floor = Some((&*writing, Work::Write { answer: answer(&work) }));
         add("routes", &format!("{count} routes"), work, floor);
     }
 
     // Without the guard, whose bytes are those of eight more entries.
-    let table = [("JWKS", key_set(&rsa, 1).to_string()), ("ROUTES", conditions()), ("PATH_GUARD", "off".to_owned())];
+    let table = [
+        ("JWKS", key_set(&rsa, 1).to_string()),
+        ("ROUTES", conditions()),
+        ("PATH_GUARD", "off".to_owned()),
+    ];
     add("routes", "60 routes with conditions", decide(&settings(&table), &good, "Allow"), floor());
 
     for bytes in [512, 1024, 4096, 8192] {
@@ -278,7 +312,8 @@ pub(crate) fn all() -> Vec<Case> {
 /// What the authorizer answers.
 fn answer(work: &Work) -> Value {
     let Work::Decide { settings, event, .. } = work else { panic!("not a decision") };
-    let authorizer = Authorizer::new(Config::read(|name| settings.get(name).cloned()).unwrap());
-    let answer = authorizer.authorize(event, Invocation::default()).now_or_never().unwrap().unwrap();
+    let authorizer = Authorizer::new(Config::read(&settings.iter().collect()).unwrap());
+    let answer =
+        authorizer.authorize(event, Invocation::default()).now_or_never().unwrap().unwrap();
     serde_json::from_str(answer.get()).unwrap()
 }

@@ -5,6 +5,7 @@
 pub(crate) mod support;
 
 use std::env;
+use std::ffi::OsString;
 
 use serde_json::{Value, json};
 use support::idp::Idp;
@@ -12,34 +13,48 @@ use support::tokens::{self, SigningKey};
 
 const AUDIENCE: &str = "https://pets.example.com";
 
-type Variables = Box<dyn Fn(&str) -> Option<String>>;
-
 /// The settings in the environment; where they name no issuer, one of this machine's.
 pub(crate) struct Environment {
-    variables: Variables,
+    variables: Vec<(OsString, OsString)>,
     provider: Option<LocalProvider>,
 }
 
 impl Environment {
     /// That of the process.
     pub(crate) fn read() -> Self {
-        Self::of(|name| env::var(name).ok())
+        Self::of(env::vars_os())
     }
 
-    pub(crate) fn of(variables: impl Fn(&str) -> Option<String> + 'static) -> Self {
-        let is_unset = |name| variables(name).is_none_or(|value| value.trim().is_empty());
-        let provider = (is_unset("ISSUER") && is_unset("ISSUERS")).then(LocalProvider::start);
-        Self { variables: Box::new(variables), provider }
+    pub(crate) fn of(
+        variables: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>,
+    ) -> Self {
+        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+        let is_blank =
+            |value: &OsString| value.to_str().is_some_and(|value| value.trim().is_empty());
+        let mut variables: Vec<_> = variables.filter(|(_, value)| !is_blank(value)).collect();
+        let names_an_issuer =
+            variables.iter().any(|(name, _)| name == "ISSUER" || name == "ISSUERS");
+        let provider = (!names_an_issuer).then(LocalProvider::start);
+        // Of a name that comes twice the later counts.
+        let local = provider.iter().flat_map(LocalProvider::settings);
+        variables.splice(..0, local.map(|(name, value)| (name.into(), value.into())));
+        Self { variables, provider }
     }
 
     pub(crate) fn variable(&self, name: &str) -> Option<String> {
-        let local = || self.provider.as_ref().and_then(|provider| provider.setting(name));
-        (self.variables)(name).filter(|value| !value.trim().is_empty()).or_else(local)
+        self.with(&[]).get(name).map(str::to_owned)
+    }
+
+    /// What the authorizer is given, with these variables changed.
+    pub(crate) fn with(&self, changes: &[(&str, &str)]) -> token_authorizer::Environment {
+        let changes =
+            changes.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        self.variables.iter().cloned().chain(changes).collect()
     }
 
     /// Where the keys come from, if that is this machine.
     pub(crate) fn local_issuer(&self) -> Option<String> {
-        self.provider.as_ref().map(|provider| provider.idp.issuer())
+        self.provider.as_ref().map(|provider| provider.issuer())
     }
 
     /// Puts tokens in the place of `{{token}}` and the like: those of the local provider, or what `TOKEN` holds.
@@ -51,29 +66,39 @@ impl Environment {
     }
 }
 
-struct LocalProvider {
+/// An identity provider on loopback, with one key and the tokens it signs.
+pub(crate) struct LocalProvider {
     idp: Idp,
     key: SigningKey,
 }
 
 impl LocalProvider {
     fn start() -> Self {
-        let (idp, key) = (Idp::start(), SigningKey::rsa("local-1"));
+        Self::start_on(0)
+    }
+
+    pub(crate) fn start_on(port: u16) -> Self {
+        // A key id of its own: a function that knows the key of an earlier start must ask for this one.
+        let kid = format!("local-{}", tokens::now());
+        let (idp, key) = (Idp::start_on(port), SigningKey::rsa(&kid));
         idp.serve(&[&key]);
         Self { idp, key }
     }
 
-    fn setting(&self, name: &str) -> Option<String> {
-        match name {
-            "ISSUER" => Some(self.idp.issuer()),
-            "AUDIENCE" => Some(AUDIENCE.to_owned()),
-            // The sample of a WebSocket connection has its token where browsers can put it.
-            "TOKEN_SOURCE" => Some("header:Authorization, query:token".to_owned()),
-            _ => None,
-        }
+    pub(crate) fn issuer(&self) -> String {
+        self.idp.issuer()
     }
 
-    fn fill(&self, text: &str) -> String {
+    pub(crate) fn settings(&self) -> [(&'static str, String); 3] {
+        [
+            ("ISSUER", self.idp.issuer()),
+            ("AUDIENCE", AUDIENCE.to_owned()),
+            // The sample of a WebSocket connection has its token where browsers can put it.
+            ("TOKEN_SOURCE", "header:Authorization, query:token".to_owned()),
+        ]
+    }
+
+    pub(crate) fn fill(&self, text: &str) -> String {
         let good = tokens::claims(&self.idp.issuer(), AUDIENCE);
         let with = |name: &str, value: Value| {
             let mut claims = good.clone();
@@ -85,10 +110,14 @@ impl LocalProvider {
             filled = filled.replace("{{token:expired}}", &with("exp", json!(tokens::now() - 60)));
         }
         if filled.contains("{{token:audience}}") {
-            filled = filled.replace("{{token:audience}}", &with("aud", json!("https://cats.example.com")));
+            filled = filled
+                .replace("{{token:audience}}", &with("aud", json!("https://cats.example.com")));
         }
         if filled.contains("{{token:forged}}") {
-            filled = filled.replace("{{token:forged}}", &SigningKey::rsa_other(self.key.kid(), 1).token(&good));
+            filled = filled.replace(
+                "{{token:forged}}",
+                &SigningKey::rsa_other(self.key.kid(), 1).token(&good),
+            );
         }
         filled
     }

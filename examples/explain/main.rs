@@ -1,57 +1,63 @@
-//! Why a request is let in or not: `cargo run --example explain TOKEN_OR_EVENT [VERB /path ...]`
+//! Why a request is let in or not: `cargo run --example explain -- TOKEN_OR_EVENT [VERB /path ...]`
 //!
 //! `TOKEN_OR_EVENT` is a token, a file with a token or an event, or `-` for standard input; a token on a command line
 //! stays in the shell's history. The settings are those in the environment. Without an `ISSUER` there, an identity
 //! provider on this machine stands in, and `{{token}}`, `{{token:expired}}`, `{{token:audience}}` and
 //! `{{token:forged}}` stand for tokens in its name.
 //!
-//! The decision is the authorizer's own, and the reason in it tells which steps came before. What stands beside the
-//! steps is read from the token here, for display. Requests are decided by the policy of the answer.
+//! Everything shown is read from the authorizer's decision. Requests are decided by the policy of its answer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "an example")]
 #![allow(clippy::disallowed_methods, reason = "like main, it reads the environment")]
 
 #[path = "../common/mod.rs"]
 pub(crate) mod common;
-mod decision;
-mod facts;
 mod page;
-mod settings;
-mod steps;
 
 use std::env;
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
 use common::Environment;
-use common::support::iam::{self, Verdict};
+use common::support::iam;
 use common::support::tokens;
-use decision::{Decision, Outcome};
-use facts::Facts;
 use page::{Page, plain};
 use serde_json::{Value, json};
-use settings::Settings;
-use token_authorizer::{DecidedBy, EntryReport, Reason, TableReport};
+use token_authorizer::{
+    Authorizer, Config, DecidedBy, EntryReport, Explanation, Failure, Obstacle, Reason,
+    TableReport, Verdict,
+};
 
-const USAGE: &str = "usage: cargo run --example explain TOKEN_OR_EVENT [VERB /path ...]
-TOKEN_OR_EVENT: a token, a file with a token or an event, or - for standard input";
+const USAGE: &str =
+    "usage: cargo run --example explain -- [--expect WORD] TOKEN_OR_EVENT [VERB /path ...]
+TOKEN_OR_EVENT: a token, a file with a token or an event, or - for standard input
+VERB /path:     requests to decide; without any, the event's own and the entries of ROUTES
+--expect WORD:  exit with 0 if the verdict is `allow`, `deny` or this reason, and with 1 if not
+The settings are read from the environment, as the function reads them.";
 
 /// The stage of a token that comes without an event.
 const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:api0000000/dev";
 
 const VERBS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
+/// What came of a call.
+pub(crate) struct Explained {
+    pub(crate) page: String,
+    /// Whether the verdict is as expected; true if nothing was.
+    pub(crate) is_expected: bool,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let colour = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colour =
+        io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let arguments: Vec<String> = env::args().skip(1).collect();
     match explain(&arguments, io::stdin(), &Environment::read(), colour).await {
-        Ok(page) => {
+        Ok(Explained { page, is_expected }) => {
             // A reader who has seen enough is no error.
             let _ = io::stdout().write_all(page.as_bytes());
-            ExitCode::SUCCESS
+            if is_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(problem) => {
             eprintln!("{problem}");
@@ -66,29 +72,78 @@ pub(crate) async fn explain(
     input: impl io::Read,
     environment: &Environment,
     colour: bool,
-) -> Result<String, String> {
+) -> Result<Explained, String> {
+    if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
+        return Ok(Explained { page: format!("{USAGE}\n"), is_expected: true });
+    }
+    let (expected, arguments) = expectation(arguments)?;
     let (subject, requests) = arguments.split_first().ok_or(USAGE)?;
     let asked = asked(requests)?;
-    let text = read(subject, input)?;
-    let event = event(environment.fill(&text).trim());
-    let decision = Decision::of(&event, environment).await?;
+    let text = environment.fill(&read(subject, input)?);
+    let event = event(text.trim());
 
-    let parsed: Value = serde_json::from_str(&event).unwrap_or_default();
-    let settings = Settings::new(environment);
-    let facts = Facts::of(&parsed, &settings);
+    // Nothing is to be counted.
+    let telling = environment.with(&[("METRICS_NAMESPACE", "")]);
+    let config = Config::read(&telling).map_err(|problems| problems.to_string())?;
+    let authorizer = Authorizer::new(config);
+    authorizer.prefetch().await;
+    let mut decision = authorizer.decide(&event).await;
+    let answer = authorizer.answer(&mut decision);
+    let seen = authorizer.explain(&decision);
+
     let mut page = Page::new(colour);
     if let Some(issuer) = environment.local_issuer() {
-        page.note(&format!("no ISSUER is set: {issuer} stands in, on this machine, until this program ends"));
+        page.note(&format!(
+            "no ISSUER is set: {issuer} stands in, on this machine, until this program ends"
+        ));
     }
-    show_token(&mut page, &facts, &decision.outcome);
-    show_keys(&mut page, &decision);
-    steps::show(&mut page, &facts, &settings, &decision);
-    let requests = if asked.is_empty() { default_requests(&settings, &facts) } else { asked };
-    show_answer(&mut page, &settings, &decision);
-    let table = decision.table().await;
-    show_entries(&mut page, table.as_ref());
-    show_requests(&mut page, &facts, &decision, table.as_ref(), &requests);
-    Ok(page.into_text())
+    show_token(&mut page, &seen);
+    show_keys(&mut page, &seen);
+    show_steps(&mut page, &seen, &decision.verdict);
+    let answer = answer
+        .as_ref()
+        .map(|answer| serde_json::from_str::<Value>(answer.get()).unwrap_or_default());
+    show_answer(&mut page, &seen, &decision.verdict, answer.as_ref().map_err(|failure| *failure));
+    show_entries(&mut page, seen.table.as_ref());
+    let requests = requests_of(&seen, &asked, subject_is_event(&text));
+    show_requests(&mut page, &seen, answer.as_ref().ok(), &requests);
+    let is_expected = expected.is_none_or(|expected| is_as(&decision.verdict, &expected));
+    if !is_expected {
+        page.bad("This is not the verdict that was expected.");
+    }
+    Ok(Explained { page: page.into_text(), is_expected })
+}
+
+/// The word behind `--expect`, and the other arguments.
+fn expectation(arguments: &[String]) -> Result<(Option<String>, Vec<String>), String> {
+    let (mut expected, mut others) = (None, Vec::new());
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        if argument == "--expect" {
+            expected = Some(arguments.next().ok_or(USAGE)?.clone());
+        } else {
+            others.push(argument.clone());
+        }
+    }
+    let codes =
+        || Reason::ALL.map(Reason::code).into_iter().chain(Obstacle::ALL.map(Obstacle::code));
+    let is_known =
+        |word: &String| word == "allow" || word == "deny" || codes().any(|code| code == word);
+    match &expected {
+        Some(word) if !is_known(word) => {
+            let codes: Vec<_> = codes().collect();
+            Err(format!("--expect: want `allow`, `deny` or a reason: {}", codes.join(" ")))
+        }
+        _ => Ok((expected, others)),
+    }
+}
+
+fn is_as(verdict: &Verdict, expected: &str) -> bool {
+    match verdict {
+        Verdict::Allow => expected == "allow",
+        Verdict::Deny(denial) => expected == "deny" || expected == denial.reason.code(),
+        Verdict::Undecided(fault) => expected == fault.obstacle.code(),
+    }
 }
 
 fn read(subject: &str, input: impl io::Read) -> Result<String, String> {
@@ -102,11 +157,20 @@ fn read(subject: &str, input: impl io::Read) -> Result<String, String> {
 
 /// The event as it is, or one around a token; that may come with its scheme.
 fn event(text: &str) -> String {
-    if text.starts_with('{') {
+    if subject_is_event(text) {
         return text.to_owned();
     }
-    let credential = if text.is_empty() || text.contains(' ') { text.to_owned() } else { format!("Bearer {text}") };
-    json!({"type": "TOKEN", "authorizationToken": credential, "methodArn": format!("{STAGE}/GET/")}).to_string()
+    let credential = if text.is_empty() || text.contains(' ') {
+        text.to_owned()
+    } else {
+        format!("Bearer {text}")
+    };
+    json!({"type": "TOKEN", "authorizationToken": credential, "methodArn": format!("{STAGE}/GET/")})
+        .to_string()
+}
+
+fn subject_is_event(text: &str) -> bool {
+    text.trim_start().starts_with('{')
 }
 
 /// Pairs of `VERB /path`, each one argument or two; and `$connect`.
@@ -116,13 +180,16 @@ fn asked(arguments: &[String]) -> Result<Vec<String>, String> {
     while let Some(word) = words.next() {
         match (word, words.clone().next()) {
             ("$connect", _) => requests.push(word.to_owned()),
-            (verb, Some(path)) if (VERBS.contains(&verb) || verb == "ANY") && path.starts_with('/') => {
+            (verb, Some(path))
+                if (VERBS.contains(&verb) || verb == "ANY") && path.starts_with('/') =>
+            {
                 requests.push(format!("{verb} {path}"));
                 words.next();
             }
             // Not quoted: what stands in the wrong place may be a token.
             _ => {
-                let problem = "a request is `VERB /path`, with the verb in upper case, or `$connect`";
+                let problem =
+                    "a request is `VERB /path`, with the verb in upper case, or `$connect`";
                 return Err(format!("{problem}\n{USAGE}"));
             }
         }
@@ -130,87 +197,79 @@ fn asked(arguments: &[String]) -> Result<Vec<String>, String> {
     Ok(requests)
 }
 
-/// The entries of `ROUTES`; without a table, one request.
-fn default_requests(settings: &Settings<'_>, facts: &Facts) -> Vec<String> {
-    let table: Value = serde_json::from_str(&settings.json("ROUTES")).unwrap_or_default();
-    match table.as_object() {
-        Some(table) => table.keys().cloned().collect(),
-        None if facts.route == "$connect" => vec!["$connect".to_owned()],
-        None => vec!["GET /".to_owned()],
-    }
-}
-
-fn show_token(page: &mut Page, facts: &Facts, outcome: &Outcome) {
+fn show_token(page: &mut Page, seen: &Explanation<'_>) {
     page.heading("Token");
-    let Some(credential) = &facts.credential else {
-        return page.line("none was found");
-    };
-    if facts.header.is_none() && facts.claims.is_none() {
-        let dots = credential.matches('.').count();
-        let guess = match dots {
-            4 => ": five segments are an encrypted token (JWE)",
-            0 | 1 => ": perhaps an opaque token",
-            _ => "",
-        };
-        return page.line(&format!("{} bytes that cannot be decoded{guess}", credential.len()));
+    match (&seen.place, &seen.token) {
+        (None, _) => page.line("none was found"),
+        (Some(place), None) => {
+            page.line(&plain(&format!("in {place}, and cannot be read: see the steps")))
+        }
+        (Some(_), Some((header, payload))) => {
+            page.json("header", header);
+            page.json(
+                if seen.is_verified { "claims" } else { "claims, which no key has vouched for" },
+                payload,
+            );
+            page.note("The signature is not shown.");
+        }
     }
-    page.json("header", facts.header.as_ref());
-    let is_verified = outcome.refusing_step() > Reason::SignatureInvalid as usize;
-    page.json(if is_verified { "claims" } else { "claims, which no key has vouched for" }, facts.claims.as_ref());
-    page.note("The signature is not shown.");
 }
 
-fn show_keys(page: &mut Page, decision: &Decision) {
+fn show_keys(page: &mut Page, seen: &Explanation<'_>) {
     page.heading("Keys");
-    let events: Vec<_> =
-        decision.log.iter().filter(|line| line["stage"].is_string() || line["keys"].is_u64()).collect();
-    if events.is_empty() {
-        page.line("as configured: nothing was fetched");
-    }
-    for line in events {
-        let mut text = format!("{} for {}", value(line, "message"), value(line, "issuer"));
-        for name in ["keys", "skipped", "stage", "error", "milliseconds"] {
-            if !line[name].is_null() {
-                let _ = write!(text, ", {name} {}", value(line, name));
-            }
-        }
-        page.line(&plain(&text));
+    let Some((issuer, usable, last_failure)) = &seen.keys else {
+        return page.line("none were looked for");
+    };
+    page.line(&plain(&format!("{usable} usable, of {issuer}")));
+    if let Some(failure) = last_failure {
+        page.bad(&plain(&format!("the last fetch failed: {failure}")));
     }
 }
 
-fn value(line: &Value, name: &str) -> String {
-    line[name].as_str().map_or_else(|| line[name].to_string(), str::to_owned)
+fn show_steps(page: &mut Page, seen: &Explanation<'_>, verdict: &Verdict) {
+    page.heading("Steps");
+    if matches!(verdict, Verdict::Undecided(fault) if fault.obstacle != Obstacle::KeysUnavailable) {
+        return page.line("none: see the answer");
+    }
+    page.note("in this order; each is named after the reason that it gives for a refusal");
+    seen.steps.iter().for_each(|step| page.step(step));
 }
 
-fn show_answer(page: &mut Page, settings: &Settings<'_>, decision: &Decision) {
+fn show_answer(
+    page: &mut Page,
+    seen: &Explanation<'_>,
+    verdict: &Verdict,
+    answer: Result<&Value, &Failure>,
+) {
     page.heading("Answer");
-    let detail = decision.detail().map(|detail| format!(" ({})", plain(detail))).unwrap_or_default();
-    match &decision.outcome {
-        Outcome::Allowed(answer) => {
-            page.good("Allow");
-            page.pair("principalId", &answer["principalId"]);
+    match verdict {
+        Verdict::Allow => page.good("Allow"),
+        Verdict::Deny(denial) if denial.detail.is_empty() => {
+            page.bad(&format!("Deny: {}", denial.reason.code()))
         }
-        Outcome::Refused(reason, answer) => {
-            page.bad(&format!("Deny: {}{detail}", reason.code()));
-            if settings.refusal_is_error(*reason) {
-                page.line(
-                    "with REFUSAL=unauthorized: the function error `Unauthorized`, to which API Gateway answers 401",
-                );
-            } else {
-                page.pair("principalId", &answer["principalId"]);
-            }
+        Verdict::Deny(denial) => {
+            page.bad(&format!("Deny: {} ({})", denial.reason.code(), plain(&denial.detail)))
         }
-        Outcome::NoVerdict(fault) => {
-            page.bad(&format!("no verdict: {}", plain(&fault.to_string())));
+        Verdict::Undecided(fault) => {
+            page.bad(&format!("no verdict: {}", plain(&fault.to_string())))
+        }
+    }
+    match answer {
+        Err(Failure::Unauthorized) => {
+            page.line("with REFUSAL=unauthorized: the function error `Unauthorized`, to which API Gateway answers 401")
+        }
+        Err(Failure::NoVerdict(_)) => {
             page.line("the function fails, API Gateway answers 500, and nothing is cached");
         }
-    }
-    if let Some(names) = decision.left_out() {
-        page.line(&plain(&format!("left out of the context, which would be too long: {names}")));
-    }
-    if let Some(context) = decision.outcome.answer().and_then(|answer| answer["context"].as_object()) {
-        for (name, value) in context {
-            page.pair(&format!("context.{name}"), value);
+        Ok(answer) => {
+            page.pair("principalId", &answer["principalId"]);
+            if !seen.omitted.is_empty() {
+                let names = seen.omitted.join(" ");
+                page.line(&plain(&format!("omitted from the context, which would be too long: {names}")));
+            }
+            for (name, value) in answer["context"].as_object().into_iter().flatten() {
+                page.pair(&format!("context.{name}"), value);
+            }
         }
     }
 }
@@ -220,7 +279,9 @@ fn show_entries(page: &mut Page, table: Option<&TableReport<'_>>) {
     let Some(table) = table else { return };
     page.heading("Entries of ROUTES");
     if let Some(scope) = table.missing_scope {
-        page.bad(&plain(&format!("none counts: the token lacks {scope}, which REQUIRED_SCOPES asks for")));
+        page.bad(&plain(&format!(
+            "none counts: the token lacks {scope}, which REQUIRED_SCOPES asks for"
+        )));
     }
     for EntryReport { route, state } in &table.entries {
         page.line(&plain(&format!("{route}: {state}")));
@@ -229,39 +290,56 @@ fn show_entries(page: &mut Page, table: Option<&TableReport<'_>>) {
 
 /// Which entry decides a request.
 fn decided_by(table: Option<&TableReport<'_>>, request: &str) -> String {
-    let Some(table) = table.filter(|table| table.missing_scope.is_none()) else { return String::new() };
+    let Some(table) = table.filter(|table| table.missing_scope.is_none()) else {
+        return String::new();
+    };
     match table.decided_by(request) {
         DecidedBy::Guard => "PATH_GUARD refuses the path".to_owned(),
         DecidedBy::Closed(route) => format!("entry `{route}` is closed"),
         DecidedBy::Open(route) => format!("entry `{route}` is open"),
-        DecidedBy::Another(route) => format!("entry `{route}` is open for the caller's own, and this is another's"),
+        DecidedBy::Another(route) => {
+            format!("entry `{route}` is open for the caller's own, and this is another's")
+        }
         DecidedBy::NoEntry => "no entry matches".to_owned(),
     }
 }
 
+/// The requests that were asked for; without any, the event's own and the entries of the table.
+fn requests_of(seen: &Explanation<'_>, asked: &[String], is_event: bool) -> Vec<String> {
+    if !asked.is_empty() {
+        return asked.to_vec();
+    }
+    let mut requests = seen.routes.clone();
+    if let Some((_, route)) = seen.request.as_ref().filter(|_| is_event || requests.is_empty()) {
+        let own = route.replacen('/', " /", 1);
+        requests.retain(|request| *request != own);
+        requests.insert(0, own);
+    }
+    requests
+}
+
 fn show_requests(
     page: &mut Page,
-    facts: &Facts,
-    decision: &Decision,
-    table: Option<&TableReport<'_>>,
+    seen: &Explanation<'_>,
+    answer: Option<&Value>,
     requests: &[String],
 ) {
     page.heading("Requests");
-    let Some(answer) = decision.outcome.answer() else {
+    let (Some(answer), Some((stage, route))) = (answer, &seen.request) else {
         return page.bad("none is let in: there is no policy");
     };
     if let Some(is_authorized) = answer["isAuthorized"].as_bool() {
         page.note("A simple response: it is for the event's own request.");
-        let request = facts.route.replacen('/', " /", 1);
-        return page.verdict(is_authorized, &plain(&request), &plain(&decided_by(table, &facts.route)));
+        let by = decided_by(seen.table.as_ref(), route);
+        return page.verdict(is_authorized, &plain(&route.replacen('/', " /", 1)), &plain(&by));
     }
     let document = &answer["policyDocument"];
     for request in requests {
         let (verb, path) = request.split_once(' ').unwrap_or((request, ""));
         let verbs = if verb == "ANY" { &VERBS[..] } else { &[verb] };
         let evaluate = |verb| {
-            let verdict = iam::evaluate(document, &format!("{}/{verb}{path}", facts.stage), tokens::now());
-            (verdict, decided_by(table, &format!("{verb}{path}")))
+            let verdict = iam::evaluate(document, &format!("{stage}/{verb}{path}"), tokens::now());
+            (verdict, decided_by(seen.table.as_ref(), &format!("{verb}{path}")))
         };
         let verdicts: Vec<_> = verbs.iter().map(|verb| (verb, evaluate(verb))).collect();
         if verdicts.iter().all(|(_, verdict)| *verdict == verdicts[0].1) {
@@ -272,22 +350,24 @@ fn show_requests(
             show_verdict(page, &format!("{verb} {path}"), verdict);
         }
     }
-    let statements = document["Statement"].as_array();
-    let ends = |statement: &Value| {
-        let end = &statement["Condition"]["DateGreaterThanEquals"]["aws:CurrentTime"][0];
-        end.as_str().map(str::to_owned)
+    let expiry = |statement: &Value| {
+        let expiry = &statement["Condition"]["DateGreaterThanEquals"]["aws:CurrentTime"][0];
+        expiry.as_str().map(str::to_owned)
     };
-    if let Some(end) = statements.into_iter().flatten().find_map(ends) {
-        page.note(&format!("From {end} on, this policy refuses everything."));
+    let statements = document["Statement"].as_array();
+    if let Some(expiry) = statements.into_iter().flatten().find_map(expiry) {
+        page.note(&format!("From {expiry} on, this policy refuses everything."));
     }
 }
 
-fn show_verdict(page: &mut Page, request: &str, (verdict, by): &(Verdict, String)) {
+fn show_verdict(page: &mut Page, request: &str, (verdict, by): &(iam::Verdict, String)) {
     let why = match verdict {
-        Verdict::Allow => "",
-        Verdict::ExplicitDeny => "a Deny of the policy matches",
-        Verdict::ImplicitDeny => "nothing in the policy matches; a resource policy of the API could still allow it",
+        iam::Verdict::Allow => "",
+        iam::Verdict::ExplicitDeny => "a Deny of the policy matches",
+        iam::Verdict::ImplicitDeny => {
+            "nothing in the policy matches; a resource policy of the API could still allow it"
+        }
     };
     let why: Vec<_> = [why, by].into_iter().filter(|text| !text.is_empty()).collect();
-    page.verdict(*verdict == Verdict::Allow, &plain(request), &plain(&why.join("; ")));
+    page.verdict(*verdict == iam::Verdict::Allow, &plain(request), &plain(&why.join("; ")));
 }

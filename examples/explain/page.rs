@@ -3,21 +3,13 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
+use token_authorizer::{Step, StepState};
 
 const BOLD: &str = "1";
 const DIM: &str = "2";
 const RED: &str = "31";
 const GREEN: &str = "32";
 const YELLOW: &str = "33";
-
-/// How a step ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mark {
-    Passed,
-    Refused,
-    NoVerdict,
-    NotReached,
-}
 
 pub(crate) struct Page {
     text: String,
@@ -64,30 +56,30 @@ impl Page {
         }
     }
 
-    /// A document of the token, or word that it is none.
-    pub(crate) fn json(&mut self, title: &str, document: Option<&Value>) {
+    /// A document of the token.
+    pub(crate) fn json(&mut self, title: &str, document: &Value) {
         let title = self.paint(BOLD, title);
-        let Some(document) = document else {
-            return self.line(&format!("{title}: not a JSON object in base64url"));
-        };
         self.line(&title);
         for line in serde_json::to_string_pretty(document).unwrap_or_default().lines() {
             self.line(&plain(line));
         }
     }
 
-    pub(crate) fn step(&mut self, mark: Mark, code: &str, wanted: &str, found: &str) {
-        let (word, colour) = match mark {
-            Mark::Passed => ("ok", GREEN),
-            Mark::Refused => ("REFUSED", RED),
-            Mark::NoVerdict => ("UNKNOWN", YELLOW),
-            Mark::NotReached => ("-", DIM),
+    pub(crate) fn step(&mut self, Step { reason, state, wanted, found }: &Step) {
+        let (word, colour) = match state {
+            StepState::Passed => ("ok", GREEN),
+            StepState::NotApplicable => ("n/a", DIM),
+            StepState::Failed => ("REFUSED", RED),
+            StepState::Undecided => ("UNKNOWN", YELLOW),
+            StepState::NotReached => ("-", DIM),
         };
-        let (word, code) = (self.paint(colour, &format!("{word:<7}")), format!("{code:<27}"));
-        let code = if mark == Mark::NotReached { self.paint(DIM, &code) } else { code };
-        let wanted = self.paint(DIM, wanted);
+        let is_reached = *state != StepState::NotReached;
+        let (word, code) =
+            (self.paint(colour, &format!("{word:<7}")), format!("{:<27}", reason.code()));
+        let code = if is_reached { code } else { self.paint(DIM, &code) };
+        let wanted = self.paint(DIM, &plain(wanted));
         self.line(&format!("{word} {code} {wanted}"));
-        if mark != Mark::NotReached && !found.is_empty() {
+        if is_reached && !found.is_empty() {
             self.line(&format!("{:35} {}", "", plain(found)));
         }
     }
@@ -104,7 +96,11 @@ impl Page {
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.colour && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colour && !text.is_empty() {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 

@@ -6,7 +6,6 @@
 #[path = "../../tests/support/iam.rs"]
 mod iam;
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use aws_lc_rs::hmac;
@@ -17,15 +16,18 @@ use serde_json::{Value, json};
 use token_authorizer::{Authorizer, Config, DecidedBy, Failure, Invocation, Obstacle};
 use tokio::runtime::{Builder, Runtime};
 
-const ALGORITHMS: [&str; 12] =
-    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "HS256", "HS384", "HS512"];
+const ALGORITHMS: [&str; 12] = [
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "HS256",
+    "HS384", "HS512",
+];
 
 /// The secret of the key `hs`, by which the fuzzer gets its own tokens signed.
 const SECRET: [u8; 64] = [7; 64];
 
 const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b/dev";
 
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_time().build().unwrap());
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().enable_time().build().unwrap());
 
 static AUTHORIZER: LazyLock<Authorizer> = LazyLock::new(|| {
     let keys = json!({"keys": [
@@ -79,7 +81,10 @@ pub fn keys(bytes: &[u8]) {
         let header = json!({"alg": algorithm, "kid": "k"});
         decide(
             &authorizer,
-            &bearer(&signed(header.to_string().as_bytes(), br#"{"iss":"https://issuer.example.com"}"#)),
+            &bearer(&signed(
+                header.to_string().as_bytes(),
+                br#"{"iss":"https://issuer.example.com"}"#,
+            )),
         );
     }
 }
@@ -96,36 +101,79 @@ pub fn routes(bytes: &[u8]) {
     }
     let mut token = json!({"iss": "https://issuer.example.com", "aud": "api", "exp": 4_102_444_800_u64, "sub": "u"});
     if let Ok(Value::Object(claims)) = serde_json::from_str(claims) {
-        token.as_object_mut().unwrap().extend(claims.into_iter().filter(|(name, _)| name != "iss" && name != "exp"));
+        token
+            .as_object_mut()
+            .unwrap()
+            .extend(claims.into_iter().filter(|(name, _)| name != "iss" && name != "exp"));
     }
     let token = signed(br#"{"alg":"HS256","kid":"hs"}"#, token.to_string().as_bytes());
-    let keys = json!({"keys": [{"kid": "hs", "kty": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET)}]}).to_string();
+    let keys = json!({"keys": [{"kid": "hs", "kty": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET)}]})
+        .to_string();
     let requests: Vec<_> = lines.take(16).collect();
     for guard in ["on", "off"] {
-        let issuer = [("ISSUER", "https://issuer.example.com"), ("AUDIENCE", "api"), ("ALGORITHMS", "HS256")];
-        let settings = [("JWKS", &*keys), ("CONTEXT_CLAIMS", "none"), ("ROUTES", table), ("PATH_GUARD", guard)];
+        let issuer = [
+            ("ISSUER", "https://issuer.example.com"),
+            ("AUDIENCE", "api"),
+            ("ALGORITHMS", "HS256"),
+        ];
+        let settings = [
+            ("JWKS", &*keys),
+            ("CONTEXT_CLAIMS", "none"),
+            ("ROUTES", table),
+            ("PATH_GUARD", guard),
+        ];
         let settings = [&issuer[..], &settings].concat();
         let Some(policies) = authorizer(&settings) else { continue };
         let simple = authorizer(&[&settings[..], &[("SIMPLE_RESPONSE", "on")]].concat()).unwrap();
         let answer = decide(&policies, &bearer(&token)).unwrap();
         let document = &answer["policyDocument"];
-        for resource in document["Statement"].as_array().unwrap().iter().flat_map(|s| s["Resource"].as_array().unwrap())
+        for resource in document["Statement"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|s| s["Resource"].as_array().unwrap())
         {
             let below = resource.as_str().unwrap().strip_prefix(STAGE).unwrap();
             let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%/".contains(c);
             assert!(below.len() <= 512 && below.chars().all(is_plain), "{below}");
         }
-        let report = RUNTIME.block_on(policies.table_report(&bearer(&token)));
+        let event = bearer(&token);
+        let decision = RUNTIME.block_on(policies.decide(&event));
+        let report = policies.explain(&decision).table;
         for request in &requests {
             let arn = format!("{STAGE}/{request}");
             let headers = json!({"authorization": format!("Bearer {token}")});
-            let event = json!({"type": "REQUEST", "version": "2.0", "routeArn": arn, "headers": headers});
+            let event =
+                json!({"type": "REQUEST", "version": "2.0", "routeArn": arn, "headers": headers});
             let Some(answer) = decide(&simple, &event.to_string()) else { continue };
             let is_allowed = evaluate(document, &arn, 0) == Verdict::Allow;
             assert_eq!(answer["isAuthorized"], is_allowed, "{request}");
-            let is_open =
-                report.as_ref().is_some_and(|report| matches!(report.decided_by(request), DecidedBy::Open(_)));
+            let is_open = report
+                .as_ref()
+                .is_some_and(|report| matches!(report.decided_by(request), DecidedBy::Open(_)));
             assert_eq!(is_open, is_allowed, "{request}");
+        }
+    }
+}
+
+/// A discovery document: of an issuer over https, and of one on this machine.
+pub fn discovery(bytes: &[u8]) {
+    for issuer in ["https://issuer.example.com", "http://127.0.0.1:8080"] {
+        match token_authorizer::jwks_uri(bytes, issuer) {
+            Ok(keys_at) => {
+                assert!(keys_at.is_https() || issuer.starts_with("http:"), "{keys_at}");
+                // What serde_json would not read may stand in members that nobody looks at.
+                if let Ok(document) = serde_json::from_slice::<Value>(bytes) {
+                    assert_eq!(document["issuer"], issuer);
+                    assert!(document["jwks_uri"].is_string());
+                }
+            }
+            Err(problem) => {
+                assert!(
+                    !problem.is_empty() && problem.len() < 2000 && !problem.contains('\n'),
+                    "{problem}"
+                )
+            }
         }
     }
 }
@@ -134,14 +182,14 @@ pub fn routes(bytes: &[u8]) {
 pub fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let lines = text.lines().filter_map(|line| line.split_once('='));
-    let settings: Vec<_> = lines.filter(|(name, value)| *name != "JWKS_CA_FILE" && !value.contains('@')).collect();
+    let settings: Vec<_> =
+        lines.filter(|(name, value)| *name != "JWKS_CA_FILE" && !value.contains('@')).collect();
     authorizer(&settings);
 }
 
 /// Nothing where the configuration is refused, which it must be with reasons.
 fn authorizer(settings: &[(&str, &str)]) -> Option<Authorizer> {
-    let settings: HashMap<_, _> = settings.iter().copied().collect();
-    match Config::read(|name| settings.get(name).map(|value| (*value).to_owned())) {
+    match Config::read(&settings.iter().copied().collect()) {
         Ok(config) => Some(Authorizer::new(config)),
         Err(problems) => {
             assert!(!problems.0.is_empty() && problems.to_string().contains('\n'));
@@ -165,10 +213,22 @@ fn decide(authorizer: &Authorizer, event: &str) -> Option<Value> {
         assert!(parsed["isAuthorized"].is_boolean(), "{answer}");
         return Some(parsed);
     };
-    assert!(statements.iter().all(|statement| !statement.as_object().unwrap().values().any(Value::is_null)));
-    assert!(parsed["policyDocument"].to_string().len() <= 8 * 1024 && parsed["context"].to_string().len() <= 4 * 1024);
+    assert!(
+        statements.iter().all(|statement| !statement
+            .as_object()
+            .unwrap()
+            .values()
+            .any(Value::is_null))
+    );
+    assert!(
+        parsed["policyDocument"].to_string().len() <= 8 * 1024
+            && parsed["context"].to_string().len() <= 4 * 1024
+    );
     let context = parsed["context"].as_object().unwrap();
-    assert!(context.values().all(|value| value.is_string() || value.is_number() || value.is_boolean()), "{answer}");
+    assert!(
+        context.values().all(|value| value.is_string() || value.is_number() || value.is_boolean()),
+        "{answer}"
+    );
     let is_refusal = statements.iter().all(|statement| statement["Effect"] == "Deny");
     assert_eq!(is_refusal, context.contains_key("reason"), "{answer}");
     Some(parsed)
@@ -182,5 +242,6 @@ fn signed(header: &[u8], payload: &[u8]) -> String {
 
 fn bearer(token: &str) -> String {
     let arn = format!("{STAGE}/GET/pets");
-    json!({"type": "TOKEN", "authorizationToken": format!("Bearer {token}"), "methodArn": arn}).to_string()
+    json!({"type": "TOKEN", "authorizationToken": format!("Bearer {token}"), "methodArn": arn})
+        .to_string()
 }

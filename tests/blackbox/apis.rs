@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use aws_lambda_events::apigw::{
     ApiGatewayCustomAuthorizerRequest, ApiGatewayCustomAuthorizerRequestTypeRequest,
-    ApiGatewayCustomAuthorizerResponse, ApiGatewayV2CustomAuthorizerV1Request, ApiGatewayV2CustomAuthorizerV2Request,
+    ApiGatewayCustomAuthorizerResponse, ApiGatewayV2CustomAuthorizerV1Request,
+    ApiGatewayV2CustomAuthorizerV2Request,
 };
 use aws_lambda_events::iam::IamPolicyEffect;
 use serde_json::{Value, json};
@@ -50,11 +51,21 @@ fn every_kind_of_event_is_answered() {
     for (file, source, pattern) in KINDS {
         let lambda = start(&idp, &[("TOKEN_SOURCE", source)]);
         let reply = ask(&lambda, &sample(file, &good));
-        assert_eq!((&*said(&reply), resource(&reply)), ("Allow", &*format!("{API}/{pattern}")), "{file}");
+        assert_eq!(
+            (&*said(&reply), resource(&reply)),
+            ("Allow", &*format!("{API}/{pattern}")),
+            "{file}"
+        );
         assert_eq!(reply.body["principalId"], "user-1");
         let guard = &reply.body["policyDocument"]["Statement"][1];
-        assert_eq!((&guard["Effect"], &guard["Resource"]), (&json!("Deny"), &json!([resource(&reply)])), "{file}");
-        for (token, reason) in [(&*expired, "token_expired"), ("rubbish", "token_malformed"), ("", "token_missing")] {
+        assert_eq!(
+            (&guard["Effect"], &guard["Resource"]),
+            (&json!("Deny"), &json!([resource(&reply)])),
+            "{file}"
+        );
+        for (token, reason) in
+            [(&*expired, "token_expired"), ("rubbish", "token_malformed"), ("", "token_missing")]
+        {
             let mut event = sample(file, token);
             if token.is_empty() {
                 remove_token(&mut event);
@@ -74,7 +85,8 @@ fn aws_own_types_read_the_samples_and_our_answers() {
         assert_eq!(event.type_.as_deref(), Some("TOKEN"), "{file}");
     }
     for file in ["rest-request", "websocket-connect"] {
-        let event: ApiGatewayCustomAuthorizerRequestTypeRequest = serde_json::from_str(&text(file)).unwrap();
+        let event: ApiGatewayCustomAuthorizerRequestTypeRequest =
+            serde_json::from_str(&text(file)).unwrap();
         assert!(event.method_arn.is_some(), "{file}");
     }
     let _: ApiGatewayV2CustomAuthorizerV1Request = serde_json::from_str(&text("http-1.0")).unwrap();
@@ -85,17 +97,38 @@ fn aws_own_types_read_the_samples_and_our_answers() {
     let routes = r#"{"GET /pets": ["pets:read"], "DELETE /pets": ["pets:delete"]}"#;
     let settings = [("ROUTES", routes), ("PATH_GUARD", "off"), ("USAGE_KEY_CLAIM", "client_id")];
     let lambda = start(&idp, &settings);
-    let read = |reply: &Reply| -> ApiGatewayCustomAuthorizerResponse { serde_json::from_slice(&reply.raw).unwrap() };
+    let read = |reply: &Reply| -> ApiGatewayCustomAuthorizerResponse {
+        serde_json::from_slice(&reply.raw).unwrap()
+    };
     let allowed = read(&lambda.invoke(&bearer(&key.token(&claims(&idp, json!({}))))));
     assert_eq!(
         (allowed.principal_id.as_deref(), allowed.usage_identifier_key.as_deref()),
         (Some("user-1"), Some("client-1"))
     );
+    for empty in [json!(""), json!(5), json!(null)] {
+        let reply = lambda.invoke(&bearer(&key.token(&claims(&idp, json!({"client_id": empty})))));
+        assert_eq!(
+            (&*said(&reply), reply.body.get("usageIdentifierKey")),
+            ("Allow", None),
+            "{empty}"
+        );
+    }
     assert_eq!(allowed.policy_document.version.as_deref(), Some("2012-10-17"));
-    let [allow, deny, guard] = &allowed.policy_document.statement[..] else { panic!("{allowed:?}") };
-    assert_eq!((&allow.effect, &allow.resource[..]), (&IamPolicyEffect::Allow, &[format!("{API}/dev/GET/pets")][..]));
-    assert_eq!((&deny.effect, &deny.resource[..]), (&IamPolicyEffect::Deny, &[format!("{API}/dev/DELETE/pets")][..]));
-    assert_eq!((&guard.effect, &guard.resource[..]), (&IamPolicyEffect::Deny, &[format!("{API}/dev/*")][..]));
+    let [allow, deny, guard] = &allowed.policy_document.statement[..] else {
+        panic!("{allowed:?}")
+    };
+    assert_eq!(
+        (&allow.effect, &allow.resource[..]),
+        (&IamPolicyEffect::Allow, &[format!("{API}/dev/GET/pets")][..])
+    );
+    assert_eq!(
+        (&deny.effect, &deny.resource[..]),
+        (&IamPolicyEffect::Deny, &[format!("{API}/dev/DELETE/pets")][..])
+    );
+    assert_eq!(
+        (&guard.effect, &guard.resource[..]),
+        (&IamPolicyEffect::Deny, &[format!("{API}/dev/*")][..])
+    );
     let condition = guard.condition.as_ref().unwrap();
     assert_eq!(condition["DateGreaterThanEquals"]["aws:CurrentTime"].len(), 1);
     for statement in &allowed.policy_document.statement {
@@ -124,7 +157,8 @@ fn remove_token(event: &mut Value) {
 fn sources_are_asked_in_order_and_hold_one_token() {
     let key = SigningKey::rsa("k1");
     let idp = provider(&key);
-    let lambda = start(&idp, &[("TOKEN_SOURCE", "header:X-Token, query:access_token, cookie:session")]);
+    let lambda =
+        start(&idp, &[("TOKEN_SOURCE", "header:X-Token, query:access_token, cookie:session")]);
     let token = key.token(&claims(&idp, json!({})));
     let other = key.token(&claims(&idp, json!({"jti": "other"})));
     let scheme = format!("Bearer {token}");
@@ -144,10 +178,16 @@ fn sources_are_asked_in_order_and_hold_one_token() {
     let two_cookies = format!("session={token}; session={other}");
     for (name, event, expected) in [
         ("header in any case", rest(json!({"headers": {"x-tOKEN": scheme}})), "Allow"),
-        ("header twice, the same", rest(json!({"multiValueHeaders": {"X-Token": [scheme, scheme]}})), "Allow"),
+        (
+            "header twice, the same",
+            rest(json!({"multiValueHeaders": {"X-Token": [scheme, scheme]}})),
+            "Allow",
+        ),
         (
             "both maps",
-            rest(json!({"headers": {"X-Token": scheme}, "multiValueHeaders": {"X-Token": [scheme]}})),
+            rest(
+                json!({"headers": {"X-Token": scheme}, "multiValueHeaders": {"X-Token": [scheme]}}),
+            ),
             "Allow",
         ),
         (
@@ -155,8 +195,16 @@ fn sources_are_asked_in_order_and_hold_one_token() {
             rest(json!({"multiValueHeaders": {"X-Token": [scheme, format!("Bearer {other}")]}})),
             "Deny token_malformed",
         ),
-        ("a header needs the scheme", rest(json!({"headers": {"X-Token": token}})), "Deny token_malformed"),
-        ("query without a scheme", rest(json!({"queryStringParameters": {"access_token": token}})), "Allow"),
+        (
+            "a header needs the scheme",
+            rest(json!({"headers": {"X-Token": token}})),
+            "Deny token_malformed",
+        ),
+        (
+            "query without a scheme",
+            rest(json!({"queryStringParameters": {"access_token": token}})),
+            "Allow",
+        ),
         (
             "query with a scheme",
             rest(json!({"queryStringParameters": {"access_token": scheme}})),
@@ -178,20 +226,40 @@ fn sources_are_asked_in_order_and_hold_one_token() {
             "Deny token_malformed",
         ),
         ("cookie in a header", rest(json!({"headers": {"Cookie": cookie}})), "Allow"),
-        ("cookie in the list", http2(json!({"cookies": ["theme=dark", format!("session={token}")]})), "Allow"),
-        ("two different cookies", rest(json!({"headers": {"cookie": two_cookies}})), "Deny token_malformed"),
+        (
+            "cookie in the list",
+            http2(json!({"cookies": ["theme=dark", format!("session={token}")]})),
+            "Allow",
+        ),
+        (
+            "two different cookies",
+            rest(json!({"headers": {"cookie": two_cookies}})),
+            "Deny token_malformed",
+        ),
         (
             "the first source counts",
-            rest(json!({"headers": {"X-Token": "Bearer x"}, "queryStringParameters": {"access_token": token}})),
+            rest(
+                json!({"headers": {"X-Token": "Bearer x"}, "queryStringParameters": {"access_token": token}}),
+            ),
             "Deny token_malformed",
         ),
         (
             "a blank one is not present",
-            rest(json!({"headers": {"X-Token": " "}, "queryStringParameters": {"access_token": token}})),
+            rest(
+                json!({"headers": {"X-Token": " "}, "queryStringParameters": {"access_token": token}}),
+            ),
             "Allow",
         ),
-        ("null maps", rest(json!({"headers": null, "queryStringParameters": null})), "Deny token_missing"),
-        ("another header", rest(json!({"headers": {"Authorization": scheme}})), "Deny token_missing"),
+        (
+            "null maps",
+            rest(json!({"headers": null, "queryStringParameters": null})),
+            "Deny token_missing",
+        ),
+        (
+            "another header",
+            rest(json!({"headers": {"Authorization": scheme}})),
+            "Deny token_missing",
+        ),
     ] {
         assert_eq!(said(&ask(&lambda, &event)), expected, "{name}");
     }
@@ -220,7 +288,8 @@ fn simple_responses_are_for_http_api_2_and_for_one_route() {
     let routes = r#"{"GET /pets/{petId}": ["pets:read"], "DELETE /pets/{petId}": ["pets:delete"], "GET /{any}": []}"#;
     let lambda = start(&idp, &[("SIMPLE_RESPONSE", "on"), ("ROUTES", routes)]);
     lambda.wait_for_log(|line| {
-        line["level"] == "WARN" && line["message"].as_str().unwrap_or_default().contains("$context.routeKey")
+        line["level"] == "WARN"
+            && line["message"].as_str().unwrap_or_default().contains("$context.routeKey")
     });
     let token = key.token(&claims(&idp, json!({})));
     let ask_for = |route: &str, token: &str| {
@@ -229,10 +298,17 @@ fn simple_responses_are_for_http_api_2_and_for_one_route() {
         ask(&lambda, &event).body
     };
     let allowed = ask_for("GET/pets/1", &token);
-    assert_eq!((&allowed["isAuthorized"], &allowed["context"]["sub"]), (&json!(true), &json!("user-1")));
+    assert_eq!(
+        (&allowed["isAuthorized"], &allowed["context"]["sub"]),
+        (&json!(true), &json!("user-1"))
+    );
     assert_eq!(allowed.as_object().unwrap().len(), 2, "{allowed}");
     let refused = |reason: &str| json!({"isAuthorized": false, "context": {"reason": reason}});
-    assert_eq!(ask_for("DELETE/pets/1", &token), refused("insufficient_scope"), "also matches no open entry");
+    assert_eq!(
+        ask_for("DELETE/pets/1", &token),
+        refused("insufficient_scope"),
+        "also matches no open entry"
+    );
     assert_eq!(ask_for("PUT/pets/1", &token), refused("insufficient_scope"), "matches no entry");
     assert_eq!(ask_for("GET/pets/1", "rubbish"), refused("token_malformed"));
     // The other kinds get policies all the same.
@@ -251,7 +327,11 @@ fn a_table_opens_connections_by_their_own_entry_only() {
     ] {
         let lambda = start(&idp, &[("TOKEN_SOURCE", "query:token"), ("ROUTES", routes)]);
         let reply = ask(&lambda, &event);
-        assert_eq!((&*said(&reply), resource(&reply)), (expected, &*format!("{API}/dev/$connect")), "{routes}");
+        assert_eq!(
+            (&*said(&reply), resource(&reply)),
+            (expected, &*format!("{API}/dev/$connect")),
+            "{routes}"
+        );
     }
 }
 
@@ -265,7 +345,9 @@ fn what_is_none_of_the_kinds_is_told_what_was_expected() {
     proxy_event.as_object_mut().unwrap().remove("type");
     let mut http_without_route = sample("http-2.0", &token);
     http_without_route.as_object_mut().unwrap().remove("routeArn");
-    for (event, expected) in [(proxy_event, "want a REST API's TOKEN"), (http_without_route, "`routeArn`")] {
+    for (event, expected) in
+        [(proxy_event, "want a REST API's TOKEN"), (http_without_route, "`routeArn`")]
+    {
         let reply = ask(&lambda, &event);
         assert_no_verdict(&reply, "event_unsupported");
         assert!(said(&reply).contains(expected), "{}", said(&reply));
@@ -273,7 +355,7 @@ fn what_is_none_of_the_kinds_is_told_what_was_expected() {
 }
 
 #[test]
-fn many_invocations_at_once_share_one_renewal() {
+fn many_invocations_at_once_share_one_refresh() {
     let (old, new) = (SigningKey::rsa("k1"), SigningKey::rsa("k2"));
     let idp = Idp::start();
     idp.serve(&[&old]);
@@ -287,7 +369,10 @@ fn many_invocations_at_once_share_one_renewal() {
     let tickets: Vec<_> = (0..64).map(|n| lambda.submit(&event(n))).collect();
     let replies: Vec<_> = tickets.into_iter().map(|ticket| lambda.wait(ticket)).collect();
     for (n, reply) in replies.iter().enumerate() {
-        assert_eq!((&*said(reply), &reply.body["principalId"]), ("Allow", &json!(format!("user-{n}"))));
+        assert_eq!(
+            (&*said(reply), &reply.body["principalId"]),
+            ("Allow", &json!(format!("user-{n}")))
+        );
         let line = lambda.wait_for_log(|line| line["request_id"] == *reply.request_id);
         let trace = line["trace_id"].as_str().unwrap();
         assert!(trace.contains(reply.request_id.rsplit('-').next().unwrap()), "{line}");

@@ -129,24 +129,41 @@ fn every_reason_is_reached() {
         ("no rights", token(json!({"scope": "pets:write"})), "insufficient_scope"),
     ];
     for (name, event, expected) in &rows {
-        let expected = if *expected == "Allow" { "Allow".to_owned() } else { format!("Deny {expected}") };
+        let expected =
+            if *expected == "Allow" { "Allow".to_owned() } else { format!("Deny {expected}") };
         assert_eq!(said(&lambda.invoke(event)), expected, "{name}");
     }
     for reason in token_authorizer::Reason::ALL {
-        assert!(rows.iter().any(|(_, _, expected)| *expected == reason.code()), "{reason:?} is not reached");
+        assert!(
+            rows.iter().any(|(_, _, expected)| *expected == reason.code()),
+            "{reason:?} is not reached"
+        );
     }
     // One log event for each decision, with the same code.
     let decisions = || lambda.log_lines().into_iter().filter(|line| line.get("decision").is_some());
     lambda.wait_for_log(|_| decisions().count() == rows.len());
     for (line, (name, _, expected)) in decisions().zip(&rows) {
-        let (decision, reason) = if *expected == "Allow" { ("allow", None) } else { ("deny", Some(*expected)) };
-        assert_eq!((line["decision"].as_str(), line["reason"].as_str()), (Some(decision), reason), "{name}: {line}");
-        assert!(line["duration_us"].is_u64() && line["request_id"].is_string() && line["trace_id"].is_string());
+        let (decision, reason) =
+            if *expected == "Allow" { ("allow", None) } else { ("deny", Some(*expected)) };
+        assert_eq!(
+            (line["decision"].as_str(), line["reason"].as_str()),
+            (Some(decision), reason),
+            "{name}: {line}"
+        );
+        assert!(
+            line["duration_us"].is_u64()
+                && line["request_id"].is_string()
+                && line["trace_id"].is_string()
+        );
         assert_eq!(line["level"], "INFO");
     }
     // ... and one metric, by the same code.
-    let metrics =
-        || lambda.log_lines().into_iter().filter(|line| line.get("Allowed").or(line.get("Refused")).is_some());
+    let metrics = || {
+        lambda
+            .log_lines()
+            .into_iter()
+            .filter(|line| line.get("Allowed").or(line.get("Refused")).is_some())
+    };
     lambda.wait_for_log(|_| metrics().count() == rows.len());
     for (line, (name, _, expected)) in metrics().zip(&rows) {
         let reason = (*expected != "Allow").then_some(*expected);
@@ -170,7 +187,9 @@ fn refusal_unauthorized_fails_with_exactly_that_word() {
     let idp = provider(&key);
     let lambda = start(&idp, &[("REFUSAL", "unauthorized")]);
     assert_eq!(said(&lambda.invoke(&bearer(&key.token(&claims(&idp, json!({})))))), "Allow");
-    for event in [event(""), bearer("rubbish"), bearer(&key.token(&claims(&idp, json!({"exp": 1}))))] {
+    for event in
+        [event(""), bearer("rubbish"), bearer(&key.token(&claims(&idp, json!({"exp": 1}))))]
+    {
         let reply = lambda.invoke(&event);
         assert!(reply.is_error);
         assert_eq!(
@@ -190,7 +209,9 @@ fn what_is_not_an_event_gets_no_verdict_and_no_echo() {
     let idp = provider(&key);
     let lambda = start(&idp, &[]);
     let token = key.token(&claims(&idp, json!({})));
-    let with_arn = |arn: &str| json!({"type": "TOKEN", "authorizationToken": token, "methodArn": arn}).to_string();
+    let with_arn = |arn: &str| {
+        json!({"type": "TOKEN", "authorizationToken": token, "methodArn": arn}).to_string()
+    };
     let events = [
         "{}".to_owned(),
         "[]".to_owned(),
@@ -219,7 +240,15 @@ fn no_byte_of_the_request_reaches_the_policy() {
     let lambda = start(&idp, &[]);
     let token = key.token(&claims(&idp, json!({})));
     let plain = lambda.invoke(&bearer(&token)).raw;
-    for path in ["GET/*", "GET/${aws:username}", "GET/\"}],\"x\":[{\"", "GET/a\nb", "PUT/?/:/", "$connect/x", ""] {
+    for path in [
+        "GET/*",
+        "GET/${aws:username}",
+        "GET/\"}],\"x\":[{\"",
+        "GET/a\nb",
+        "PUT/?/:/",
+        "$connect/x",
+        "",
+    ] {
         let event = json!({
             "type": "TOKEN", "authorizationToken": format!("Bearer {token}"), "methodArn": format!("{STAGE}/{path}"),
         });
@@ -256,8 +285,14 @@ fn over_https_with_a_private_authority_it_is_the_same() {
         let rows = [
             (bearer(&key.token(&claims(&idp, json!({})))), "Allow"),
             (bearer(&key.token(&claims(&idp, json!({"exp": 1})))), "Deny token_expired"),
-            (bearer(&SigningKey::rsa_other("k1", 1).token(&claims(&idp, json!({})))), "Deny signature_invalid"),
-            (bearer(&key.token(&tokens::claims(&idp.issuer(), "another"))), "Deny audience_mismatch"),
+            (
+                bearer(&SigningKey::rsa_other("k1", 1).token(&claims(&idp, json!({})))),
+                "Deny signature_invalid",
+            ),
+            (
+                bearer(&key.token(&tokens::claims(&idp.issuer(), "another"))),
+                "Deny audience_mismatch",
+            ),
             (bearer("a.b"), "Deny token_malformed"),
             (event(""), "Deny token_missing"),
         ];

@@ -22,7 +22,7 @@ struct Process(Child);
 impl Process {
     /// What it writes is kept beside the package.
     fn start(command: &mut Command, log: &str) -> Self {
-        let log = File::create(format!("{}.{log}.log", setting("PACKAGE"))).unwrap();
+        let log = File::create(format!("{}.{log}.log", package())).unwrap();
         let command = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
     }
@@ -44,7 +44,8 @@ struct Emulated {
 
 impl Emulated {
     fn start(settings: &[(&str, &str)]) -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let address = ["--invoke-address", "127.0.0.1", "--invoke-port", &port.to_string()];
         let mut emulator = Command::new(setting("CARGO_LAMBDA"));
         emulator.args(["lambda", "watch", "--only-lambda-apis"]).args(address);
@@ -55,7 +56,7 @@ impl Emulated {
             assert!(since.elapsed() < START_LIMIT, "no emulator within {START_LIMIT:?}");
             thread::sleep(Duration::from_millis(10));
         }
-        let mut function = Command::new(setting("PACKAGE"));
+        let mut function = Command::new(package());
         // What the emulator asks for when it starts.
         function
             .env_clear()
@@ -76,7 +77,8 @@ impl Emulated {
         write!(stream, "{head}Content-Length: {}\r\n\r\n{event}", event.len()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+        let (head, body) =
+            answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
         let is_error = match head.split(' ').nth(1) {
             Some("200") => false,
             Some("500") => true,
@@ -90,13 +92,20 @@ fn setting(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run .ci/lambda"))
 }
 
+/// What runs in the emulator: the program of one architecture, held to that of another, or `PACKAGE` held to itself.
+fn package() -> String {
+    env::var("EMULATED").unwrap_or_else(|_| setting("PACKAGE"))
+}
+
 #[test]
 #[ignore = "needs cargo-lambda and the package: run .ci/lambda"]
 fn the_package_in_cargo_lambdas_emulator_answers_as_here() {
     let key = SigningKey::rsa("k1");
     let idp = provider(&key);
     let routes = r#"{"GET /pets/{proxy+}": ["pets:read"], "POST /pets": ["pets:write"], "DELETE /pets": ["admin"]}"#;
-    for settings in [&[][..], &[("REFUSAL", "unauthorized")], &[("ROUTES", routes), ("SIMPLE_RESPONSE", "on")]] {
+    for settings in
+        [&[][..], &[("REFUSAL", "unauthorized")], &[("ROUTES", routes), ("SIMPLE_RESPONSE", "on")]]
+    {
         let here = start(&idp, settings);
         let (issuer, jwks_uri) = (idp.issuer(), idp.jwks_uri());
         let basic = [("ISSUER", &*issuer), ("JWKS_URI", &*jwks_uri), ("AUDIENCE", AUDIENCE)];
@@ -105,13 +114,24 @@ fn the_package_in_cargo_lambdas_emulator_answers_as_here() {
         for event in events(&idp, &key) {
             let reply = here.invoke(&event);
             assert_eq!(there.invoke(&event), (reply.is_error, reply.body.clone()), "{settings:?}");
-            outcomes.push(if reply.body["isAuthorized"].is_boolean() { "simple".to_owned() } else { said(&reply) });
+            outcomes.push(if reply.body["isAuthorized"].is_boolean() {
+                "simple".to_owned()
+            } else {
+                said(&reply)
+            });
         }
         // Both sides tell an Allow from a Deny and from a failure.
         assert!(outcomes.iter().any(|outcome| outcome == "Allow"), "{outcomes:?}");
-        let refused = if settings == [("REFUSAL", "unauthorized")] { "Unauthorized" } else { "Deny token_expired" };
+        let refused = if settings == [("REFUSAL", "unauthorized")] {
+            "Unauthorized"
+        } else {
+            "Deny token_expired"
+        };
         assert!(outcomes.iter().any(|outcome| outcome == refused), "{outcomes:?}");
-        assert!(outcomes.iter().any(|outcome| outcome.starts_with("event_unsupported: ")), "{outcomes:?}");
+        assert!(
+            outcomes.iter().any(|outcome| outcome.starts_with("event_unsupported: ")),
+            "{outcomes:?}"
+        );
     }
 }
 
@@ -119,8 +139,11 @@ fn the_package_in_cargo_lambdas_emulator_answers_as_here() {
 fn events(idp: &Idp, key: &SigningKey) -> Vec<String> {
     let good = key.token(&claims(idp, json!({})));
     let expired = key.token(&claims(idp, json!({"exp": tokens::now() - 60})));
-    let samples = fs::read_dir("events").unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
-    let samples = samples.map(|text| text.replace("{{token}}", &good).replace("{{token:expired}}", &expired));
+    let samples = fs::read_dir("events")
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    let samples =
+        samples.map(|text| text.replace("{{token}}", &good).replace("{{token:expired}}", &expired));
     let others = [
         event(""),
         bearer("a.b"),

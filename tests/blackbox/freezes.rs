@@ -1,4 +1,4 @@
-//! Lambda stops the process as soon as it asks for the next event, for as long as none comes. Keys are renewed between
+//! Lambda stops the process as soon as it asks for the next event, for as long as none comes. Keys are refreshed between
 //! an answer and that moment; what a freeze interrupts all the same is tried again.
 
 use std::thread;
@@ -45,7 +45,7 @@ fn a_withdrawn_key_serves_at_most_fresh_and_one_request_whatever_the_gaps() {
         assert_eq!(thawed(&lambda, &event), "Deny key_unknown", "{}", lambda.output());
         thread::sleep(GAP);
     }
-    assert_eq!(count(&lambda, "key renewal failed"), 0, "{}", lambda.output());
+    assert_eq!(count(&lambda, "key refresh failed"), 0, "{}", lambda.output());
     lambda.thaw();
 }
 
@@ -58,20 +58,24 @@ fn a_provider_that_hangs_delays_no_answer_and_the_next_event_once_in_a_pause() {
     idp.behave(Behaviour::Hang);
     let_age();
     assert_eq!(said(&lambda.invoke(&event)), "Allow");
-    assert_eq!(count(&lambda, "key renewal failed"), 0, "the answer came before the renewal ended");
+    assert_eq!(count(&lambda, "key refresh failed"), 0, "the answer came before the refresh ended");
     // The process is stopped when it asks for the next event: what it has to say by then, it has written.
     lambda.freeze();
-    let failed = lambda.wait_for_log(|line| line["message"] == "key renewal failed");
+    let failed = lambda.wait_for_log(|line| line["message"] == "key refresh failed");
     assert_eq!((&failed["stage"], idp.fetches()), (&json!("timeout"), 2));
     lambda.thaw();
     for _ in 0..20 {
         assert_eq!(said(&lambda.invoke(&event)), "Allow");
     }
-    assert_eq!((idp.fetches(), count(&lambda, "key renewal failed")), (2, 1), "nothing more in the pause");
+    assert_eq!(
+        (idp.fetches(), count(&lambda, "key refresh failed")),
+        (2, 1),
+        "nothing more in the pause"
+    );
 }
 
 #[test]
-fn a_renewal_is_not_waited_for_beyond_half_a_second_before_the_deadline() {
+fn a_refresh_is_not_waited_for_beyond_half_a_second_before_the_deadline() {
     let key = SigningKey::rsa("k1");
     let idp = provider(&key);
     let lambda = start(&idp, &[SOON_AGING, PATIENT]);
@@ -85,12 +89,12 @@ fn a_renewal_is_not_waited_for_beyond_half_a_second_before_the_deadline() {
         lambda.api().settle();
         assert!(SystemTime::now() < deadline, "the next event was asked for in time");
     }
-    // The second invocation has taken the wait over: it began no other renewal, and did not go without.
-    assert_eq!((idp.fetches(), count(&lambda, "key renewal failed")), (2, 0));
+    // The second invocation has taken the wait over: it began no other refresh, and did not go without.
+    assert_eq!((idp.fetches(), count(&lambda, "key refresh failed")), (2, 0));
 }
 
 #[test]
-fn with_several_invocations_at_once_only_the_one_that_began_a_renewal_waits() {
+fn with_several_invocations_at_once_only_the_one_that_began_a_refresh_waits() {
     let key = SigningKey::rsa("k1");
     let idp = provider(&key);
     let lambda = start(&idp, &[SOON_AGING, PATIENT, ("AWS_LAMBDA_MAX_CONCURRENCY", "2")]);
@@ -101,9 +105,9 @@ fn with_several_invocations_at_once_only_the_one_that_began_a_renewal_waits() {
     for _ in 0..50 {
         assert_eq!(said(&lambda.invoke(&event)), "Allow");
     }
-    assert_eq!((idp.fetches(), count(&lambda, "key renewal failed")), (2, 0));
+    assert_eq!((idp.fetches(), count(&lambda, "key refresh failed")), (2, 0));
     idp.behave(Behaviour::Healthy);
-    lambda.wait_for_log(|line| line["message"] == "key renewal failed");
+    lambda.wait_for_log(|line| line["message"] == "key refresh failed");
 }
 
 #[test]
@@ -126,10 +130,11 @@ fn what_a_freeze_interrupted_is_no_outage_and_tried_again() {
     thread::sleep(GAP);
     lambda.thaw();
     assert_eq!(said(&lambda.invoke(&good(&idp, &new))), "Allow", "{}", lambda.output());
-    assert_eq!(count(&lambda, "key renewal failed"), 0, "{}", lambda.output());
-    lambda.wait_for_log(|line| line["message"] == "key renewal interrupted by a freeze");
-    lambda.wait_for_log(|line| line["message"] == "keys renewed" && line["keys"] == 2);
-    let counted = |name: &str| lambda.log_lines().iter().filter_map(|line| line[name].as_u64()).sum::<u64>();
+    assert_eq!(count(&lambda, "key refresh failed"), 0, "{}", lambda.output());
+    lambda.wait_for_log(|line| line["message"] == "key refresh interrupted by a freeze");
+    lambda.wait_for_log(|line| line["message"] == "keys refreshed" && line["keys"] == 2);
+    let counted =
+        |name: &str| lambda.log_lines().iter().filter_map(|line| line[name].as_u64()).sum::<u64>();
     lambda.wait_for_log(|_| counted("KeyFetches") == 3);
     assert_eq!(counted("KeyFetchFailures"), 0, "{}", lambda.output());
 }
@@ -152,6 +157,6 @@ fn an_answer_that_lay_in_the_socket_is_as_old_as_its_question() {
     idp.serve(&[&new]);
     lambda.thaw();
     assert_eq!(said(&lambda.invoke(&event)), "Deny key_unknown", "{}", lambda.output());
-    lambda.wait_for_log(|_| count(&lambda, "keys renewed") == 3);
+    lambda.wait_for_log(|_| count(&lambda, "keys refreshed") == 3);
     assert_eq!(idp.fetches(), 3, "the answer in the socket was read: {}", lambda.output());
 }

@@ -33,7 +33,8 @@ fn live(settings: &[(&str, &str)]) -> (String, Vec<Reply>) {
 fn outline(output: &str) -> Vec<(String, String)> {
     let line = |line: &str| {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
-        let about = line["message"].as_str().or(line["reason"].as_str()).or(line["decision"].as_str());
+        let about =
+            line["message"].as_str().or(line["reason"].as_str()).or(line["decision"].as_str());
         (line["level"].as_str().unwrap().to_owned(), about.unwrap().to_owned())
     };
     output.lines().map(line).collect()
@@ -52,7 +53,10 @@ fn every_line_is_an_object_with_a_time_and_a_level() {
         let timestamp = humantime::parse_rfc3339(line["timestamp"].as_str().unwrap()).unwrap();
         assert!(now.duration_since(timestamp).unwrap() < Duration::from_secs(60), "{line}");
         assert!(LEVELS.contains(&line["level"].as_str().unwrap()), "{line}");
-        assert!(line.as_object().unwrap().values().all(|value| !value.is_object() && !value.is_array()), "{line}");
+        assert!(
+            line.as_object().unwrap().values().all(|value| !value.is_object() && !value.is_array()),
+            "{line}"
+        );
     }
     let decisions = output.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let decisions: Vec<_> = decisions.filter(|line| line.get("decision").is_some()).collect();
@@ -90,11 +94,11 @@ fn each_level_lets_through_what_is_as_grave() {
     let (error, warn, info) = ("ERROR", "WARN", "INFO");
     let all = [
         (info, "configured"),
-        (info, "keys renewed"),
+        (info, "keys refreshed"),
         (info, "allow"),
         (info, "token_expired"),
         (error, "event_unsupported"),
-        (warn, "key renewal failed"),
+        (warn, "key refresh failed"),
         (error, "keys_unavailable"),
     ];
     for setting in ["TRACE", "debug", "INFO", " Warn ", "ERROR", "FATAL"] {
@@ -104,10 +108,15 @@ fn each_level_lets_through_what_is_as_grave() {
         let least = rank(&level).min(rank(error));
         let expected: Vec<_> = all.into_iter().filter(|(level, _)| rank(level) >= least).collect();
         let (output, _) = live(&[("AWS_LAMBDA_LOG_LEVEL", setting)]);
-        assert_eq!(outline(&output), about(&expected), "{setting}: no more, from no dependency either");
+        assert_eq!(
+            outline(&output),
+            about(&expected),
+            "{setting}: no more, from no dependency either"
+        );
         // Tokens are looked for by `Lambda` itself.
         assert!(!output.contains("Bearer") && !output.contains("eyJ"), "{output}");
-        let (text, _) = live(&[("AWS_LAMBDA_LOG_LEVEL", setting), ("AWS_LAMBDA_LOG_FORMAT", "TEXT")]);
+        let (text, _) =
+            live(&[("AWS_LAMBDA_LOG_LEVEL", setting), ("AWS_LAMBDA_LOG_FORMAT", "TEXT")]);
         assert_eq!(text.lines().count(), expected.len(), "{text}");
     }
 }
@@ -124,7 +133,8 @@ fn text_has_one_line_for_each_event_and_no_json() {
             assert!(LEVELS.contains(&words.next().unwrap()), "{line}");
             assert!(!line.contains('{') && !line.contains("\":"), "{line}");
         }
-        let decisions = [(lines[2], "allow"), (lines[3], "deny"), (lines[4], "none"), (lines[6], "none")];
+        let decisions =
+            [(lines[2], "allow"), (lines[3], "deny"), (lines[4], "none"), (lines[6], "none")];
         for ((line, decision), reply) in decisions.into_iter().zip(&replies) {
             assert!(line.contains(&format!("decision=\"{decision}\"")), "{line}");
             assert!(line.contains(&format!("request_id=\"{}\"", reply.request_id)), "{line}");
@@ -132,10 +142,15 @@ fn text_has_one_line_for_each_event_and_no_json() {
     }
 }
 
+/// Characters without a width, and those that turn the order of what stands beside them.
+const UNSEEN: &str = "\u{ad}\u{34f}\u{61c}\u{180e}\u{200b}\u{200c}\u{200d}\u{200f}\u{2028}\u{202e}\u{2060}\u{2061}\u{2066}\
+    \u{206a}\u{fe0f}\u{feff}\u{fff9}\u{e0061}";
+
 #[test]
 fn what_comes_from_a_token_is_cut_and_cannot_forge_a_line() {
     let key = SigningKey::rsa("k1");
-    let line = r#"{"timestamp":"2026-01-01T00:00:00Z","level":"ERROR","decision":"allow","kid":"forged"}"#;
+    let line =
+        r#"{"timestamp":"2026-01-01T00:00:00Z","level":"ERROR","decision":"allow","kid":"forged"}"#;
     let hostile = [
         format!("\n{line}\n"),
         format!("\r\n{line}\r\n"),
@@ -143,6 +158,7 @@ fn what_comes_from_a_token_is_cut_and_cannot_forge_a_line() {
         format!("\"}}\n{line}"),
         "\"} {\\\"\\\\\\u000a\\n".to_owned(),
         "\u{0}\u{8}\u{b}\u{c}\u{1b}[2J\u{7f}\u{9b}31m\u{200f}\u{202e}\u{2066}".to_owned(),
+        UNSEEN.to_owned(),
         "level=ERROR decision=\"allow\" kid=forged".to_owned(),
         "é".repeat(500),
         "\n".repeat(500),
@@ -152,31 +168,48 @@ fn what_comes_from_a_token_is_cut_and_cannot_forge_a_line() {
         let lambda = start(&idp, &[("AWS_LAMBDA_LOG_FORMAT", format)]);
         for text in &hostile {
             let tokens = [
-                key.token_with(&json!({"alg": "RS256", "kid": text}), &claims(&idp, json!({"exp": 1}))),
+                key.token_with(
+                    &json!({"alg": "RS256", "kid": text}),
+                    &claims(&idp, json!({"exp": 1})),
+                ),
                 key.token_with(&json!({"alg": text}), &claims(&idp, json!({}))),
                 key.token(&claims(&idp, json!({"iss": text}))),
             ];
-            for (token, reason) in tokens.iter().zip(["key_unknown", "algorithm_not_allowed", "issuer_untrusted"]) {
-                assert_eq!(said(&lambda.invoke(&bearer(token))), format!("Deny {reason}"), "{text:?}");
+            for (token, reason) in
+                tokens.iter().zip(["key_unknown", "algorithm_not_allowed", "issuer_untrusted"])
+            {
+                assert_eq!(
+                    said(&lambda.invoke(&bearer(token))),
+                    format!("Deny {reason}"),
+                    "{text:?}"
+                );
             }
         }
         let output = lambda.end();
-        let unsafe_in_output = |c: char| c != '\n' && c.is_control() || "\u{200f}\u{2028}\u{202e}\u{2066}".contains(c);
+        let unsafe_in_output = |c: char| c != '\n' && c.is_control() || UNSEEN.contains(c);
         assert!(!output.contains(unsafe_in_output), "{output:?}");
         let decisions: Vec<_> = output.lines().filter(|line| line.contains("deny")).collect();
         assert_eq!(decisions.len(), 3 * hostile.len(), "{output}");
         if format == "TEXT" {
-            let begins_with_a_time = |line: &str| humantime::parse_rfc3339(line.split(' ').next().unwrap()).is_ok();
+            let begins_with_a_time =
+                |line: &str| humantime::parse_rfc3339(line.split(' ').next().unwrap()).is_ok();
             assert!(output.lines().all(begins_with_a_time), "{output}");
             continue;
         }
         let decisions = decisions.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        for (line, (n, name)) in decisions.zip((0..).flat_map(|n| ["kid", "alg", "issuer"].map(|name| (n, name)))) {
+        for (line, (n, name)) in
+            decisions.zip((0..).flat_map(|n| ["kid", "alg", "issuer"].map(|name| (n, name))))
+        {
             // What JSON has no escape for stands there as `\u{9b}`.
             let is_json_safe = |c: char| c < '\u{7f}' || c == 'é';
-            let escape = |c: char| if is_json_safe(c) { c.to_string() } else { c.escape_unicode().to_string() };
+            let escape = |c: char| {
+                if is_json_safe(c) { c.to_string() } else { c.escape_unicode().to_string() }
+            };
             assert_eq!(line[name], hostile[n].chars().take(128).map(escape).collect::<String>());
-            assert_eq!((line["level"].as_str(), line["decision"].as_str()), (Some("INFO"), Some("deny")));
+            assert_eq!(
+                (line["level"].as_str(), line["decision"].as_str()),
+                (Some("INFO"), Some("deny"))
+            );
         }
     }
 }
@@ -186,12 +219,22 @@ fn invocations_at_once_are_logged_each_under_its_own_id() {
     let key = SigningKey::rsa("k1");
     let keys = jwks(&[&key]).to_string();
     let issuer = "https://login.example.com";
-    let settings = [("ISSUER", issuer), ("AUDIENCE", AUDIENCE), ("JWKS", &keys), ("AWS_LAMBDA_MAX_CONCURRENCY", "4")];
+    let settings = [
+        ("ISSUER", issuer),
+        ("AUDIENCE", AUDIENCE),
+        ("JWKS", &keys),
+        ("AWS_LAMBDA_MAX_CONCURRENCY", "4"),
+    ];
     let lambda = Lambda::spawn(&program(), &settings);
     let kids: Vec<_> = (0..32).map(|n| format!("kid-{n}")).collect();
     let event = |kid: &String| {
         let (header, payload) = (json!({"alg": "RS256", "kid": kid}), json!({"iss": issuer}));
-        bearer(&format!("{}.{}.{}", b64(header.to_string()), b64(payload.to_string()), b64("signature")))
+        bearer(&format!(
+            "{}.{}.{}",
+            b64(header.to_string()),
+            b64(payload.to_string()),
+            b64("signature")
+        ))
     };
     let tickets: Vec<_> = kids.iter().map(|kid| lambda.submit(&event(kid))).collect();
     let replies: Vec<_> = tickets.into_iter().map(|ticket| lambda.wait(ticket)).collect();
@@ -217,14 +260,24 @@ fn the_documentation_names_every_event_field_and_metric() {
             continue;
         }
         for name in line.as_object().unwrap().keys() {
-            assert!(name == "message" || fields.contains(&**name), "{name} is not in the documentation: {line}");
+            assert!(
+                name == "message" || fields.contains(&**name),
+                "{name} is not in the documentation: {line}"
+            );
         }
         if let Some(message) = line["message"].as_str() {
             assert!(fields.contains(message), "{message} is not in the documentation");
         }
     }
-    let names =
-        ["Allowed", "Refused", "Unavailable", "KeyFetches", "KeyFetchFailures", "KeyFetchMilliseconds", "KeyAge"];
+    let names = [
+        "Allowed",
+        "Refused",
+        "Unavailable",
+        "KeyFetches",
+        "KeyFetchFailures",
+        "KeyFetchMilliseconds",
+        "KeyAge",
+    ];
     assert_eq!(seen, names.map(str::to_owned).into());
     assert!(names.iter().chain(&["Reason"]).all(|name| metrics.contains(name)), "{metrics:?}");
 }

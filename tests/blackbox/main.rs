@@ -28,7 +28,8 @@ const AUDIENCE: &str = "https://pets.example.com";
 
 /// The binary of this build, or the one that `PACKAGE` names.
 fn program() -> PathBuf {
-    std::env::var_os("PACKAGE").map_or_else(|| env!("CARGO_BIN_EXE_token-authorizer").into(), PathBuf::from)
+    std::env::var_os("PACKAGE")
+        .map_or_else(|| env!("CARGO_BIN_EXE_token-authorizer").into(), PathBuf::from)
 }
 
 /// A function that trusts this provider, with further settings.

@@ -15,18 +15,27 @@ fn values(line: &Value) -> Value {
     let directive = &line["_aws"]["CloudWatchMetrics"][0];
     assert_eq!(directive["Namespace"], "Pets");
     let metrics = directive["Metrics"].as_array().unwrap();
-    let value =
-        |metric: &Value| (metric["Name"].as_str().unwrap().to_owned(), line[metric["Name"].as_str().unwrap()].clone());
+    let value = |metric: &Value| {
+        (
+            metric["Name"].as_str().unwrap().to_owned(),
+            line[metric["Name"].as_str().unwrap()].clone(),
+        )
+    };
     Value::Object(metrics.iter().map(value).collect())
 }
 
 #[test]
 fn decisions_and_fetches_are_counted_whatever_the_level_and_format() {
     let key = SigningKey::rsa("k1");
-    for (level, format) in [("INFO", "JSON"), ("FATAL", "JSON"), ("ERROR", "TEXT"), ("TRACE", "TEXT")] {
+    for (level, format) in
+        [("INFO", "JSON"), ("FATAL", "JSON"), ("ERROR", "TEXT"), ("TRACE", "TEXT")]
+    {
         let idp = provider(&key);
-        let settings =
-            [("METRICS_NAMESPACE", "Pets"), ("AWS_LAMBDA_LOG_LEVEL", level), ("AWS_LAMBDA_LOG_FORMAT", format)];
+        let settings = [
+            ("METRICS_NAMESPACE", "Pets"),
+            ("AWS_LAMBDA_LOG_LEVEL", level),
+            ("AWS_LAMBDA_LOG_FORMAT", format),
+        ];
         let lambda = start(&idp, &settings);
         assert_eq!(said(&lambda.invoke(&bearer(&key.token(&claims(&idp, json!({})))))), "Allow");
         assert_eq!(said(&lambda.invoke(&bearer("rubbish"))), "Deny token_malformed");
@@ -39,7 +48,10 @@ fn decisions_and_fetches_are_counted_whatever_the_level_and_format() {
             let values = values(line);
             assert!(values["KeyFetchMilliseconds"].is_u64(), "{line}");
             assert!(values["KeyAge"].as_u64().unwrap() < 5, "{line}");
-            assert_eq!((&values["KeyFetches"], &values["KeyFetchFailures"]), (&json!(1), &json!(failures)));
+            assert_eq!(
+                (&values["KeyFetches"], &values["KeyFetchFailures"]),
+                (&json!(1), &json!(failures))
+            );
         };
         fetched(0, &lines[0]);
         assert_eq!(values(&lines[1]), json!({"Allowed": 1}));

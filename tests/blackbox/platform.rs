@@ -54,11 +54,19 @@ fn run(key: &SigningKey, base: &str, script: Vec<Does>) -> (Vec<Seen>, Output) {
     let address = format!("127.0.0.1:{}", server.port());
     let function = Command::new(program())
         .env_clear()
-        .envs([("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("JWKS", &keys), ("ALGORITHMS", "ES256")])
+        .envs([
+            ("ISSUER", ISSUER),
+            ("AUDIENCE", AUDIENCE),
+            ("JWKS", &keys),
+            ("ALGORITHMS", "ES256"),
+        ])
         .env("AWS_LAMBDA_FUNCTION_NAME", "token-authorizer")
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
         .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-        .env("AWS_LAMBDA_RUNTIME_API", if base.is_empty() { address } else { format!("http://{address}{base}") })
+        .env(
+            "AWS_LAMBDA_RUNTIME_API",
+            if base.is_empty() { address } else { format!("http://{address}{base}") },
+        )
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -119,10 +127,16 @@ fn one_connection_serves_until_the_platform_closes_it() {
     assert_eq!(body(1)["principalId"], "a");
     assert_eq!(body(5)["errorType"], "event_unsupported");
     let lines = lines(&function);
-    let decided: Vec<_> =
-        lines.iter().filter_map(|line| Some((line["request_id"].as_str()?, &line["decision"]))).collect();
+    let decided: Vec<_> = lines
+        .iter()
+        .filter_map(|line| Some((line["request_id"].as_str()?, &line["decision"])))
+        .collect();
     assert_eq!(decided, [("1", &json!("allow")), ("2", &json!("allow")), ("3", &json!("none"))]);
-    assert_eq!(lines.last().unwrap()["level"], "ERROR", "the function ended, and said so: {lines:?}");
+    assert_eq!(
+        lines.last().unwrap()["level"],
+        "ERROR",
+        "the function ended, and said so: {lines:?}"
+    );
 }
 
 #[test]
@@ -130,7 +144,11 @@ fn nothing_to_do_is_no_event() {
     let (seen, function) = run(
         &SigningKey::es256("k1"),
         "/.rt",
-        vec![Does::Answer(Response::new(204)), Does::Answer(invocation("1", "{}")), Does::Answer(taken())],
+        vec![
+            Does::Answer(Response::new(204)),
+            Does::Answer(invocation("1", "{}")),
+            Does::Answer(taken()),
+        ],
     );
     let requests: Vec<_> = seen.iter().map(|seen| &*seen.line).collect();
     let next = "GET /.rt/2018-06-01/runtime/invocation/next";
@@ -152,7 +170,8 @@ fn an_answer_that_is_not_taken_is_logged_and_the_next_event_answered() {
     );
     assert_eq!(seen.len(), 5);
     let lines = lines(&function);
-    let said: Vec<_> = lines.iter().filter(|line| line["status"] == "413 Payload Too Large").collect();
+    let said: Vec<_> =
+        lines.iter().filter(|line| line["status"] == "413 Payload Too Large").collect();
     assert_eq!(said.len(), 1, "{lines:?}");
     assert_eq!(said[0]["level"], "ERROR");
     assert_eq!(lines.iter().filter(|line| line["decision"] == "none").count(), 2, "{lines:?}");
@@ -160,13 +179,18 @@ fn an_answer_that_is_not_taken_is_logged_and_the_next_event_answered() {
 
 #[test]
 fn without_a_platform_it_ends() {
-    for script in [vec![], vec![Does::Answer(Response::json("{}"))], vec![Does::Answer(Response::new(500))]] {
+    for script in
+        [vec![], vec![Does::Answer(Response::json("{}"))], vec![Does::Answer(Response::new(500))]]
+    {
         let asked = script.len();
         let (seen, function) = run(&SigningKey::es256("k1"), "", script);
         assert_eq!(seen.len(), asked.max(1));
         let lines = lines(&function);
         let last = lines.last().unwrap();
-        assert_eq!((&last["level"], &last["message"]), (&json!("ERROR"), &json!("the Lambda runtime ended")));
+        assert_eq!(
+            (&last["level"], &last["message"]),
+            (&json!("ERROR"), &json!("the Lambda runtime ended"))
+        );
         assert!(last["error"].as_str().is_some_and(|error| !error.is_empty()), "{last}");
     }
 }
@@ -174,8 +198,12 @@ fn without_a_platform_it_ends() {
 /// A function with eight invocations at once, all of them waiting for an event.
 fn eight_at_once(key: &SigningKey) -> Lambda {
     let keys = jwks(&[key]).to_string();
-    let settings = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("JWKS", &*keys), ("ALGORITHMS", "ES256")];
-    let lambda = Lambda::spawn(&program(), &[&settings[..], &[("AWS_LAMBDA_MAX_CONCURRENCY", "8")]].concat());
+    let settings =
+        [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE), ("JWKS", &*keys), ("ALGORITHMS", "ES256")];
+    let lambda = Lambda::spawn(
+        &program(),
+        &[&settings[..], &[("AWS_LAMBDA_MAX_CONCURRENCY", "8")]].concat(),
+    );
     lambda.api().polled_by(8);
     lambda
 }

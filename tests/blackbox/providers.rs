@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::support::idp::{Behaviour, Idp};
+use super::support::idp::{Behaviour, Idp, costly_values};
 use super::support::process::Lambda;
 use super::support::tokens::SigningKey;
 use super::{AUDIENCE, assert_no_verdict, bearer, claims, program, provider, said, start};
 
 pub(crate) const SHORT: (&str, &str) = ("JWKS_TIMEOUT_MS", "300");
 
-/// Keys that are due for renewal a second after they were fetched.
+/// Keys that are due for refresh a second after they were fetched.
 pub(crate) const SOON_AGING: (&str, &str) = ("JWKS_FRESH_SECONDS", "1");
 
 pub(crate) fn good(idp: &Idp, key: &SigningKey) -> String {
@@ -44,9 +44,9 @@ pub(crate) fn ask_until(lambda: &Lambda, event: &str, wanted: &str, meanwhile: &
     }
 }
 
-/// The log event of the renewal that failed.
+/// The log event of the refresh that failed.
 fn failure(lambda: &Lambda) -> Value {
-    lambda.wait_for_log(|line| line["message"] == "key renewal failed")
+    lambda.wait_for_log(|line| line["message"] == "key refresh failed")
 }
 
 /// Everything that can be wrong with a provider's answer, and the stage it is reported by.
@@ -120,8 +120,8 @@ fn an_odd_key_costs_only_itself() {
     let lambda = start(&idp, &[]);
     assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow");
     assert_eq!(said(&lambda.invoke(&good(&idp, &SigningKey::rsa("k2")))), "Deny key_unknown");
-    let renewed = lambda.wait_for_log(|line| line["message"] == "keys renewed");
-    assert_eq!((&renewed["keys"], &renewed["skipped"]), (&json!(1), &json!(9)));
+    let refreshed = lambda.wait_for_log(|line| line["message"] == "keys refreshed");
+    assert_eq!((&refreshed["keys"], &refreshed["skipped"]), (&json!(1), &json!(9)));
 }
 
 #[test]
@@ -208,7 +208,11 @@ fn keys_too_old_are_not_used() {
     let_age();
     let waited = lambda.invoke(&event);
     assert_no_verdict(&waited, "keys_unavailable");
-    assert!(waited.elapsed >= Duration::from_millis(300), "the renewal is waited for: {:?}", waited.elapsed);
+    assert!(
+        waited.elapsed >= Duration::from_millis(300),
+        "the refresh is waited for: {:?}",
+        waited.elapsed
+    );
     idp.behave(Behaviour::Healthy);
     ask_until(&lambda, &event, "Allow", "keys_unavailable");
 }
@@ -232,7 +236,8 @@ fn a_key_replaced_under_its_id_is_found() {
         let idp = provider(&old);
         let lambda = start(&idp, &[]);
         let token = |key: &SigningKey| {
-            let header = if named { json!({"alg": "RS256", "kid": "k1"}) } else { json!({"alg": "RS256"}) };
+            let header =
+                if named { json!({"alg": "RS256", "kid": "k1"}) } else { json!({"alg": "RS256"}) };
             bearer(&key.token_with(&header, &claims(&idp, json!({}))))
         };
         assert_eq!(said(&lambda.invoke(&token(&old))), "Allow");
@@ -251,7 +256,8 @@ fn made_up_tokens_cost_the_provider_one_fetch_in_half_a_minute() {
     let event = good(&idp, &key);
     let claims = claims(&idp, json!({}));
     for n in 0..200 {
-        let invented = key.token_with(&json!({"alg": "RS256", "kid": format!("invented-{n}")}), &claims);
+        let invented =
+            key.token_with(&json!({"alg": "RS256", "kid": format!("invented-{n}")}), &claims);
         assert_eq!(said(&lambda.invoke(&bearer(&invented))), "Deny key_unknown");
         let forged = SigningKey::rsa_other("k1", 1).token(&claims);
         assert_eq!(said(&lambda.invoke(&bearer(&forged))), "Deny signature_invalid");
@@ -269,7 +275,7 @@ fn an_unchanged_set_is_confirmed_by_its_etag() {
     let event = good(&idp, &key);
     let_age();
     assert_eq!(said(&lambda.invoke(&event)), "Allow");
-    lambda.wait_for_log(|line| line["message"] == "keys renewed" && line["unchanged"] == true);
+    lambda.wait_for_log(|line| line["message"] == "keys refreshed" && line["unchanged"] == true);
     assert_eq!((idp.fetches(), idp.not_modified()), (2, 1));
     for _ in 0..10 {
         assert_eq!(said(&lambda.invoke(&event)), "Allow", "fresh again");
@@ -306,7 +312,10 @@ fn a_discovery_document_that_cannot_be_trusted_gives_no_keys() {
         assert_no_verdict(&lambda.invoke(&good(&idp, &key)), "keys_unavailable");
         let failure = failure(&lambda);
         assert_eq!(failure["stage"], "parse", "{document}");
-        assert!(failure["error"].as_str().unwrap().starts_with("discovery document: "), "{failure}");
+        assert!(
+            failure["error"].as_str().unwrap().starts_with("discovery document: "),
+            "{failure}"
+        );
     }
     assert_eq!(idp.fetches(), 0);
 }
@@ -335,7 +344,10 @@ fn what_came_by_https_leads_to_https_only() {
         assert_no_verdict(&lambda.invoke(&event), "keys_unavailable");
         let failure = failure(&lambda);
         assert_eq!(failure["stage"], "parse", "{failure}");
-        assert!(failure["error"].as_str().unwrap().contains("`jwks_uri` must be https"), "{failure}");
+        assert!(
+            failure["error"].as_str().unwrap().contains("`jwks_uri` must be https"),
+            "{failure}"
+        );
     }
     idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": idp.jwks_uri()}));
     let redirected = |lambda: Lambda| {
@@ -345,7 +357,9 @@ fn what_came_by_https_leads_to_https_only() {
     idp.behave(Behaviour::Redirect(inside.issuer() + "/jwks2"));
     redirected(spawn(&discovered(&idp)));
     idp.behave(Behaviour::Healthy);
-    idp.behave_discovery(Behaviour::Redirect(inside.issuer() + "/.well-known/openid-configuration"));
+    idp.behave_discovery(Behaviour::Redirect(
+        inside.issuer() + "/.well-known/openid-configuration",
+    ));
     redirected(spawn(&discovered(&idp)));
     assert_eq!(inside.connections(), 0);
 
@@ -368,8 +382,13 @@ fn a_provider_cannot_have_the_function_take_its_own_events() {
     let ca_file = idp.ca_file().to_str().unwrap().to_owned();
     // Without keys at the start, the provider is asked again: for their address first.
     idp.behave(Behaviour::Status(404));
-    let lambda = spawn(&[("ISSUERS", issuers.to_string()), ("JWKS_CA_FILE", ca_file), (SHORT.0, SHORT.1.to_owned())]);
-    let runtime_api = format!("http://{}/2018-06-01/runtime/invocation/next", lambda.api().address());
+    let lambda = spawn(&[
+        ("ISSUERS", issuers.to_string()),
+        ("JWKS_CA_FILE", ca_file),
+        (SHORT.0, SHORT.1.to_owned()),
+    ]);
+    let runtime_api =
+        format!("http://{}/2018-06-01/runtime/invocation/next", lambda.api().address());
     idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": runtime_api}));
     let discoveries = idp.discoveries();
     let (hostile, honest) = (good(&idp, &key), good(&other, &key));
@@ -387,10 +406,124 @@ fn a_provider_cannot_have_the_function_take_its_own_events() {
 }
 
 #[test]
+fn no_document_costs_much_memory() {
+    const UNAVAILABLE: &str = "keys_unavailable";
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let (event, jwk) = (good(&idp, &key), key.jwk());
+    let settings = [("ISSUER", idp.issuer()), ("AUDIENCE", AUDIENCE.to_owned())];
+    let peak_and_answer = || {
+        let lambda = spawn(&settings);
+        let reply = lambda.invoke(&event);
+        let answer = if reply.is_error {
+            reply.body["errorType"].as_str().unwrap().to_owned()
+        } else {
+            said(&reply)
+        };
+        (lambda.peak_kib(), answer)
+    };
+    let (ordinary, answer) = peak_and_answer();
+    assert_eq!(answer, "Allow");
+    let assert_cheap = |what: &str, expected: &str| {
+        let (peak, answer) = peak_and_answer();
+        assert!(
+            peak < ordinary + 16 * 1024,
+            "{what}: {peak} KiB, {ordinary} KiB for an ordinary one"
+        );
+        assert_eq!(answer, expected, "{what}");
+    };
+    for (name, value) in costly_values() {
+        for (place, document, expected) in [
+            ("beside the keys", format!(r#"{{"x":{value},"keys":[{jwk}]}}"#), "Allow"),
+            ("in place of the keys", format!(r#"{{"keys":{value}}}"#), UNAVAILABLE),
+            ("in place of a key", format!(r#"{{"keys":[{value},{jwk}]}}"#), "Allow"),
+            ("in a key", format!(r#"{{"keys":[{{"kty":"RSA","x":{value}}},{jwk}]}}"#), "Allow"),
+            (
+                "as key_ops",
+                format!(r#"{{"keys":[{{"key_ops":{value},"kty":"RSA"}},{jwk}]}}"#),
+                "Allow",
+            ),
+        ] {
+            assert!(document.len() <= 1 << 20, "{name} {place}");
+            idp.serve_bytes(document.into_bytes());
+            assert_cheap(&format!("{name} {place}"), expected);
+        }
+        idp.serve(&[&key]);
+        let (issuer, jwks_uri) = (json!(idp.issuer()), json!(idp.jwks_uri()));
+        for (place, document, expected) in [
+            (
+                "beside",
+                format!(r#"{{"x":{value},"issuer":{issuer},"jwks_uri":{jwks_uri}}}"#),
+                "Allow",
+            ),
+            (
+                "as the issuer",
+                format!(r#"{{"issuer":{value},"jwks_uri":{jwks_uri}}}"#),
+                UNAVAILABLE,
+            ),
+            ("as the address", format!(r#"{{"issuer":{issuer},"jwks_uri":{value}}}"#), UNAVAILABLE),
+        ] {
+            idp.set_discovery_bytes(document.into_bytes());
+            assert_cheap(&format!("discovery, {name} {place}"), expected);
+        }
+        idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": idp.jwks_uri()}));
+    }
+}
+
+#[test]
+fn nothing_encoded_is_asked_for_and_an_empty_encoding_is_none() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    for (encoding, expected) in [
+        ("", "Allow"),
+        (" ", "Allow"),
+        ("identity", "Allow"),
+        ("Identity, identity", "Allow"),
+        ("gzip", "keys_unavailable"),
+        ("identity, br", "keys_unavailable"),
+        ("\u{e9}", "keys_unavailable"),
+    ] {
+        idp.behave(Behaviour::Encoding(encoding.to_owned()));
+        let lambda = start(&idp, &[]);
+        let answer = said(&lambda.invoke(&good(&idp, &key)));
+        assert!(answer.starts_with(expected), "{encoding:?}: {answer}");
+    }
+    let seen = idp.headers_seen();
+    let accepted: Vec<_> = seen
+        .iter()
+        .filter(|(name, _)| name == "accept-encoding")
+        .map(|(_, value)| &**value)
+        .collect();
+    assert_eq!(accepted, ["identity"]);
+}
+
+#[test]
+fn the_age_of_bundled_keys_is_unknown() {
+    let (built_in, published) = (SigningKey::rsa("k0"), SigningKey::rsa("k1"));
+    let idp = provider(&published);
+    idp.down();
+    let keys = super::support::tokens::jwks(&[&built_in]).to_string();
+    let lambda = start(&idp, &[("JWKS", &keys), ("METRICS_NAMESPACE", "Pets")]);
+    assert_eq!(said(&lambda.invoke(&good(&idp, &built_in))), "Allow");
+    let failed = failure(&lambda);
+    assert_eq!(failed.get("age_seconds"), None, "{failed}");
+    let metric = lambda.wait_for_log(|line| line["KeyFetches"] == 1);
+    assert_eq!(metric.get("KeyAge"), None, "{metric}");
+    idp.up();
+    ask_until(&lambda, &good(&idp, &published), "Allow", "keys_unavailable");
+    idp.down();
+    lambda.invoke(&good(&idp, &SigningKey::rsa("k2")));
+    lambda.wait_for_log(|line| line["KeyFetchFailures"] == 0 && line["KeyAge"] == 0);
+}
+
+#[test]
 fn keys_that_moved_are_discovered_again() {
     let key = SigningKey::rsa("k1");
     let (idp, elsewhere) = (provider(&key), provider(&SigningKey::rsa("k2")));
-    let lambda = Lambda::spawn(&program(), &[("ISSUER", &*idp.issuer()), ("AUDIENCE", AUDIENCE), SOON_AGING]);
+    let lambda = Lambda::spawn(
+        &program(),
+        &[("ISSUER", &*idp.issuer()), ("AUDIENCE", AUDIENCE), SOON_AGING],
+    );
     assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow");
     idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": elsewhere.jwks_uri()}));
     idp.behave(Behaviour::Status(404));
@@ -398,8 +531,10 @@ fn keys_that_moved_are_discovered_again() {
     assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow");
     failure(&lambda);
     let_age();
-    assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow", "renewed beside the answer");
-    lambda.wait_for_log(|line| line["message"] == "keys renewed" && line["keys"] == 1 && idp.discoveries() == 2);
+    assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow", "refreshed beside the answer");
+    lambda.wait_for_log(|line| {
+        line["message"] == "keys refreshed" && line["keys"] == 1 && idp.discoveries() == 2
+    });
     ask_until(&lambda, &good(&idp, &SigningKey::rsa("k2")), "Allow", "Deny key_unknown");
 }
 
@@ -416,8 +551,16 @@ fn configured_keys_serve_until_the_provider_answers() {
     assert_eq!(said(&lambda.invoke(&good(&idp, &symmetric))), "Allow");
     idp.up();
     ask_until(&lambda, &good(&idp, &published), "Allow", "keys_unavailable");
-    assert_eq!(said(&lambda.invoke(&good(&idp, &built_in))), "Deny key_unknown", "replaced by what is published");
-    assert_eq!(said(&lambda.invoke(&good(&idp, &symmetric))), "Allow", "a secret comes from no provider");
+    assert_eq!(
+        said(&lambda.invoke(&good(&idp, &built_in))),
+        "Deny key_unknown",
+        "replaced by what is published"
+    );
+    assert_eq!(
+        said(&lambda.invoke(&good(&idp, &symmetric))),
+        "Allow",
+        "a secret comes from no provider"
+    );
 }
 
 /// A proxy that opens tunnels (RFC 9110 section 9.3.6), and counts them.
@@ -462,11 +605,15 @@ fn proxy_variables_are_honoured_for_https_and_plain_http_stays_on_the_machine() 
     let lambda = start(&tls, &[("JWKS_CA_FILE", ca_file), ("HTTPS_PROXY", &address)]);
     assert_eq!(said(&lambda.invoke(&good(&tls, &key))), "Allow");
     assert_eq!(tunnels.load(Ordering::SeqCst), 1);
-    let lambda = start(&tls, &[("JWKS_CA_FILE", ca_file), ("HTTPS_PROXY", &address), ("NO_PROXY", "localhost")]);
+    let lambda = start(
+        &tls,
+        &[("JWKS_CA_FILE", ca_file), ("HTTPS_PROXY", &address), ("NO_PROXY", "localhost")],
+    );
     assert_eq!(said(&lambda.invoke(&good(&tls, &key))), "Allow");
     assert_eq!(tunnels.load(Ordering::SeqCst), 1);
 
     let plain = provider(&key);
-    let lambda = start(&plain, &[("HTTP_PROXY", "http://127.0.0.1:1"), ("ALL_PROXY", "http://127.0.0.1:1")]);
+    let lambda =
+        start(&plain, &[("HTTP_PROXY", "http://127.0.0.1:1"), ("ALL_PROXY", "http://127.0.0.1:1")]);
     assert_eq!(said(&lambda.invoke(&good(&plain, &key))), "Allow");
 }

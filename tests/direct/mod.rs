@@ -1,8 +1,10 @@
 //! Decisions through the library's own interface, where a process around them would only cost time.
 #![allow(dead_code, reason = "each target uses only part of it")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "what cannot be asked ought to fail its test at once")]
-
-use std::collections::HashMap;
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be asked ought to fail its test at once"
+)]
 
 use serde_json::{Value, json};
 use token_authorizer::{Authorizer, Config, Failure, Invocation, Problems};
@@ -34,8 +36,7 @@ impl Outcome {
 }
 
 pub(crate) fn read(settings: &[(&str, &str)]) -> Result<Config, Problems> {
-    let settings: HashMap<_, _> = settings.iter().copied().collect();
-    Config::read(|name| settings.get(name).map(ToString::to_string))
+    Config::read(&settings.iter().copied().collect())
 }
 
 /// An authorizer that has yet to fetch its keys.

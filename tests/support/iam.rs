@@ -29,7 +29,8 @@ pub(crate) fn evaluate(document: &Value, arn: &str, unix: u64) -> Verdict {
     };
     assert!(!statements.is_empty(), "a document without statements");
     // Every statement is read, also after one has decided, so that a bad one is always found.
-    let effects: Vec<_> = statements.into_iter().filter_map(|statement| effect(statement, arn, unix)).collect();
+    let effects: Vec<_> =
+        statements.into_iter().filter_map(|statement| effect(statement, arn, unix)).collect();
     if effects.contains(&Verdict::ExplicitDeny) {
         Verdict::ExplicitDeny
     } else if effects.contains(&Verdict::Allow) {
@@ -61,7 +62,8 @@ fn effect(statement: &Value, arn: &str, unix: u64) -> Option<Verdict> {
 
 fn check_resource(resource: &str) {
     assert!(!resource.contains("${"), "a policy variable in the resource {resource}");
-    let is_whole = resource == "*" || resource.starts_with("arn:") && resource.splitn(6, ':').count() == 6;
+    let is_whole =
+        resource == "*" || resource.starts_with("arn:") && resource.splitn(6, ':').count() == 6;
     assert!(is_whole, "not a whole ARN: {resource}");
 }
 
@@ -76,7 +78,8 @@ fn holds(condition: &Value, unix: u64) -> bool {
         };
         for (key, values) in object(keys, "the keys of a condition") {
             assert_eq!(key, "aws:CurrentTime", "the condition key");
-            holds &= strings(Some(values), key).into_iter().any(|value| compare(&unix, &date(value)));
+            holds &=
+                strings(Some(values), key).into_iter().any(|value| compare(&unix, &date(value)));
         }
     }
     holds
@@ -89,10 +92,12 @@ fn date(text: &str) -> u64 {
     let number = |from: usize, to: usize| text[from..to].parse::<u64>().unwrap();
     let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
     let (hour, minute, second) = (number(11, 13), number(14, 16), number(17, 19));
-    let is_leap = |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
+    let is_leap =
+        |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
     let february = if is_leap(year) { 29 } else { 28 };
     let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let is_date = year >= 1970 && (1..=12).contains(&month) && hour < 24 && minute < 60 && second < 60;
+    let is_date =
+        year >= 1970 && (1..=12).contains(&month) && hour < 24 && minute < 60 && second < 60;
     assert!(is_date, "the date {text}");
     let past_months = usize::try_from(month - 1).unwrap();
     assert!((1..=lengths[past_months]).contains(&day), "the date {text}");

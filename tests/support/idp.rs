@@ -43,6 +43,8 @@ pub(crate) enum Behaviour {
     Gzip(Vec<u8>),
     /// The good body under this content type.
     ContentType(String),
+    /// The good body as it is, said to be in this encoding.
+    Encoding(String),
 }
 
 pub(crate) struct Idp {
@@ -55,17 +57,22 @@ pub(crate) struct Idp {
 impl Idp {
     /// Plain http, with no keys yet.
     pub(crate) fn start() -> Self {
-        Self::launch(None)
+        Self::start_on(0)
+    }
+
+    /// On a port of the caller's choice; 0 takes any free one.
+    pub(crate) fn start_on(port: u16) -> Self {
+        Self::launch(port, None)
     }
 
     /// The same over https, under an authority made for this run.
     pub(crate) fn start_tls() -> Self {
-        Self::launch(Some(Tls::new()))
+        Self::launch(0, Some(Tls::new()))
     }
 
-    fn launch(tls: Option<Tls>) -> Self {
+    fn launch(port: u16, tls: Option<Tls>) -> Self {
         let provider = Arc::<Watched<State>>::default();
-        let server = listen(0, &provider, tls.as_ref());
+        let server = listen(port, &provider, tls.as_ref());
         let idp = Self { port: server.port(), server: Mutex::new(Some(server)), provider, tls };
         idp.serve(&[]);
         idp.set_discovery(json!({ "issuer": idp.issuer(), "jwks_uri": idp.jwks_uri() }));
@@ -105,7 +112,11 @@ impl Idp {
     }
 
     pub(crate) fn set_discovery(&self, document: Value) {
-        self.provider.lock().discovery = document.to_string().into_bytes();
+        self.set_discovery_bytes(document.to_string().into_bytes());
+    }
+
+    pub(crate) fn set_discovery_bytes(&self, document: Vec<u8>) {
+        self.provider.lock().discovery = document;
     }
 
     /// How `/jwks` is served from the next request on; ends a hang or a drip under way.
@@ -254,6 +265,7 @@ fn answer(
             healthy.body = body;
         }
         Behaviour::ContentType(kind) => healthy = healthy.header("Content-Type", kind),
+        Behaviour::Encoding(encoding) => healthy = healthy.header("Content-Encoding", encoding),
     }
     if healthy.status == 304 {
         healthy.body.clear();
@@ -313,6 +325,26 @@ fn flood(connection: &mut Connection<impl Read + Write>, bytes: u64) -> io::Resu
         text.clear();
     }
     connection.write(b"0\r\n\r\n")
+}
+
+/// Values of nearly a mebibyte that cost a reader dearly who builds what it reads.
+pub(crate) fn costly_values() -> Vec<(&'static str, String)> {
+    const SIZE: usize = (1 << 20) - 4096;
+    let array = |element: &str| {
+        format!("[{}0]", format!("{element},").repeat(SIZE / (element.len() + 1) - 1))
+    };
+    let nested = |depth| format!(r#"{}0{}"#, r#"{"a":"#.repeat(depth), "}".repeat(depth));
+    let members: String = (0..SIZE / 12).map(|n| format!("\"{n:x}\":0,")).collect();
+    vec![
+        ("objects", array(r#"{"a":0}"#)),
+        ("nested objects", array(&nested(100))),
+        ("one nested object", nested(SIZE / 6)),
+        ("arrays", array("[]")),
+        ("numbers", array("0")),
+        ("members", format!("{{{members}\"x\":0}}")),
+        ("escapes", format!("\"{}\"", "\\n".repeat(SIZE / 2))),
+        ("a long address", format!("\"https://127.0.0.1:1/{}\"", "a".repeat(SIZE - 100))),
+    ]
 }
 
 struct Tls {

@@ -1,4 +1,5 @@
 //! The shipped binary as a child process, with a Lambda platform of its own around it.
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -37,12 +38,21 @@ impl Lambda {
     /// Starts the function and waits until it asks for its first event.
     pub(crate) fn spawn(program: &Path, env: &[(&str, &str)]) -> Self {
         Self::try_spawn(program, env).unwrap_or_else(|exit| {
-            panic!("did not start, exit code {:?}, init error {:?}:\n{}", exit.code, exit.init_error, exit.output)
+            panic!(
+                "did not start, exit code {:?}, init error {:?}:\n{}",
+                exit.code, exit.init_error, exit.output
+            )
         })
     }
 
     /// Of a variable named twice in `env`, and of those set here, the later counts.
     pub(crate) fn try_spawn(program: &Path, env: &[(&str, &str)]) -> Result<Self, Exit> {
+        let env: Vec<_> = env.iter().map(|(name, value)| (*name, OsStr::new(value))).collect();
+        Self::try_spawn_os(program, &env)
+    }
+
+    /// The same with values that need not be text.
+    pub(crate) fn try_spawn_os(program: &Path, env: &[(&str, &OsStr)]) -> Result<Self, Exit> {
         let mut lambda = Self::launch(program, env);
         let since = Instant::now();
         while !lambda.api.ready_within(TICK) {
@@ -62,7 +72,7 @@ impl Lambda {
         Ok(lambda)
     }
 
-    fn launch(program: &Path, env: &[(&str, &str)]) -> Self {
+    fn launch(program: &Path, env: &[(&str, &OsStr)]) -> Self {
         let api = RuntimeApi::start();
         // One pipe for both streams keeps their lines in the order they were written.
         let (mut reader, writer) = io::pipe().unwrap();
@@ -134,7 +144,11 @@ impl Lambda {
 
     /// Those lines so far that are JSON objects.
     pub(crate) fn log_lines(&self) -> Vec<Value> {
-        self.output().lines().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
+        self.output()
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter(Value::is_object)
+            .collect()
     }
 
     /// The first log line, written or still to come, that is as wanted.
@@ -144,7 +158,11 @@ impl Lambda {
             if let Some(line) = self.log_lines().into_iter().find(&wanted) {
                 return line;
             }
-            assert!(since.elapsed() < LOG_LIMIT, "no such log line within {LOG_LIMIT:?}:\n{}", self.output());
+            assert!(
+                since.elapsed() < LOG_LIMIT,
+                "no such log line within {LOG_LIMIT:?}:\n{}",
+                self.output()
+            );
             thread::sleep(TICK);
         }
     }
@@ -214,7 +232,11 @@ impl Lambda {
             if let Some(status) = self.exited() {
                 return status;
             }
-            assert!(since.elapsed() < START_LIMIT, "not ended within {START_LIMIT:?}:\n{}", self.output());
+            assert!(
+                since.elapsed() < START_LIMIT,
+                "not ended within {START_LIMIT:?}:\n{}",
+                self.output()
+            );
             thread::sleep(TICK);
         }
     }

@@ -75,7 +75,8 @@ impl RuntimeApi {
 
     /// `None` when the time was up first. Takes the reply out: it is there once.
     pub(crate) fn wait_at_most(&self, ticket: &Ticket, time: Duration) -> Option<Reply> {
-        let settled = |state: &State| state.replies.contains_key(&ticket.0) || state.fault.is_some();
+        let settled =
+            |state: &State| state.replies.contains_key(&ticket.0) || state.fault.is_some();
         let mut state = self.shared.wait(time, settled);
         if let Some(fault) = &state.fault {
             panic!("the function broke the Runtime API's rules: {fault}");
@@ -197,7 +198,8 @@ fn answer(shared: &Watched<State>, request: &Request) -> Option<Response> {
         ("POST", ["init", "error"]) => shared.change(|state| {
             state.remember(&request.body);
             let text = || String::from_utf8_lossy(&request.body).into();
-            state.init_error = Some(serde_json::from_slice(&request.body).unwrap_or_else(|_| text()));
+            state.init_error =
+                Some(serde_json::from_slice(&request.body).unwrap_or_else(|_| text()));
         }),
         (method, _) => {
             shared.change(|state| state.fault = Some(format!("{method} {}", request.target)));
@@ -213,7 +215,8 @@ fn next(shared: &Watched<State>) -> Option<Response> {
         state.polling += 1;
     });
     loop {
-        let is_over = |state: &State| state.closed || state.failure.is_some() || !state.queue.is_empty();
+        let is_over =
+            |state: &State| state.closed || state.failure.is_some() || !state.queue.is_empty();
         let mut state = shared.wait(PATIENCE, is_over);
         if state.closed {
             return None;

@@ -1,0 +1,339 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import * as apigateway from 'aws-cdk-lib/aws-apigateway';
+import {
+  HttpLambdaAuthorizer,
+  HttpLambdaResponseType,
+  WebSocketLambdaAuthorizer,
+} from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { environment, listMembers, LogFormat, LogLevel, TokenAuthorizerSettings } from './environment';
+
+/** Memory, layers, VPC and the like are those of every function. */
+export interface TokenAuthorizerProps
+  extends Omit<
+    lambda.FunctionOptions,
+    | 'applicationLogLevelV2'
+    | 'description'
+    | 'environment'
+    | 'logFormat'
+    | 'logGroup'
+    | 'loggingFormat'
+    | 'logRemovalPolicy'
+    | 'logRetention'
+    | 'logRetentionRole'
+    | 'logRetentionRetryOptions'
+    | 'systemLogLevelV2'
+  > {
+  /** The settings of the program. */
+  readonly settings: TokenAuthorizerSettings;
+  /**
+   * The package of a release, as `lambda.Code.fromAsset('token-authorizer-0.1.0-arm64.zip')`.
+   *
+   * @default the one that this library brings
+   */
+  readonly code?: lambda.Code;
+  /**
+   * What the package was built for.
+   *
+   * @default lambda.Architecture.ARM_64
+   */
+  readonly architecture?: lambda.Architecture;
+  /**
+   * Of effect with `logFormat` `JSON` only.
+   *
+   * @default 'INFO'
+   */
+  readonly logLevel?: LogLevel;
+  /** @default 'JSON' */
+  readonly logFormat?: LogFormat;
+  /** @default logs.RetentionDays.ONE_MONTH */
+  readonly logRetention?: logs.RetentionDays;
+  /**
+   * Metrics and alarms. Metrics go to the setting `METRICS_NAMESPACE`, or to `TokenAuthorizer/{path of the construct}`.
+   *
+   * @default none
+   */
+  readonly alarms?: TokenAuthorizerAlarms;
+}
+
+export interface TokenAuthorizerAlarms {
+  /** What alarms do, and what they do when they end. */
+  readonly actions?: cloudwatch.IAlarmAction[];
+  /**
+   * The age of keys that raises an alarm.
+   *
+   * @default half a day, half of the `JWKS_STALE_SECONDS` that the program has by default
+   */
+  readonly keyAge?: Duration;
+}
+
+export interface AuthorizerOptions {
+  /** ID of the authorizer's construct; needed when one kind of authorizer is made twice. */
+  readonly id?: string;
+  /** Name of the authorizer. */
+  readonly authorizerName?: string;
+  /**
+   * What API Gateway caches decisions by. Must hold every place where a token is looked for, unless nothing is cached.
+   *
+   * @default what follows from the setting `TOKEN_SOURCE`
+   */
+  readonly identitySources?: string[];
+}
+
+export interface CachedAuthorizerOptions extends AuthorizerOptions {
+  /**
+   * For how long API Gateway keeps a decision: up to an hour.
+   *
+   * @default 5 minutes, or zero with several places in `TOKEN_SOURCE`, where nothing can be cached
+   */
+  readonly resultsCacheTtl?: Duration;
+}
+
+export interface RestAuthorizerOptions extends CachedAuthorizerOptions {
+  /** @default 'TOKEN' if `TOKEN_SOURCE` is one header and `identitySources` are not given, else 'REQUEST' */
+  readonly type?: 'TOKEN' | 'REQUEST';
+}
+
+/** The function that decides about access tokens, its log, and its alarms. */
+export class TokenAuthorizer extends Construct {
+  readonly function: lambda.Function;
+  readonly logGroup: logs.LogGroup;
+  readonly alarms: cloudwatch.Alarm[] = [];
+  private readonly variables: Record<string, string>;
+
+  constructor(scope: Construct, id: string, props: TokenAuthorizerProps) {
+    super(scope, id);
+    const { settings, code, alarms, logLevel, logFormat, logRetention, ...options } = props;
+    const architecture = options.architecture ?? lambda.Architecture.ARM_64;
+    const isJson = (logFormat ?? 'JSON') === 'JSON';
+
+    this.variables = environment(this, settings);
+    if (alarms) {
+      // The metrics name no function, so each function has a namespace of its own.
+      this.variables.METRICS_NAMESPACE ??= `TokenAuthorizer/${this.node.path}`.replace(/[^A-Za-z0-9_./#-]/g, '-').slice(0, 255);
+    }
+    this.logGroup = new logs.LogGroup(this, 'Log', {
+      retention: logRetention ?? logs.RetentionDays.ONE_MONTH,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    this.function = new lambda.Function(this, 'Function', {
+      memorySize: 128,
+      // Enough for a cold start that waits for discovery and keys (JWKS_TIMEOUT_MS each).
+      timeout: Duration.seconds(10),
+      ...options,
+      description: 'Decides about access tokens for API Gateway',
+      runtime: lambda.Runtime.PROVIDED_AL2023,
+      handler: 'bootstrap',
+      architecture,
+      code: code ?? bundled(architecture),
+      role: this.role(options),
+      environment: this.variables,
+      logGroup: this.logGroup,
+      loggingFormat: isJson ? lambda.LoggingFormat.JSON : lambda.LoggingFormat.TEXT,
+      // Lambda takes levels for JSON only.
+      applicationLogLevelV2: isJson ? lambda.ApplicationLogLevel[logLevel ?? 'INFO'] : undefined,
+      systemLogLevelV2: isJson ? lambda.SystemLogLevel.INFO : undefined,
+    });
+    if (alarms) {
+      this.addAlarms(alarms);
+    }
+  }
+
+  /** For `authorizer` of a REST API's methods, or of its `defaultMethodOptions`. */
+  forRestApi(options: RestAuthorizerOptions = {}): apigateway.TokenAuthorizer | apigateway.RequestAuthorizer {
+    const sources = this.tokenSources();
+    const header = sources.length === 1 && sources[0].startsWith('header:');
+    const type = options.type ?? (header && !options.identitySources ? 'TOKEN' : 'REQUEST');
+    if (type === 'TOKEN' && !header) {
+      throw new Error(`TOKEN is for a TOKEN_SOURCE that is one header, and not for ${sources.join(', ')}`);
+    }
+    const { identitySources, resultsCacheTtl } = this.caching('method.request.', options);
+    const id = options.id ?? 'RestAuthorizer';
+    const common = { handler: this.function, authorizerName: options.authorizerName, resultsCacheTtl };
+    if (type === 'REQUEST') {
+      return new apigateway.RequestAuthorizer(this, id, { ...common, identitySources });
+    }
+    // What cannot be a bearer JWT gets 401 from API Gateway and costs no invocation.
+    const scheme = this.variables.BEARER_PREFIX === 'optional' ? '([Bb][Ee][Aa][Rr][Ee][Rr] +)?' : '[Bb][Ee][Aa][Rr][Ee][Rr] +';
+    return new apigateway.TokenAuthorizer(this, id, {
+      ...common,
+      identitySource: identitySources[0],
+      validationRegex: `^${scheme}[-_0-9A-Za-z]+\\.[-_0-9A-Za-z]+\\.[-_0-9A-Za-z]+$`,
+    });
+  }
+
+  /**
+   * For `authorizer` of an HTTP API's routes, or for its `defaultAuthorizer`. The payload is 2.0 with
+   * `SIMPLE_RESPONSE: 'on'`, and 1.0 otherwise: CDK knows no policy for payload 2.0.
+   */
+  forHttpApi(options: CachedAuthorizerOptions = {}): HttpLambdaAuthorizer {
+    const isSimple = this.variables.SIMPLE_RESPONSE === 'on';
+    // With ROUTES a simple response is the answer for one route.
+    const routeKey = isSimple && 'ROUTES' in this.variables ? ['$context.routeKey'] : [];
+    const { identitySources, resultsCacheTtl } = this.caching('$request.', options, routeKey);
+    return new HttpLambdaAuthorizer(options.id ?? 'HttpAuthorizer', this.function, {
+      authorizerName: options.authorizerName,
+      identitySource: identitySources,
+      resultsCacheTtl,
+      responseTypes: [isSimple ? HttpLambdaResponseType.SIMPLE : HttpLambdaResponseType.IAM],
+    });
+  }
+
+  /** For `authorizer` of a WebSocket API's `connectRouteOptions`. */
+  forWebSocketApi(options: AuthorizerOptions = {}): WebSocketLambdaAuthorizer {
+    const { identitySources } = this.caching('route.request.', { ...options, resultsCacheTtl: Duration.seconds(0) });
+    return new WebSocketLambdaAuthorizer(options.id ?? 'WebSocketAuthorizer', this.function, {
+      authorizerName: options.authorizerName,
+      identitySource: identitySources,
+    });
+  }
+
+  /**
+   * Answers of a REST API to refused requests, with a challenge and the reason. They are the API's, for all of its
+   * methods. `allowedOrigin` is for browsers (CORS).
+   */
+  addGatewayResponses(api: apigateway.RestApiBase, allowedOrigin = '*'): void {
+    // RFC 6750 section 3: no error code where the request had no token at all. A header is either a literal or one
+    // variable, so the reason stands beside the challenge and not in it.
+    const challenge = (error: string) =>
+      this.variables.REFUSAL === 'unauthorized' ? `'Bearer realm="api", error="${error}"'` : `'Bearer realm="api"'`;
+    const origin = { 'Access-Control-Allow-Origin': `'${allowedOrigin}'` };
+    // The header is missing or no bearer JWT; with REFUSAL=unauthorized also every refused token.
+    api.addGatewayResponse('Unauthorized', {
+      type: apigateway.ResponseType.UNAUTHORIZED,
+      statusCode: '401',
+      responseHeaders: {
+        ...origin,
+        'WWW-Authenticate': challenge('invalid_token'),
+        'Access-Control-Expose-Headers': `'WWW-Authenticate'`,
+      },
+      templates: { 'application/json': '{"message":$context.error.messageString}' },
+    });
+    // The token is refused, or its rights are not enough.
+    api.addGatewayResponse('AccessDenied', {
+      type: apigateway.ResponseType.ACCESS_DENIED,
+      statusCode: '403',
+      responseHeaders: {
+        ...origin,
+        'WWW-Authenticate': challenge('insufficient_scope'),
+        'X-Refusal-Reason': 'context.authorizer.reason',
+        'Access-Control-Expose-Headers': `'WWW-Authenticate,X-Refusal-Reason'`,
+      },
+      templates: { 'application/json': '{"message":$context.error.messageString,"reason":"$context.authorizer.reason"}' },
+    });
+    // No verdict. No challenge, since another token would not help, and no reason: an error carries no context.
+    for (const type of [apigateway.ResponseType.AUTHORIZER_FAILURE, apigateway.ResponseType.AUTHORIZER_CONFIGURATION_ERROR]) {
+      api.addGatewayResponse(type.responseType, {
+        type,
+        statusCode: '500',
+        responseHeaders: origin,
+        templates: { 'application/json': '{"message":"The request could not be authorized. Try again later."}' },
+      });
+    }
+  }
+
+  private tokenSources(): string[] {
+    return listMembers(this.variables.TOKEN_SOURCE ?? 'header:Authorization');
+  }
+
+  /** What decisions are cached by, and for how long, so that no decision about one token serves a request with another. */
+  private caching(prefix: string, options: CachedAuthorizerOptions, also: string[] = []) {
+    const places = [...new Set(this.tokenSources().map((source) => prefix + place(source)))];
+    const resultsCacheTtl = options.resultsCacheTtl ?? (places.length > 1 ? Duration.seconds(0) : Duration.minutes(5));
+    const identitySources = options.identitySources ?? (places.length > 1 ? [] : [...places, ...also]);
+    if (resultsCacheTtl.toSeconds() > 0 && places.length > 1) {
+      throw new Error('With several places in TOKEN_SOURCE resultsCacheTtl must be zero: a request that lacks one of them would get 401');
+    }
+    if (resultsCacheTtl.toSeconds() > 0 && !places.every((place) => identitySources.includes(place))) {
+      throw new Error(`A decision about one token would serve requests with another: identitySources must hold ${places.join(', ')}`);
+    }
+    return { identitySources, resultsCacheTtl };
+  }
+
+  /** May write the log of this function, and nothing else but what a VPC needs. */
+  private role(options: lambda.FunctionOptions): iam.IRole {
+    const role = options.role ?? new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
+    this.logGroup.grantWrite(role);
+    if (options.vpc) {
+      role.addToPrincipalPolicy(
+        new iam.PolicyStatement({
+          actions: [
+            'ec2:AssignPrivateIpAddresses',
+            'ec2:CreateNetworkInterface',
+            'ec2:DeleteNetworkInterface',
+            'ec2:DescribeNetworkInterfaces',
+            'ec2:DescribeSubnets',
+            'ec2:UnassignPrivateIpAddresses',
+          ],
+          resources: ['*'],
+        }),
+      );
+    }
+    return role;
+  }
+
+  private addAlarms({ actions = [], keyAge = Duration.hours(12) }: TokenAuthorizerAlarms): void {
+    const namespace = this.variables.METRICS_NAMESPACE;
+    const add = (id: string, metric: cloudwatch.Metric, threshold: number, options: Partial<cloudwatch.CreateAlarmOptions>) => {
+      const alarm = metric.createAlarm(this, id, {
+        evaluationPeriods: 1,
+        threshold,
+        comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+        ...options,
+      });
+      alarm.addAlarmAction(...actions);
+      alarm.addOkAction(...actions);
+      this.alarms.push(alarm);
+    };
+    const period = Duration.minutes(1);
+    add('NoVerdictAlarm', new cloudwatch.Metric({ namespace, metricName: 'Unavailable', statistic: 'Sum', period }), 1, {
+      alarmDescription:
+        "Requests fail with 500 because no verdict was possible, most often because the issuer's keys are unavailable",
+    });
+    // Sees what the function cannot count itself: bad configuration at start, timeouts, crashes.
+    // With REFUSAL=unauthorized every refused token is a function error, so there is no such alarm.
+    if (this.variables.REFUSAL !== 'unauthorized') {
+      add('FunctionErrorAlarm', this.function.metricErrors({ statistic: 'Sum', period }), 1, {
+        alarmDescription: 'The authorizer function fails',
+      });
+    }
+    const age = new cloudwatch.Metric({ namespace, metricName: 'KeyAge', statistic: 'Maximum', period: Duration.minutes(5) });
+    add('KeyAgeAlarm', age, keyAge.toSeconds(), {
+      alarmDescription: "The issuer's keys could not be refreshed for a long time; past JWKS_STALE_SECONDS requests fail",
+      evaluationPeriods: 3,
+      datapointsToAlarm: 2,
+    });
+  }
+}
+
+/** A member of `TOKEN_SOURCE` as API Gateway writes it. A cookie is no place of its own, its header is. */
+function place(source: string): string {
+  const [kind, name] = source.split(':', 2);
+  switch (kind) {
+    case 'header':
+      return `header.${name}`;
+    case 'query':
+      return `querystring.${name}`;
+    case 'cookie':
+      return 'header.Cookie';
+    default:
+      throw new Error(`TOKEN_SOURCE: ${source}: want header:NAME, query:NAME or cookie:NAME`);
+  }
+}
+
+/** The package that lies in this library since it was published. */
+function bundled(architecture: lambda.Architecture): lambda.Code {
+  const name = architecture.name === 'arm64' ? 'arm64' : 'x86_64';
+  const file = path.join(__dirname, '..', 'assets', `token-authorizer-${name}.zip`);
+  if (!fs.existsSync(file)) {
+    throw new Error(`${file} is not there, since this library was not taken from a release: say code: lambda.Code.fromAsset('...')`);
+  }
+  return lambda.Code.fromAsset(file);
+}

@@ -1,0 +1,322 @@
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { test } from 'node:test';
+import { App, aws_sns as sns, Duration, Stack } from 'aws-cdk-lib';
+import * as apigateway from 'aws-cdk-lib/aws-apigateway';
+import * as apigatewayv2 from 'aws-cdk-lib/aws-apigatewayv2';
+import { WebSocketMockIntegration, HttpUrlIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import { TokenAuthorizer, TokenAuthorizerProps, TokenAuthorizerSettings } from '../src';
+import { SETTINGS } from '../src/settings';
+import { ApiStack } from './example';
+
+const TRUST = { ISSUER: 'https://login.example.com', AUDIENCE: 'https://pets.example.com' };
+
+// Any file will do for a package: nothing is run here.
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'token-authorizer-'));
+process.on('exit', () => fs.rmSync(folder, { recursive: true }));
+const zip = path.join(folder, 'token-authorizer-0.1.0-arm64.zip');
+fs.writeFileSync(zip, 'PK');
+
+function authorizer(props: Partial<TokenAuthorizerProps> = {}) {
+  const stack = new Stack(new App(), 'Pets', { env: { account: '123456789012', region: 'eu-west-1' } });
+  return { stack, it: new TokenAuthorizer(stack, 'Authorizer', { settings: TRUST, code: lambda.Code.fromAsset(zip), ...props }) };
+}
+
+/** The variables of a function with these settings. */
+function variables(settings: object): Record<string, string> {
+  const { stack } = authorizer({ settings: { ...TRUST, ...settings } as TokenAuthorizerSettings });
+  const [fn] = Object.values(Template.fromStack(stack).findResources('AWS::Lambda::Function'));
+  return fn.Properties.Environment.Variables;
+}
+
+function problems(settings: object): string {
+  try {
+    authorizer({ settings: settings as TokenAuthorizerSettings });
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return 'none';
+}
+
+test('every setting of the program can be given', () => {
+  for (const [name, setting] of Object.entries(SETTINGS)) {
+    const value = { text: 'x', list: ['a', 'b'], word: '', number: 0, json: { a: 1 } }[setting.kind];
+    const good = 'min' in setting ? setting.min : 'of' in setting && setting.of.length > 0 ? setting.of[0] : value;
+    if (name.startsWith('AWS_LAMBDA_')) {
+      assert.match(problems({ ...TRUST, [name]: good }), new RegExp(`${name}: no such setting`));
+    } else {
+      const text = setting.kind === 'json' ? '{"a":1}' : Array.isArray(good) ? 'a,b' : String(good);
+      assert.equal(variables({ [name]: good })[name], text, name);
+    }
+  }
+});
+
+test('settings are typed', () => {
+  const settings: TokenAuthorizerSettings[] = [
+    { ISSUERS: [{ issuer: 'https://login.example.com', audience: ['pets'] }] },
+    { ...TRUST, ALGORITHMS: ['RS256', 'EdDSA'], REFUSAL: 'unauthorized', LEEWAY_SECONDS: 30, ROUTES: '@/opt/routes.json' },
+    // @ts-expect-error no such word
+    { ...TRUST, REFUSAL: 'allow' },
+    // @ts-expect-error no such algorithm
+    { ...TRUST, ALGORITHMS: ['none'] },
+    // @ts-expect-error no such setting
+    { ...TRUST, ROUTE: {} },
+    // @ts-expect-error nobody is trusted
+    { AUDIENCE: 'https://pets.example.com' },
+    // @ts-expect-error a number
+    { ...TRUST, LEEWAY_SECONDS: 'soon' },
+  ];
+  assert.equal(settings.length, 7);
+});
+
+test('what is wrong is said at once', () => {
+  const message = problems({ AUDIENCE: ['a b'], ALGORITHMS: 'RS256 none', LEEWAY_SECONDS: 301, REFUSAL: 'no', ROUTE: {}, JWKS_TIMEOUT_MS: 99.5 });
+  for (const line of [
+    "AUDIENCE: 'a b': the members of a list have no comma and no space in them",
+    'ALGORITHMS: none: want a list out of RS256, RS384',
+    'LEEWAY_SECONDS: 301: want a whole number from 0 to 300',
+    'REFUSAL: no: want deny or unauthorized',
+    'ROUTE: no such setting; there are ISSUER, AUDIENCE, ',
+    'JWKS_TIMEOUT_MS: 99.5: want a whole number from 100 to 10000',
+    'ISSUER and AUDIENCE, or ISSUERS: needed to know whom to trust',
+  ]) {
+    assert.ok(message.includes(line), `${line}\nis not in\n${message}`);
+  }
+  for (const [edge, isGood] of [[0, true], [300, true], [-1, false]] as const) {
+    assert.equal(problems({ ...TRUST, LEEWAY_SECONDS: edge }) === 'none', isGood, `${edge}`);
+  }
+  assert.match(problems({ ...TRUST, toString: 'x' }), /toString: no such setting/);
+  assert.match(problems({ ...TRUST, JWKS: 'x'.repeat(4096) }), /Lambda takes 4096/);
+});
+
+test('blank counts as unset', () => {
+  assert.deepEqual(variables({ REQUIRED_SCOPES: ' ', JWKS_URI: undefined, ROUTES: '' }), TRUST);
+  assert.match(problems({ ...TRUST, ISSUER: ' ' }), /whom to trust/);
+});
+
+test('a value that is known at deployment only is handed on', () => {
+  const stack = new Stack();
+  const issuer = new apigateway.RestApi(stack, 'Idp');
+  issuer.root.addMethod('GET');
+  new TokenAuthorizer(stack, 'Authorizer', {
+    settings: { ISSUERS: [{ issuer: issuer.url, audience: 'pets' }] },
+    code: lambda.Code.fromAsset(zip),
+  });
+  Template.fromStack(stack).hasResourceProperties('AWS::Lambda::Function', {
+    Environment: { Variables: { ISSUERS: { 'Fn::Join': Match.anyValue() } } },
+  });
+});
+
+test('the function is that of the SAM template', () => {
+  const { stack } = authorizer({ memorySize: 256, logLevel: 'DEBUG' });
+  const template = Template.fromStack(stack);
+  template.hasResourceProperties('AWS::Lambda::Function', {
+    Runtime: 'provided.al2023',
+    Handler: 'bootstrap',
+    Architectures: ['arm64'],
+    MemorySize: 256,
+    Timeout: 10,
+    LoggingConfig: { LogFormat: 'JSON', ApplicationLogLevel: 'DEBUG', SystemLogLevel: 'INFO', LogGroup: Match.anyValue() },
+  });
+  template.hasResourceProperties('AWS::Logs::LogGroup', { RetentionInDays: 30 });
+  template.resourceCountIs('AWS::CloudWatch::Alarm', 0);
+  // Nothing but its own log, and no managed policy that allows more.
+  template.hasResourceProperties('AWS::IAM::Role', { ManagedPolicyArns: Match.absent() });
+  template.resourcePropertiesCountIs('AWS::IAM::Policy', {
+    PolicyDocument: { Statement: [{ Effect: 'Allow', Action: ['logs:CreateLogStream', 'logs:PutLogEvents'], Resource: { 'Fn::GetAtt': [Match.stringLikeRegexp('Log'), 'Arn'] } }] },
+  }, 1);
+});
+
+test('a log of text has no levels', () => {
+  const { stack } = authorizer({ logFormat: 'TEXT', architecture: lambda.Architecture.X86_64 });
+  Template.fromStack(stack).hasResourceProperties('AWS::Lambda::Function', {
+    Architectures: ['x86_64'],
+    LoggingConfig: { LogFormat: 'Text', ApplicationLogLevel: Match.absent(), SystemLogLevel: Match.absent() },
+  });
+});
+
+test('in a VPC the function may have network interfaces', () => {
+  const stack = new Stack();
+  new TokenAuthorizer(stack, 'Authorizer', { settings: TRUST, code: lambda.Code.fromAsset(zip), vpc: new ec2.Vpc(stack, 'Vpc') });
+  Template.fromStack(stack).hasResourceProperties('AWS::IAM::Policy', {
+    PolicyDocument: { Statement: Match.arrayWith([Match.objectLike({ Action: Match.arrayWith(['ec2:CreateNetworkInterface']) })]) },
+  });
+});
+
+test('alarms have a namespace of their own', () => {
+  const stack = new Stack(new App(), 'Pets');
+  const actions = [new SnsAction(new sns.Topic(stack, 'Topic'))];
+  const settings = { ...TRUST };
+  const it = new TokenAuthorizer(stack, 'Authorizer', { settings, code: lambda.Code.fromAsset(zip), alarms: { actions, keyAge: Duration.hours(1) } });
+  const template = Template.fromStack(stack);
+  assert.equal(it.alarms.length, 3);
+  const namespace = 'TokenAuthorizer/Pets/Authorizer';
+  template.hasResourceProperties('AWS::Lambda::Function', { Environment: { Variables: { METRICS_NAMESPACE: namespace } } });
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', { Namespace: namespace, MetricName: 'Unavailable', Threshold: 1, Statistic: 'Sum' });
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', { Namespace: namespace, MetricName: 'KeyAge', Threshold: 3600, Statistic: 'Maximum' });
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', { Namespace: 'AWS/Lambda', MetricName: 'Errors' });
+  template.allResourcesProperties('AWS::CloudWatch::Alarm', { AlarmActions: [Match.anyValue()], OKActions: [Match.anyValue()], TreatMissingData: 'notBreaching' });
+  assert.deepEqual(settings, TRUST, 'what the caller gave stays as it was');
+});
+
+test('with REFUSAL=unauthorized errors of the function raise no alarm', () => {
+  const { stack } = authorizer({ settings: { ...TRUST, REFUSAL: 'unauthorized', METRICS_NAMESPACE: 'Pets' }, alarms: {} });
+  const template = Template.fromStack(stack);
+  template.resourceCountIs('AWS::CloudWatch::Alarm', 2);
+  template.allResourcesProperties('AWS::CloudWatch::Alarm', { Namespace: 'Pets' });
+});
+
+/** The authorizer that a REST API gets, as CloudFormation sees it. */
+function rest(settings: object, options?: Parameters<TokenAuthorizer['forRestApi']>[0]) {
+  const { stack, it } = authorizer({ settings: { ...TRUST, ...settings } as TokenAuthorizerSettings });
+  const api = new apigateway.RestApi(stack, 'Api', { defaultMethodOptions: { authorizer: it.forRestApi(options) } });
+  api.root.addMethod('GET');
+  return Template.fromStack(stack);
+}
+
+test('a REST API gets a TOKEN authorizer where the token is in one header', () => {
+  const template = rest({});
+  template.hasResourceProperties('AWS::ApiGateway::Authorizer', {
+    Type: 'TOKEN',
+    IdentitySource: 'method.request.header.Authorization',
+    IdentityValidationExpression: '^[Bb][Ee][Aa][Rr][Ee][Rr] +[-_0-9A-Za-z]+\\.[-_0-9A-Za-z]+\\.[-_0-9A-Za-z]+$',
+    AuthorizerResultTtlInSeconds: 300,
+  });
+  template.hasResourceProperties('AWS::ApiGateway::Method', { AuthorizationType: 'CUSTOM' });
+  template.hasResourceProperties('AWS::Lambda::Permission', { Principal: 'apigateway.amazonaws.com', SourceArn: Match.anyValue() });
+  rest({ TOKEN_SOURCE: 'header:X-Token', BEARER_PREFIX: 'optional' }).hasResourceProperties('AWS::ApiGateway::Authorizer', {
+    IdentitySource: 'method.request.header.X-Token',
+    IdentityValidationExpression: Match.stringLikeRegexp('^\\^\\(.*\\)\\?'),
+  });
+});
+
+test('a REST API gets a REQUEST authorizer otherwise', () => {
+  for (const [source, identity, ttl] of [
+    ['query:token', 'method.request.querystring.token', 300],
+    ['cookie:session', 'method.request.header.Cookie', 300],
+    [['cookie:session', 'header:Cookie'], 'method.request.header.Cookie', 300],
+    [['header:Authorization', 'cookie:session'], '', 0],
+  ] as const) {
+    rest({ TOKEN_SOURCE: source }).hasResourceProperties('AWS::ApiGateway::Authorizer', {
+      Type: 'REQUEST',
+      IdentitySource: identity,
+      IdentityValidationExpression: Match.absent(),
+      AuthorizerResultTtlInSeconds: ttl,
+    });
+  }
+  rest({}, { type: 'REQUEST', resultsCacheTtl: Duration.minutes(1) }).hasResourceProperties('AWS::ApiGateway::Authorizer', {
+    Type: 'REQUEST',
+    IdentitySource: 'method.request.header.Authorization',
+    AuthorizerResultTtlInSeconds: 60,
+  });
+});
+
+test('a decision about one token never serves another', () => {
+  const identitySources = ['method.request.header.X-Tenant'];
+  assert.throws(() => rest({}, { identitySources }), /must hold method.request.header.Authorization/);
+  assert.throws(() => rest({ TOKEN_SOURCE: 'cookie:session' }, { type: 'TOKEN' }), /one header/);
+  assert.throws(() => rest({ TOKEN_SOURCE: 'query:a query:b' }, { resultsCacheTtl: Duration.minutes(1) }), /must be zero/);
+  assert.throws(() => rest({ TOKEN_SOURCE: 'body:a' }), /want header:NAME/);
+  rest({}, { identitySources, resultsCacheTtl: Duration.seconds(0) });
+  rest({}, { identitySources: [...identitySources, 'method.request.header.Authorization'] });
+});
+
+function http(settings: object, options?: Parameters<TokenAuthorizer['forHttpApi']>[0]) {
+  const { stack, it } = authorizer({ settings: { ...TRUST, ...settings } as TokenAuthorizerSettings });
+  const api = new apigatewayv2.HttpApi(stack, 'Api', { defaultAuthorizer: it.forHttpApi(options) });
+  api.addRoutes({ path: '/pets', integration: new HttpUrlIntegration('Pets', 'https://pets.example.com') });
+  return Template.fromStack(stack);
+}
+
+test('an HTTP API gets its authorizer', () => {
+  const template = http({});
+  template.hasResourceProperties('AWS::ApiGatewayV2::Authorizer', {
+    AuthorizerType: 'REQUEST',
+    AuthorizerPayloadFormatVersion: '1.0',
+    AuthorizerResultTtlInSeconds: 300,
+    IdentitySource: ['$request.header.Authorization'],
+  });
+  template.hasResourceProperties('AWS::ApiGatewayV2::Route', { AuthorizationType: 'CUSTOM' });
+  template.resourceCountIs('AWS::Lambda::Permission', 1);
+  http({ SIMPLE_RESPONSE: 'on' }).hasResourceProperties('AWS::ApiGatewayV2::Authorizer', {
+    AuthorizerPayloadFormatVersion: '2.0',
+    EnableSimpleResponses: true,
+    IdentitySource: ['$request.header.Authorization'],
+  });
+  http({ SIMPLE_RESPONSE: 'on', ROUTES: { 'GET /pets': [] } }).hasResourceProperties('AWS::ApiGatewayV2::Authorizer', {
+    IdentitySource: ['$request.header.Authorization', '$context.routeKey'],
+  });
+  http({ TOKEN_SOURCE: 'header:Authorization, cookie:session' }).hasResourceProperties('AWS::ApiGatewayV2::Authorizer', {
+    AuthorizerResultTtlInSeconds: 0,
+    IdentitySource: [],
+  });
+});
+
+test('a WebSocket API gets its authorizer', () => {
+  for (const [source, identity] of [
+    [undefined, ['route.request.header.Authorization']],
+    ['query:token', ['route.request.querystring.token']],
+    ['header:Authorization, query:token', []],
+  ] as const) {
+    const { stack, it } = authorizer({ settings: { ...TRUST, TOKEN_SOURCE: source } });
+    new apigatewayv2.WebSocketApi(stack, 'Api', {
+      connectRouteOptions: { integration: new WebSocketMockIntegration('Connect'), authorizer: it.forWebSocketApi() },
+    });
+    const template = Template.fromStack(stack);
+    template.hasResourceProperties('AWS::ApiGatewayV2::Authorizer', { AuthorizerType: 'REQUEST', IdentitySource: [...identity] });
+    template.hasResourceProperties('AWS::ApiGatewayV2::Route', { RouteKey: '$connect', AuthorizationType: 'CUSTOM' });
+    template.resourceCountIs('AWS::Lambda::Permission', 1);
+  }
+});
+
+test('one function serves several APIs', () => {
+  const { stack, it } = authorizer();
+  for (const id of ['One', 'Two']) {
+    const api = new apigateway.RestApi(stack, id, { defaultMethodOptions: { authorizer: it.forRestApi({ id }) } });
+    api.root.addMethod('GET');
+    it.addGatewayResponses(api, 'https://example.com');
+  }
+  const template = Template.fromStack(stack);
+  template.resourceCountIs('AWS::ApiGateway::Authorizer', 2);
+  template.resourceCountIs('AWS::ApiGateway::GatewayResponse', 8);
+  template.hasResourceProperties('AWS::ApiGateway::GatewayResponse', {
+    ResponseType: 'ACCESS_DENIED',
+    StatusCode: '403',
+    ResponseParameters: {
+      'gatewayresponse.header.WWW-Authenticate': `'Bearer realm="api"'`,
+      'gatewayresponse.header.X-Refusal-Reason': 'context.authorizer.reason',
+      'gatewayresponse.header.Access-Control-Allow-Origin': `'https://example.com'`,
+    },
+  });
+});
+
+test('without a package of its own the library says so', () => {
+  const bundled = path.join(__dirname, '..', 'assets', 'token-authorizer-arm64.zip');
+  if (fs.existsSync(bundled)) {
+    authorizer({ code: undefined });
+  } else {
+    assert.throws(() => authorizer({ code: undefined }), /was not taken from a release/);
+  }
+});
+
+test('the example of the README deploys', () => {
+  const readme = fs.readFileSync(path.join(__dirname, '..', 'README.md'), 'utf8');
+  const example = fs.readFileSync(path.join(__dirname, 'example.ts'), 'utf8');
+  assert.ok(readme.includes(example.replace("'../src'; // 'token-authorizer-cdk'", "'token-authorizer-cdk'")), 'README.md has another');
+  const here = process.cwd();
+  process.chdir(folder);
+  try {
+    const template = Template.fromStack(new ApiStack(new App(), 'Pets'));
+    template.hasResourceProperties('AWS::ApiGateway::Method', { HttpMethod: 'GET', AuthorizationType: 'CUSTOM' });
+    template.hasResourceProperties('AWS::ApiGateway::Method', { HttpMethod: 'OPTIONS', AuthorizationType: 'NONE' });
+    template.resourceCountIs('AWS::ApiGateway::GatewayResponse', 4);
+  } finally {
+    process.chdir(here);
+  }
+});

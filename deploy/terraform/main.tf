@@ -1,0 +1,103 @@
+locals {
+  # Every setting of the program. The file is written by its tests.
+  all_settings = jsondecode(file("${path.module}/settings.json"))
+  # The others are variables that Lambda sets itself, by its logging controls.
+  known = { for name, setting in local.all_settings : name => setting if !startswith(name, "AWS_LAMBDA_") }
+
+  settings = { for name, value in var.settings : name => value if trimspace(coalesce(value, " ")) != "" }
+  # The metrics name no function, so each function has a namespace of its own.
+  metrics_namespace = lookup(local.settings, "METRICS_NAMESPACE", "TokenAuthorizer/${var.name}")
+  effective         = merge(local.settings, var.alarms == null ? {} : { METRICS_NAMESPACE = local.metrics_namespace })
+
+  in_bucket = startswith(var.package, "s3://")
+  object    = try(regex("^s3://(?P<bucket>[^/]+)/(?P<key>.+)$", var.package), { bucket = null, key = null })
+}
+
+resource "aws_lambda_function" "authorizer" {
+  function_name = var.name
+  description   = "Decides about access tokens for API Gateway"
+  role          = aws_iam_role.authorizer.arn
+  runtime       = "provided.al2023"
+  handler       = "bootstrap"
+  architectures = [var.architecture]
+
+  filename          = local.in_bucket ? null : var.package
+  source_code_hash  = local.in_bucket ? null : filebase64sha256(var.package)
+  s3_bucket         = local.object.bucket
+  s3_key            = local.object.key
+  s3_object_version = var.package_object_version
+
+  memory_size = var.memory_size
+  # Enough for a cold start that waits for discovery and keys (JWKS_TIMEOUT_MS each).
+  timeout = 10
+  layers  = var.layers
+
+  environment {
+    variables = local.effective
+  }
+
+  logging_config {
+    log_group  = aws_cloudwatch_log_group.authorizer.name
+    log_format = var.log_format == "JSON" ? "JSON" : "Text"
+    # Lambda takes levels for JSON only.
+    application_log_level = var.log_format == "JSON" ? var.log_level : null
+    system_log_level      = var.log_format == "JSON" ? "INFO" : null
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc_config[*]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
+  }
+
+  tags = var.tags
+
+  depends_on = [aws_iam_role_policy.authorizer]
+}
+
+resource "aws_cloudwatch_log_group" "authorizer" {
+  name              = "/aws/lambda/${var.name}"
+  retention_in_days = var.log_retention_days
+  tags              = var.tags
+}
+
+resource "aws_iam_role" "authorizer" {
+  # IAM takes 38 characters of a prefix.
+  name_prefix = "${substr(var.name, 0, 37)}-"
+  assume_role_policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "lambda.amazonaws.com" } }]
+  })
+  tags = var.tags
+}
+
+# The log of this function, and nothing else but the network interfaces of a VPC.
+resource "aws_iam_role_policy" "authorizer" {
+  name = "log"
+  role = aws_iam_role.authorizer.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [{
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = "${aws_cloudwatch_log_group.authorizer.arn}:*"
+      }],
+      [for vpc in var.vpc_config[*] : {
+        Effect = "Allow"
+        Action = [
+          "ec2:AssignPrivateIpAddresses",
+          "ec2:CreateNetworkInterface",
+          "ec2:DeleteNetworkInterface",
+          "ec2:DescribeNetworkInterfaces",
+          "ec2:DescribeSubnets",
+          "ec2:UnassignPrivateIpAddresses",
+        ]
+        Resource = "*"
+      }]
+    )
+  })
+}

@@ -1,0 +1,195 @@
+# terraform test: the module under a mocked provider; no account is needed.
+
+mock_provider "aws" {}
+
+variables {
+  package  = "versions.tf" # any file will do
+  settings = { ISSUER = "https://login.example.com", AUDIENCE = "https://pets.example.com" }
+}
+
+run "defaults" {
+  command = plan
+
+  assert {
+    condition     = aws_lambda_function.authorizer.architectures == tolist(["arm64"]) && aws_lambda_function.authorizer.memory_size == 128
+    error_message = "The function is not as it should be."
+  }
+  assert {
+    condition     = one(aws_lambda_function.authorizer.environment).variables == tomap(var.settings)
+    error_message = "The function has other settings."
+  }
+  assert {
+    condition     = one(aws_lambda_function.authorizer.logging_config).application_log_level == "INFO"
+    error_message = "No log level."
+  }
+  assert {
+    condition     = aws_lambda_function.authorizer.source_code_hash == filebase64sha256("versions.tf") && aws_lambda_function.authorizer.s3_bucket == null
+    error_message = "The package is not the file."
+  }
+  assert {
+    condition     = length(aws_lambda_function.authorizer.vpc_config) == 0 && length(aws_cloudwatch_metric_alarm.no_verdict) == 0
+    error_message = "There is what nobody asked for."
+  }
+}
+
+run "package_in_a_bucket" {
+  command = plan
+
+  variables {
+    package                = "s3://packages/token-authorizer/0.1.0-arm64.zip"
+    package_object_version = "v1"
+  }
+
+  assert {
+    condition = alltrue([
+      aws_lambda_function.authorizer.s3_bucket == "packages",
+      aws_lambda_function.authorizer.s3_key == "token-authorizer/0.1.0-arm64.zip",
+      aws_lambda_function.authorizer.s3_object_version == "v1",
+      aws_lambda_function.authorizer.filename == null,
+    ])
+    error_message = "The package is not the object."
+  }
+}
+
+run "alarms" {
+  command = plan
+
+  variables {
+    alarms = { actions = ["arn:aws:sns:eu-west-1:123456789012:ops"] }
+  }
+
+  assert {
+    condition     = one(aws_lambda_function.authorizer.environment).variables.METRICS_NAMESPACE == "TokenAuthorizer/token-authorizer"
+    error_message = "The program does not write the metrics."
+  }
+  assert {
+    condition     = one(aws_cloudwatch_metric_alarm.key_age).threshold == 43200 && one(aws_cloudwatch_metric_alarm.no_verdict).namespace == "TokenAuthorizer/token-authorizer"
+    error_message = "The alarms watch something else."
+  }
+  assert {
+    condition     = one(aws_cloudwatch_metric_alarm.function_error).alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:ops"])
+    error_message = "The alarm notifies nobody."
+  }
+}
+
+run "refusals_as_errors_raise_no_alarm" {
+  command = plan
+
+  variables {
+    settings = {
+      ISSUER            = "https://login.example.com"
+      AUDIENCE          = "https://pets.example.com"
+      REFUSAL           = "unauthorized"
+      METRICS_NAMESPACE = "Pets"
+      REQUIRED_SCOPES   = " "
+    }
+    alarms = {}
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.function_error) == 0 && one(aws_cloudwatch_metric_alarm.key_age).namespace == "Pets"
+    error_message = "Every refused token would raise an alarm."
+  }
+  assert {
+    condition     = !contains(keys(one(aws_lambda_function.authorizer.environment).variables), "REQUIRED_SCOPES")
+    error_message = "Blank counts as unset."
+  }
+}
+
+run "vpc_and_text_log" {
+  command = plan
+
+  variables {
+    vpc_config = { subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
+    log_format = "TEXT"
+    layers     = ["arn:aws:lambda:eu-west-1:123456789012:layer:keys:1"]
+  }
+
+  assert {
+    condition     = one(aws_lambda_function.authorizer.vpc_config).subnet_ids == toset(["subnet-1"])
+    error_message = "The function is not in the VPC."
+  }
+  assert {
+    condition     = one(aws_lambda_function.authorizer.logging_config).log_format == "Text" && one(aws_lambda_function.authorizer.logging_config).application_log_level == null
+    error_message = "Lambda takes levels for JSON only."
+  }
+}
+
+run "one_unknown_setting" {
+  command = plan
+  variables {
+    settings = { ISSUER = "https://login.example.com", AUDIENCE = "pets", ROUTE = "{}" }
+  }
+  expect_failures = [var.settings]
+}
+
+run "the_log_is_no_setting" {
+  command = plan
+  variables {
+    settings = { ISSUER = "https://login.example.com", AUDIENCE = "pets", AWS_LAMBDA_LOG_LEVEL = "DEBUG" }
+  }
+  expect_failures = [var.settings]
+}
+
+run "nobody_is_trusted" {
+  command = plan
+  variables {
+    settings = { ISSUER = "https://login.example.com", AUDIENCE = " " }
+  }
+  expect_failures = [var.settings]
+}
+
+run "another_word" {
+  command = plan
+  variables {
+    settings = { ISSUER = "https://login.example.com", AUDIENCE = "pets", EXPIRY_GUARD = "yes" }
+  }
+  expect_failures = [var.settings]
+}
+
+run "a_number_too_large" {
+  command = plan
+  variables {
+    settings = { ISSUER = "https://login.example.com", AUDIENCE = "pets", LEEWAY_SECONDS = 301 }
+  }
+  expect_failures = [var.settings]
+}
+
+run "no_number" {
+  command = plan
+  variables {
+    settings = { ISSUER = "https://login.example.com", AUDIENCE = "pets", JWKS_TIMEOUT_MS = "2s" }
+  }
+  expect_failures = [var.settings]
+}
+
+run "no_algorithm" {
+  command = plan
+  variables {
+    settings = { ISSUER = "https://login.example.com", AUDIENCE = "pets", ALGORITHMS = "RS256, none" }
+  }
+  expect_failures = [var.settings]
+}
+
+run "no_address_of_a_package" {
+  command = plan
+  variables {
+    package = "s3://packages"
+  }
+  expect_failures = [var.package]
+}
+
+run "every_setting_of_the_program" {
+  command = plan
+  variables {
+    settings = {
+      for name, setting in jsondecode(file("settings.json")) :
+      name => setting.kind == "number" ? setting.max : setting.kind == "word" ? setting.of[1] : coalesce(join(", ", try(setting.of, [])), "x")
+      if !startswith(name, "AWS_LAMBDA_")
+    }
+  }
+  assert {
+    condition     = one(aws_lambda_function.authorizer.environment).variables == tomap(var.settings) && length(var.settings) == length(jsondecode(file("settings.json"))) - 2
+    error_message = "The function has other settings."
+  }
+}

@@ -1,0 +1,162 @@
+variable "name" {
+  description = "Name of the function, and the beginning of the names of all that belongs to it."
+  type        = string
+  default     = "token-authorizer"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{1,64}$", var.name))
+    error_message = "Want 1 to 64 letters, digits, hyphens and underscores."
+  }
+}
+
+variable "package" {
+  description = "The package of a release: the path of its zip, or `s3://bucket/key`."
+  type        = string
+
+  validation {
+    condition     = !startswith(var.package, "s3:") || can(regex("^s3://[^/]+/.+$", var.package))
+    error_message = "Want a path, or s3://bucket/key."
+  }
+}
+
+variable "package_object_version" {
+  description = "Version of the object, for a package in a bucket that keeps versions."
+  type        = string
+  default     = null
+}
+
+variable "architecture" {
+  description = "`arm64` or `x86_64`: what the package was built for."
+  type        = string
+  default     = "arm64"
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "Want arm64 or x86_64."
+  }
+}
+
+variable "settings" {
+  description = "Settings of the program by the names of its README, as `{ ISSUER = \"https://login.example.com\" }`. JSON as `jsonencode(...)`; blank counts as unset. The log is set by `log_level` and `log_format`."
+  type        = map(string)
+
+  validation {
+    condition     = length(setsubtract(keys(var.settings), keys(local.known))) == 0
+    error_message = "Unknown settings: ${join(", ", setsubtract(keys(var.settings), keys(local.known)))}. There are ${join(", ", keys(local.known))}."
+  }
+
+  validation {
+    condition = anytrue([
+      for names in [["ISSUER", "AUDIENCE"], ["ISSUERS"]] :
+      alltrue([for name in names : trimspace(coalesce(lookup(var.settings, name, null), " ")) != ""])
+    ])
+    error_message = "Whom to trust is needed, as ISSUER and AUDIENCE or as ISSUERS."
+  }
+
+  validation {
+    condition = alltrue([
+      for name, setting in local.known : contains(concat([""], setting.of), trimspace(coalesce(lookup(var.settings, name, null), " ")))
+      if setting.kind == "word"
+    ])
+    error_message = join(" ", [
+      for name, setting in local.known : "${name}: want ${join(" or ", setting.of)}." if setting.kind == "word" && contains(keys(var.settings), name)
+    ])
+  }
+
+  validation {
+    condition = alltrue([
+      for name, setting in local.known : length(setsubtract(regexall("[^,\\s]+", coalesce(lookup(var.settings, name, null), " ")), setting.of)) == 0
+      if setting.kind == "list" && length(try(setting.of, [])) > 0
+    ])
+    error_message = "ALGORITHMS: want a list out of ${join(", ", local.known.ALGORITHMS.of)}."
+  }
+
+  validation {
+    condition = alltrue([
+      for name, setting in local.known : try(tonumber(var.settings[name]) >= setting.min && tonumber(var.settings[name]) <= setting.max, false) && can(regex("^\\s*[0-9]+\\s*$", var.settings[name]))
+      if setting.kind == "number" && trimspace(coalesce(lookup(var.settings, name, null), " ")) != ""
+    ])
+    error_message = join(" ", [
+      for name, setting in local.known : "${name}: want a whole number from ${setting.min} to ${setting.max}." if setting.kind == "number" && contains(keys(var.settings), name)
+    ])
+  }
+
+  validation {
+    condition     = sum([for name, value in var.settings : length(name) + length(coalesce(value, " "))]) <= 4096
+    error_message = "Lambda takes 4096 bytes of variables: put JSON into a layer, as ROUTES = \"@/opt/routes.json\"."
+  }
+}
+
+variable "layers" {
+  description = "ARNs of layers, at most 5. Their files are what settings can name: `ROUTES = \"@/opt/routes.json\"`."
+  type        = list(string)
+  default     = []
+}
+
+variable "vpc_config" {
+  description = "Where the function runs, if the provider can be reached from there only."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+}
+
+variable "memory_size" {
+  description = "Memory in MiB, and CPU with it."
+  type        = number
+  default     = 128
+
+  validation {
+    condition     = var.memory_size >= 128 && var.memory_size <= 10240
+    error_message = "Want 128 to 10240."
+  }
+}
+
+variable "log_level" {
+  description = "`TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR` or `FATAL`. Of effect with `log_format` `JSON` only."
+  type        = string
+  default     = "INFO"
+
+  validation {
+    condition     = contains(local.all_settings.AWS_LAMBDA_LOG_LEVEL.of, var.log_level)
+    error_message = "Want ${join(", ", local.all_settings.AWS_LAMBDA_LOG_LEVEL.of)}."
+  }
+}
+
+variable "log_format" {
+  description = "`JSON` or `TEXT`."
+  type        = string
+  default     = "JSON"
+
+  validation {
+    condition     = contains(local.all_settings.AWS_LAMBDA_LOG_FORMAT.of, var.log_format)
+    error_message = "Want ${join(" or ", local.all_settings.AWS_LAMBDA_LOG_FORMAT.of)}."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days for which the log is kept; 0 is for ever."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "CloudWatch takes 0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days."
+  }
+}
+
+variable "alarms" {
+  description = "Metrics and alarms, if not null: `actions` are the ARNs that alarms notify, `key_age_seconds` is the age of keys that raises one. Metrics go to the setting `METRICS_NAMESPACE`, or to `TokenAuthorizer/{name}`."
+  type = object({
+    actions         = optional(list(string), [])
+    key_age_seconds = optional(number, 43200)
+  })
+  default = null
+}
+
+variable "tags" {
+  description = "Tags of everything that can have some."
+  type        = map(string)
+  default     = {}
+}

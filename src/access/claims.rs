@@ -1,0 +1,686 @@
+//! The rules for the claims of a verified token (RFC 7519 section 4.1): who it is for, when, and about whom.
+
+use std::fmt;
+
+use serde_json::{Number, Value};
+
+use crate::clock::Now;
+use crate::jose::token::{ClaimPath, Claims};
+use crate::reason::{Denial, Reason};
+
+/// The longest time that a detail tells, in seconds: a number of a token may have hundreds of digits.
+const MAX_TOLD: f64 = 1e10;
+
+/// What an issuer's claims must say.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// The claims that may hold the audience; the first that is present counts.
+    pub(crate) audience_claims: Vec<ClaimPath>,
+    /// Audiences this API answers to.
+    pub(crate) audiences: Vec<String>,
+    /// Seconds by which `exp` and `nbf` are stretched.
+    pub(crate) leeway: f64,
+    /// What other claims must say.
+    pub(crate) required: Vec<Requirement>,
+    /// The longest life of a token, from `iat` to `exp` in seconds.
+    pub(crate) max_life: Option<f64>,
+    /// The claims that may name the caller; the first that holds a non-empty string counts.
+    pub(crate) principal_claims: Vec<ClaimPath>,
+}
+
+/// What the rules found out about a token that keeps them.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Caller<'c> {
+    /// Who calls: `principalId`.
+    pub(crate) principal: &'c str,
+    /// The Unix time at which the token expires, leeway included.
+    pub(crate) expires_at: f64,
+}
+
+impl Rules {
+    /// Checks in the order of [`Reason`]: time, audience, what is missing, what is invalid.
+    pub(crate) fn check<'c>(&self, claims: &'c Claims, now: &Now) -> Result<Caller<'c>, Denial> {
+        let (now, leeway) = (now.unix(), self.leeway);
+        let (exp, nbf) = (Date::of(claims, "exp"), Date::of(claims, "nbf"));
+        if let Date::At(exp) = exp
+            && exp + leeway <= now
+        {
+            return Err(
+                Reason::TokenExpired.because(format!("{:.0} s ago", (now - exp).min(MAX_TOLD)))
+            );
+        }
+        if let Date::At(nbf) = nbf
+            && nbf - leeway > now
+        {
+            return Err(
+                Reason::TokenNotYetValid.because(format!("in {:.0} s", (nbf - now).min(MAX_TOLD)))
+            );
+        }
+
+        let audience = self.audience_claims.iter().find_map(|path| Some((path, claims.get(path)?)));
+        let audience = audience.map(|(path, value)| (path, strings(value)));
+        if let Some((path, Some(held))) = &audience
+            && !held.iter().any(|held| self.audiences.iter().any(|accepted| accepted == held))
+        {
+            return Err(Reason::AudienceMismatch.because(format!("claim `{}`", path.text())));
+        }
+
+        let missing = |path: &str| Reason::ClaimMissing.because(format!("claim `{path}`"));
+        if exp == Date::Absent {
+            return Err(missing("exp"));
+        }
+        if self.max_life.is_some() && Date::of(claims, "iat") == Date::Absent {
+            return Err(missing("iat"));
+        }
+        let (audience_claim, held) =
+            audience.ok_or_else(|| missing(&texts(&self.audience_claims)))?;
+        let principal =
+            self.principal(claims).ok_or_else(|| missing(&texts(&self.principal_claims)))?;
+        if let Some(required) = self.required.iter().find(|required| required.is_missing(claims)) {
+            return Err(missing(required.claim.text()));
+        }
+
+        let invalid = |path: &str| Reason::ClaimInvalid.because(format!("claim `{path}`"));
+        let Date::At(exp) = exp else { return Err(invalid("exp")) };
+        if nbf == Date::Invalid || claims.member("nbf").is_some_and(Value::is_null) {
+            return Err(invalid("nbf"));
+        }
+        if claims.member("iat").is_some_and(|iat| !iat.is_number()) {
+            return Err(invalid("iat"));
+        }
+        // In floats nothing overflows, and a life that is not finite is too long.
+        if let (Some(max), Date::At(iat)) = (self.max_life, Date::of(claims, "iat"))
+            && exp - iat > max
+        {
+            let life = (exp - iat).min(MAX_TOLD);
+            return Err(Reason::ClaimInvalid
+                .because(format!("claim `exp`: {life:.0} s after `iat`, more than {max}")));
+        }
+        if held.is_none() {
+            return Err(invalid(audience_claim.text()));
+        }
+        let (principal_claim, principal) = principal;
+        // A control character could forge a line where the backend logs its caller.
+        let principal =
+            principal.filter(|name| !name.trim().is_empty() && !name.contains(char::is_control));
+        let principal = principal.ok_or_else(|| invalid(principal_claim.text()))?;
+        if let Some(required) = self.required.iter().find(|required| !required.is_met(claims)) {
+            return Err(invalid(required.claim.text()));
+        }
+        Ok(Caller { principal, expires_at: exp + leeway })
+    }
+
+    /// The required claims in words; empty if there are none.
+    pub(crate) fn required_text(&self) -> String {
+        self.required.iter().map(Requirement::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Checks that had nothing to look at in claims that were checked: no date to compare, no audience.
+    pub(crate) fn not_applicable(&self, claims: &Claims) -> Vec<Reason> {
+        let has_date = |name| matches!(Date::of(claims, name), Date::At(_));
+        let audience = self.audience_claims.iter().find_map(|path| claims.get(path));
+        [
+            (Reason::TokenExpired, has_date("exp")),
+            (Reason::TokenNotYetValid, has_date("nbf")),
+            (Reason::AudienceMismatch, audience.and_then(strings).is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(reason, applies)| (!applies).then_some(reason))
+        .collect()
+    }
+
+    /// The first of the claims that holds a non-empty string; else the first that is present, without its value.
+    fn principal<'c>(&self, claims: &'c Claims) -> Option<(&ClaimPath, Option<&'c str>)> {
+        let present =
+            || self.principal_claims.iter().filter_map(|path| Some((path, claims.get(path)?)));
+        let text = |value: &'c Value| value.as_str().filter(|text| !text.is_empty());
+        let named = present().find_map(|(path, value)| Some((path, Some(text(value)?))));
+        named.or_else(|| present().next().map(|(path, _)| (path, None)))
+    }
+}
+
+/// What one claim must say.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Requirement {
+    pub(crate) claim: ClaimPath,
+    test: Test,
+}
+
+/// How a claim is compared. It *is* a value that it equals, or that it contains where it is an array.
+#[derive(Clone, Debug, PartialEq)]
+enum Test {
+    /// It is one of the values.
+    Any(Vec<Value>),
+    /// It is each of the values.
+    All(Vec<Value>),
+    /// It is none of the values, or absent.
+    None(Vec<Value>),
+    /// Whether there is such a claim.
+    Present(bool),
+}
+
+impl Requirement {
+    /// Reads `"claim": value` as it stands in `REQUIRED_CLAIMS`. The error says what would be right.
+    pub(crate) fn parse(claim: &str, value: &Value) -> Result<Self, String> {
+        const VALUES: &str = "a string, number or boolean, or an array of them";
+        const OPERATORS: &str =
+            "one of `any`, `all`, `none` (arrays) and `present` (true or false)";
+        let is_scalar =
+            |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
+        let array = |value: &Value| {
+            let values = value
+                .as_array()
+                .filter(|values| !values.is_empty() && values.iter().all(is_scalar));
+            values.cloned()
+        };
+        let test = match value {
+            Value::Object(operators) => {
+                let mut operators = operators.iter();
+                let test = match (operators.next(), operators.next()) {
+                    (Some((name, value)), None) => match name.as_str() {
+                        "any" => array(value).map(Test::Any),
+                        "all" => array(value).map(Test::All),
+                        "none" => array(value).map(Test::None),
+                        "present" => value.as_bool().map(Test::Present),
+                        _ => None,
+                    },
+                    _ => None,
+                };
+                test.ok_or_else(|| format!("claim `{claim}`: want {OPERATORS}"))?
+            }
+            Value::Array(_) => {
+                Test::Any(array(value).ok_or_else(|| format!("claim `{claim}`: want {VALUES}"))?)
+            }
+            one if is_scalar(one) => Test::Any(vec![one.clone()]),
+            _ => {
+                return Err(format!(
+                    "claim `{claim}`: want {VALUES}, or an object with {OPERATORS}"
+                ));
+            }
+        };
+        Ok(Self { claim: ClaimPath::parse(claim)?, test })
+    }
+
+    /// Whether the claim is needed and not there.
+    pub(crate) fn is_missing(&self, claims: &Claims) -> bool {
+        self.needs_claim() && claims.get(&self.claim).is_none()
+    }
+
+    /// Whether the claims say so.
+    pub(crate) fn is_met(&self, claims: &Claims) -> bool {
+        self.is_met_by(claims.get(&self.claim))
+    }
+
+    /// Whether a claim with this value says so; none is a claim that is absent.
+    pub(crate) fn is_met_by(&self, claim: Option<&Value>) -> bool {
+        match &self.test {
+            Test::Any(values) => claim.is_some_and(|claim| satisfies(claim, values)),
+            Test::All(values) => claim.is_some_and(|claim| {
+                values.iter().all(|value| satisfies(claim, std::slice::from_ref(value)))
+            }),
+            Test::None(values) => claim.is_none_or(|claim| !satisfies(claim, values)),
+            Test::Present(wanted) => claim.is_some() == *wanted,
+        }
+    }
+
+    /// The values that the claim is compared with.
+    pub(crate) fn values(&self) -> &[Value] {
+        match &self.test {
+            Test::Any(values) | Test::All(values) | Test::None(values) => values,
+            Test::Present(_) => &[],
+        }
+    }
+
+    /// Whether no token without the claim meets this.
+    pub(crate) fn needs_claim(&self) -> bool {
+        matches!(self.test, Test::Any(_) | Test::All(_) | Test::Present(true))
+    }
+
+    /// Whether no token with the claim meets this.
+    pub(crate) fn forbids_claim(&self) -> bool {
+        self.test == Test::Present(false)
+    }
+
+    /// Whether it is plain that no token meets both.
+    pub(crate) fn contradicts(&self, other: &Self) -> bool {
+        let refuses = |one: &Self, another: &Self| match (&one.test, &another.test) {
+            (Test::None(refused), Test::Any(values)) => {
+                values.iter().all(|value| satisfies(value, refused))
+            }
+            (Test::None(refused), Test::All(values)) => {
+                values.iter().any(|value| satisfies(value, refused))
+            }
+            _ => one.forbids_claim() && another.needs_claim(),
+        };
+        self.claim == other.claim && (refuses(self, other) || refuses(other, self))
+    }
+}
+
+/// What is wanted, in words.
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (operator, values) = match &self.test {
+            Test::Any(values) => ("is", values),
+            Test::All(values) => ("has all of", values),
+            Test::None(values) => ("is not", values),
+            Test::Present(true) => return write!(f, "a claim `{}`", self.claim.text()),
+            Test::Present(false) => return write!(f, "no claim `{}`", self.claim.text()),
+        };
+        let values: Vec<_> = values.iter().map(Value::to_string).collect();
+        let between = if let Test::All(_) = self.test { ", " } else { " or " };
+        write!(f, "a claim `{}` that {operator} {}", self.claim.text(), values.join(between))
+    }
+}
+
+/// A `NumericDate` claim (RFC 7519 section 2).
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Date {
+    /// Seconds since the epoch; may have a fraction.
+    At(f64),
+    /// Absent or null.
+    Absent,
+    /// Not a finite number. A string is not a number. If it counted as absent, expired tokens would pass.
+    Invalid,
+}
+
+impl Date {
+    /// As a float, so that no number in a token can overflow anything.
+    fn of(claims: &Claims, name: &str) -> Self {
+        match claims.member(name) {
+            None | Some(Value::Null) => Self::Absent,
+            Some(value) => {
+                value.as_f64().filter(|date| date.is_finite()).map_or(Self::Invalid, Self::At)
+            }
+        }
+    }
+}
+
+/// A string, or an array of strings and nothing else (RFC 7519 section 4.1.3).
+fn strings(value: &Value) -> Option<Vec<&str>> {
+    match value {
+        Value::String(one) => Some(vec![one]),
+        Value::Array(many) => many.iter().map(Value::as_str).collect(),
+        _ => None,
+    }
+}
+
+/// Whether a claim equals one of the values, or contains it where the claim is an array.
+fn satisfies(claim: &Value, accepted: &[Value]) -> bool {
+    let is_accepted = |value: &Value| accepted.iter().any(|accepted| equal(value, accepted));
+    match claim {
+        Value::Array(elements) => elements.iter().any(is_accepted),
+        value => is_accepted(value),
+    }
+}
+
+/// Equality as JSON means it: 2 is 2.0.
+fn equal(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => {
+            a == b || whole(a).is_some_and(|number| whole(b) == Some(number))
+        }
+        _ => a == b,
+    }
+}
+
+/// The whole number that this is, exactly: as floats, large ones would equal their neighbours.
+fn whole(number: &Number) -> Option<i128> {
+    let of_float =
+        |float: f64| (float.fract() == 0.0 && float.abs() < 2f64.powi(64)).then_some(float as i128);
+    number.as_i128().or_else(|| of_float(number.as_f64()?))
+}
+
+fn texts(paths: &[ClaimPath]) -> String {
+    paths.iter().map(ClaimPath::text).collect::<Vec<_>>().join("` or `")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const NOW: f64 = 1000.0;
+
+    fn paths(names: &[&str]) -> Vec<ClaimPath> {
+        names.iter().map(|name| ClaimPath::parse(name).unwrap()).collect()
+    }
+
+    fn rules() -> Rules {
+        Rules {
+            audience_claims: paths(&["aud"]),
+            audiences: vec!["api".to_owned(), "api-2".to_owned()],
+            leeway: 0.0,
+            required: Vec::new(),
+            max_life: None,
+            principal_claims: paths(&["sub"]),
+        }
+    }
+
+    fn requirement(claim: &str, wanted: Value) -> Requirement {
+        Requirement::parse(claim, &wanted).unwrap()
+    }
+
+    fn requiring(claim: &str, wanted: Value) -> Rules {
+        Rules { required: vec![requirement(claim, wanted)], ..rules() }
+    }
+
+    fn good() -> Value {
+        json!({"exp": 2000, "aud": "api", "sub": "alice"})
+    }
+
+    fn with(name: &str, value: Value) -> Value {
+        let mut claims = good();
+        claims[name] = value;
+        claims
+    }
+
+    fn without(name: &str) -> Value {
+        let mut claims = good();
+        claims.as_object_mut().unwrap().remove(name);
+        claims
+    }
+
+    fn principal(rules: &Rules, claims: &Value, now: f64) -> Result<String, Reason> {
+        let checked = Claims::verified(claims.clone());
+        let caller = rules.check(&checked, &Now::at(now)).map_err(|denial| denial.reason)?;
+        Ok(caller.principal.to_owned())
+    }
+
+    fn outcome(rules: &Rules, claims: &Value) -> Result<(), Reason> {
+        principal(rules, claims, NOW).map(|_| ())
+    }
+
+    #[test]
+    fn times_hold_to_the_second_and_below() {
+        use Reason::{TokenExpired, TokenNotYetValid};
+        let cases = [
+            ("exp", json!(1000), 0.0, 999.5, Ok(())),
+            ("exp", json!(1000), 0.0, 999.999_999, Ok(())),
+            ("exp", json!(1000), 0.0, 1000.0, Err(TokenExpired)),
+            ("exp", json!(1000), 0.0, 1000.5, Err(TokenExpired)),
+            ("exp", json!(1000.25), 0.0, 1000.0, Ok(())),
+            ("exp", json!(1000.25), 0.0, 1000.25, Err(TokenExpired)),
+            ("exp", json!(1000), 30.0, 1029.5, Ok(())),
+            ("exp", json!(1000), 30.0, 1030.0, Err(TokenExpired)),
+            ("exp", json!(1000.25), 30.0, 1030.0, Ok(())),
+            ("exp", json!(1000.25), 30.0, 1030.25, Err(TokenExpired)),
+            ("nbf", json!(1000), 0.0, 999.5, Err(TokenNotYetValid)),
+            ("nbf", json!(1000), 0.0, 1000.0, Ok(())),
+            ("nbf", json!(1000.25), 0.0, 1000.0, Err(TokenNotYetValid)),
+            ("nbf", json!(1000.25), 0.0, 1000.25, Ok(())),
+            ("nbf", json!(1000), 30.0, 969.5, Err(TokenNotYetValid)),
+            ("nbf", json!(1000), 30.0, 970.0, Ok(())),
+        ];
+        for (name, value, leeway, now, expected) in cases {
+            let rules = Rules { leeway, ..rules() };
+            let outcome = principal(&rules, &with(name, value.clone()), now).map(|_| ());
+            assert_eq!(outcome, expected, "{name} {value}, leeway {leeway}, at {now}");
+        }
+    }
+
+    #[test]
+    fn a_token_ends_when_its_leeway_does() {
+        for (exp, leeway, expires_at) in
+            [(json!(2000), 0.0, 2000.0), (json!(2000.5), 30.0, 2030.5), (json!(1e308), 1.0, 1e308)]
+        {
+            let claims = Claims::verified(with("exp", exp));
+            let caller =
+                Rules { leeway, ..rules() }.check(&claims, &Now::at(NOW)).unwrap().expires_at;
+            assert_eq!(caller, expires_at);
+        }
+    }
+
+    #[test]
+    fn times_are_numbers_of_any_size() {
+        use Reason::*;
+        let cases = [
+            ("exp", json!(u64::MAX), Ok(())),
+            ("exp", json!(1e308), Ok(())),
+            ("exp", json!(0), Err(TokenExpired)),
+            ("exp", json!(-1), Err(TokenExpired)),
+            ("exp", json!(i64::MIN), Err(TokenExpired)),
+            ("exp", json!(-1e308), Err(TokenExpired)),
+            ("nbf", json!(u64::MAX), Err(TokenNotYetValid)),
+            ("nbf", json!(1e308), Err(TokenNotYetValid)),
+            ("nbf", json!(-1), Ok(())),
+            ("nbf", json!(-1e308), Ok(())),
+            ("iat", json!(1e308), Ok(())),
+            ("iat", json!(-1.5), Ok(())),
+            ("iat", json!(NOW + 60.0), Ok(())),
+            ("exp", json!(null), Err(ClaimMissing)),
+            ("nbf", json!(null), Err(ClaimInvalid)),
+            ("iat", json!(null), Err(ClaimInvalid)),
+        ];
+        for (name, value, expected) in cases {
+            for leeway in [0.0, 300.0] {
+                assert_eq!(
+                    outcome(&Rules { leeway, ..rules() }, &with(name, value.clone())),
+                    expected,
+                    "{name} {value}"
+                );
+            }
+        }
+        assert_eq!(outcome(&rules(), &without("exp")), Err(ClaimMissing));
+        for name in ["exp", "nbf", "iat"] {
+            for value in
+                [json!("2000"), json!(""), json!([2000]), json!([]), json!({}), json!(true)]
+            {
+                assert_eq!(
+                    outcome(&rules(), &with(name, value.clone())),
+                    Err(ClaimInvalid),
+                    "{name} {value}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_audience_is_a_string_or_an_array_of_strings() {
+        use Reason::*;
+        let cases = [
+            (json!("api"), Ok(())),
+            (json!("api-2"), Ok(())),
+            (json!(["api"]), Ok(())),
+            (json!(["other", "api-2"]), Ok(())),
+            (json!("API"), Err(AudienceMismatch)),
+            (json!("api "), Err(AudienceMismatch)),
+            (json!("api api-2"), Err(AudienceMismatch)),
+            (json!(""), Err(AudienceMismatch)),
+            (json!([]), Err(AudienceMismatch)),
+            (json!(["other"]), Err(AudienceMismatch)),
+            (json!(["api", 5]), Err(ClaimInvalid)),
+            (json!([null, "api"]), Err(ClaimInvalid)),
+            (json!([["api"]]), Err(ClaimInvalid)),
+            (json!({"api": "api"}), Err(ClaimInvalid)),
+            (json!(5), Err(ClaimInvalid)),
+            (json!(true), Err(ClaimInvalid)),
+            (json!(null), Err(ClaimMissing)),
+        ];
+        for (aud, expected) in cases {
+            assert_eq!(outcome(&rules(), &with("aud", aud.clone())), expected, "{aud}");
+        }
+        assert_eq!(outcome(&rules(), &without("aud")), Err(ClaimMissing));
+    }
+
+    #[test]
+    fn the_first_audience_claim_that_is_present_counts() {
+        use Reason::*;
+        let rules = Rules { audience_claims: paths(&["aud", "client_id", "/azp/0"]), ..rules() };
+        let cases = [
+            (json!({"aud": "api", "client_id": "other"}), Ok(())),
+            (json!({"aud": "other", "client_id": "api"}), Err(AudienceMismatch)),
+            (json!({"aud": [], "client_id": "api"}), Err(AudienceMismatch)),
+            (json!({"aud": 5, "client_id": "api"}), Err(ClaimInvalid)),
+            (json!({"aud": null, "client_id": "api"}), Ok(())),
+            (json!({"client_id": "api"}), Ok(())),
+            (json!({"client_id": "other"}), Err(AudienceMismatch)),
+            (json!({"azp": ["api"]}), Ok(())),
+            (json!({"azp": "api"}), Err(ClaimMissing)),
+        ];
+        for (mut claims, expected) in cases {
+            claims["exp"] = json!(2000);
+            claims["sub"] = json!("alice");
+            assert_eq!(outcome(&rules, &claims), expected, "{claims}");
+        }
+    }
+
+    #[test]
+    fn the_principal_is_the_first_non_empty_string() {
+        use Reason::*;
+        let rules = Rules { principal_claims: paths(&["sub", "client_id", "/act/sub"]), ..rules() };
+        let cases = [
+            (json!({"sub": "alice", "client_id": "c"}), Ok("alice")),
+            (json!({"sub": " alice smith "}), Ok(" alice smith ")),
+            (json!({"sub": "", "client_id": "c"}), Ok("c")),
+            (json!({"sub": null, "client_id": "c"}), Ok("c")),
+            (json!({"sub": 5, "client_id": "c"}), Ok("c")),
+            (json!({"sub": ["alice"], "client_id": {}, "act": {"sub": "bob"}}), Ok("bob")),
+            (json!({"sub": "日本"}), Ok("日本")),
+            (json!({}), Err(ClaimMissing)),
+            (json!({"sub": null, "act": {"sub": null}}), Err(ClaimMissing)),
+            (json!({"sub": ""}), Err(ClaimInvalid)),
+            (json!({"sub": 5}), Err(ClaimInvalid)),
+            (json!({"sub": ["alice"]}), Err(ClaimInvalid)),
+            (json!({"sub": "  ", "client_id": "c"}), Err(ClaimInvalid)),
+            (json!({"sub": "\u{a0}\u{2003}"}), Err(ClaimInvalid)),
+            (json!({"sub": "a\nb"}), Err(ClaimInvalid)),
+            (json!({"sub": "a\0"}), Err(ClaimInvalid)),
+            (json!({"sub": "a\t"}), Err(ClaimInvalid)),
+            (json!({"sub": "\u{1b}[31m"}), Err(ClaimInvalid)),
+            (json!({"sub": "a\u{7f}"}), Err(ClaimInvalid)),
+            (json!({"sub": "a\u{85}"}), Err(ClaimInvalid)),
+        ];
+        for (mut claims, expected) in cases {
+            claims["exp"] = json!(2000);
+            claims["aud"] = json!("api");
+            assert_eq!(principal(&rules, &claims, NOW), expected.map(str::to_owned), "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_required_claim_equals_or_contains_one_of_the_values() {
+        use Reason::*;
+        let cases = [
+            (json!(["a", "b"]), json!("b"), Ok(())),
+            (json!(["a", "b"]), json!("c"), Err(ClaimInvalid)),
+            (json!(["a"]), json!("A"), Err(ClaimInvalid)),
+            (json!(["a"]), json!("a b"), Err(ClaimInvalid)),
+            (json!(["a"]), json!(["x", "a"]), Ok(())),
+            (json!(["a"]), json!([]), Err(ClaimInvalid)),
+            (json!(["a"]), json!([["a"]]), Err(ClaimInvalid)),
+            (json!(["a"]), json!({"a": "a"}), Err(ClaimInvalid)),
+            (json!(["a"]), json!(null), Err(ClaimMissing)),
+            (json!(["a"]), json!([null, "a"]), Ok(())),
+            (json!([2]), json!(2.0), Ok(())),
+            (json!([2.0]), json!(2), Ok(())),
+            (json!([2]), json!(2.5), Err(ClaimInvalid)),
+            (json!([2]), json!("2"), Err(ClaimInvalid)),
+            (json!(["2"]), json!(2), Err(ClaimInvalid)),
+            (json!([0]), json!(-0.0), Ok(())),
+            (json!([-1]), json!(-1.0), Ok(())),
+            (
+                json!([9_007_199_254_740_993_u64]),
+                json!(9_007_199_254_740_992_u64),
+                Err(ClaimInvalid),
+            ),
+            (json!([9_007_199_254_740_993_u64]), json!(9_007_199_254_740_992.0), Err(ClaimInvalid)),
+            (json!([9_007_199_254_740_992.0]), json!(9_007_199_254_740_993_u64), Err(ClaimInvalid)),
+            (json!([9_007_199_254_740_992_u64]), json!(9_007_199_254_740_992.0), Ok(())),
+            (
+                json!([-9_007_199_254_740_993_i64]),
+                json!(-9_007_199_254_740_992.0),
+                Err(ClaimInvalid),
+            ),
+            (json!([u64::MAX]), json!(18_446_744_073_709_551_616.0), Err(ClaimInvalid)),
+            (json!([i64::MIN]), json!(-9_223_372_036_854_775_808.0), Ok(())),
+            (json!([u64::MAX]), json!(1e308), Err(ClaimInvalid)),
+            (json!([u64::MAX]), json!(-1), Err(ClaimInvalid)),
+            (json!([true]), json!(true), Ok(())),
+            (json!([true]), json!(false), Err(ClaimInvalid)),
+            (json!([true]), json!("true"), Err(ClaimInvalid)),
+            (json!([true]), json!(1), Err(ClaimInvalid)),
+            (json!([false]), json!(null), Err(ClaimMissing)),
+        ];
+        for (accepted, value, expected) in cases {
+            let rules = requiring("tenant", accepted.clone());
+            assert_eq!(
+                outcome(&rules, &with("tenant", value.clone())),
+                expected,
+                "{accepted} {value}"
+            );
+        }
+        assert_eq!(outcome(&requiring("tenant", json!(["a"])), &good()), Err(ClaimMissing));
+    }
+
+    #[test]
+    fn required_claims_are_all_required_and_may_lie_deep() {
+        let both = Rules {
+            required: vec![
+                requirement("/realm/roles", json!("admin")),
+                requirement("/realm/levels/1", json!([3])),
+            ],
+            ..rules()
+        };
+        let cases = [
+            (json!({"roles": ["user", "admin"], "levels": [1, 3]}), Ok(())),
+            (json!({"roles": "admin", "levels": [1, 3.0, 5]}), Ok(())),
+            (json!({"roles": ["user"], "levels": [1, 3]}), Err(Reason::ClaimInvalid)),
+            (json!({"roles": "admin", "levels": [3, 1]}), Err(Reason::ClaimInvalid)),
+            (json!({"roles": "admin", "levels": [3]}), Err(Reason::ClaimMissing)),
+            (json!({"roles": ["user"], "levels": null}), Err(Reason::ClaimMissing)),
+            (json!("admin"), Err(Reason::ClaimMissing)),
+        ];
+        for (realm, expected) in cases {
+            assert_eq!(outcome(&both, &with("realm", realm.clone())), expected, "{realm}");
+        }
+    }
+
+    #[test]
+    fn the_first_rule_that_is_broken_gives_the_reason() {
+        use Reason::*;
+        let rules = requiring("tenant", json!(["a"]));
+        let cases = [
+            (json!({"exp": 1, "nbf": 2000, "aud": "x"}), TokenExpired),
+            (json!({"exp": 1, "nbf": "x", "iat": "x", "aud": 5, "sub": ""}), TokenExpired),
+            (json!({"nbf": 2000, "aud": "x"}), TokenNotYetValid),
+            (json!({"exp": "x", "nbf": 2000}), TokenNotYetValid),
+            (json!({"aud": "x", "iat": "x"}), AudienceMismatch),
+            (
+                json!({"exp": "x", "nbf": "x", "aud": ["x"], "sub": "a", "tenant": "b"}),
+                AudienceMismatch,
+            ),
+            (json!({"nbf": "x", "iat": "x", "aud": 5, "sub": "", "tenant": "b"}), ClaimMissing),
+            (json!({"exp": "x", "sub": "", "tenant": "b"}), ClaimMissing),
+            (json!({"exp": "x", "aud": 5, "tenant": "b"}), ClaimMissing),
+            (json!({"exp": "x", "aud": 5, "sub": ""}), ClaimMissing),
+            (json!({"exp": "x", "aud": 5, "sub": "", "tenant": "b"}), ClaimInvalid),
+        ];
+        for (claims, expected) in cases {
+            assert_eq!(outcome(&rules, &claims), Err(expected), "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_claim_and_quotes_no_value() {
+        let rules = requiring("tenant", json!(["wanted"]));
+        for (claims, detail) in [
+            (json!({"exp": 940, "aud": "api"}), "60 s ago"),
+            (json!({"exp": 2000, "nbf": 1060, "aud": "api"}), "in 60 s"),
+            (json!({"exp": 2000, "aud": "secret"}), "claim `aud`"),
+            (json!({"exp": 2000, "aud": "api"}), "claim `sub`"),
+            (json!({"exp": 2000, "aud": "api", "sub": "secret"}), "claim `tenant`"),
+            (
+                json!({"exp": 2000, "aud": "api", "sub": "secret\n", "tenant": "secret"}),
+                "claim `sub`",
+            ),
+            (json!({"exp": 2000, "aud": "api", "sub": "a", "tenant": "secret"}), "claim `tenant`"),
+        ] {
+            let claims = Claims::verified(claims);
+            assert_eq!(rules.check(&claims, &Now::at(NOW)).unwrap_err().detail, detail);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "claims_tests.rs"]
+mod requirement_tests;

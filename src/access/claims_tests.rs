@@ -1,0 +1,157 @@
+//! Operators of `REQUIRED_CLAIMS`, and the longest life of a token.
+
+use serde_json::json;
+
+use super::*;
+
+fn requirement(wanted: &Value) -> Requirement {
+    Requirement::parse("c", wanted).unwrap()
+}
+
+fn check(max_life: Option<f64>, required: Vec<Requirement>, claims: &Value) -> Result<(), Denial> {
+    let rules = Rules {
+        audience_claims: vec![ClaimPath::Member("aud".to_owned())],
+        audiences: vec!["api".to_owned()],
+        leeway: 0.0,
+        required,
+        max_life,
+        principal_claims: vec![ClaimPath::Member("sub".to_owned())],
+    };
+    let mut all = json!({ "exp": 2000, "aud": "api", "sub": "alice" });
+    all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+    rules.check(&Claims::verified(all), &Now::at(1000.0)).map(|_| ())
+}
+
+#[test]
+fn operators_compare_a_claim_with_values() {
+    use Reason::{ClaimInvalid, ClaimMissing};
+    const OK: Result<(), Reason> = Ok(());
+    for (wanted, claim, expected) in [
+        (json!({ "any": ["a", "b"] }), json!("b"), OK),
+        (json!({ "any": ["a", "b"] }), json!(["x", "b"]), OK),
+        (json!({ "any": ["a", "b"] }), json!("c"), Err(ClaimInvalid)),
+        (json!({ "any": ["a"] }), json!(null), Err(ClaimMissing)),
+        (json!({ "all": ["a"] }), json!("a"), OK),
+        (json!({ "all": ["a", "b"] }), json!(["b", "x", "a"]), OK),
+        (json!({ "all": ["a", "a"] }), json!("a"), OK),
+        (json!({ "all": [2, true] }), json!([true, 2.0]), OK),
+        (json!({ "all": ["a", "b"] }), json!("a"), Err(ClaimInvalid)),
+        (json!({ "all": ["a", "b"] }), json!(["a"]), Err(ClaimInvalid)),
+        (json!({ "all": ["a", "b"] }), json!("a b"), Err(ClaimInvalid)),
+        (json!({ "all": ["a"] }), json!([]), Err(ClaimInvalid)),
+        (json!({ "all": ["a"] }), json!(null), Err(ClaimMissing)),
+        (json!({ "none": ["a", "b"] }), json!("c"), OK),
+        (json!({ "none": ["a", "b"] }), json!(null), OK),
+        (json!({ "none": ["a", "b"] }), json!([]), OK),
+        (json!({ "none": ["a", "b"] }), json!({ "a": "a" }), OK),
+        (json!({ "none": ["a", "b"] }), json!("b"), Err(ClaimInvalid)),
+        (json!({ "none": ["a", "b"] }), json!(["x", "a"]), Err(ClaimInvalid)),
+        (json!({ "none": [2] }), json!(2.0), Err(ClaimInvalid)),
+        (json!({ "none": [false] }), json!(false), Err(ClaimInvalid)),
+        (json!({ "present": true }), json!(false), OK),
+        (json!({ "present": true }), json!(""), OK),
+        (json!({ "present": true }), json!([]), OK),
+        (json!({ "present": true }), json!(null), Err(ClaimMissing)),
+        (json!({ "present": false }), json!(null), OK),
+        (json!({ "present": false }), json!(false), Err(ClaimInvalid)),
+        (json!({ "present": false }), json!({}), Err(ClaimInvalid)),
+    ] {
+        let outcome = check(None, vec![requirement(&wanted)], &json!({ "c": claim }));
+        assert_eq!(outcome.map_err(|denial| denial.reason), expected, "{wanted} {claim}");
+        if claim.is_null() {
+            let absent = check(None, vec![requirement(&wanted)], &json!({}));
+            assert_eq!(absent.map_err(|denial| denial.reason), expected, "{wanted}, absent");
+        }
+    }
+}
+
+#[test]
+fn an_operator_stands_alone_and_its_array_is_not_empty() {
+    for bad in [
+        json!({}),
+        json!({ "any": [] }),
+        json!({ "all": [] }),
+        json!({ "none": [] }),
+        json!({ "any": "a" }),
+        json!({ "none": [null] }),
+        json!({ "all": [["a"]] }),
+        json!({ "any": [{}] }),
+        json!({ "present": "true" }),
+        json!({ "present": 1 }),
+        json!({ "present": null }),
+        json!({ "present": [true] }),
+        json!({ "any": ["a"], "none": ["b"] }),
+        json!({ "Any": ["a"] }),
+        json!({ "not": ["a"] }),
+        json!([]),
+        json!(["a", null]),
+        json!([["a"]]),
+        json!(null),
+    ] {
+        let problem = Requirement::parse("c", &bad).unwrap_err();
+        assert!(problem.starts_with("claim `c`: want "), "{bad}: {problem}");
+    }
+    assert!(Requirement::parse("/a~", &json!("x")).unwrap_err().contains("JSON Pointer"));
+}
+
+#[test]
+fn some_requirements_cannot_be_met_together() {
+    let one = |wanted: &Value| requirement(wanted);
+    for (a, b, expected) in [
+        (json!("a"), json!("b"), false),
+        (json!("a"), json!({ "none": ["b"] }), false),
+        (json!("a"), json!({ "none": ["a", "b"] }), true),
+        (json!(["a", "b"]), json!({ "none": ["a"] }), false),
+        (json!({ "all": ["a", "b"] }), json!({ "none": ["a"] }), true),
+        (json!({ "present": false }), json!("a"), true),
+        (json!({ "present": false }), json!({ "present": true }), true),
+        (json!({ "present": false }), json!({ "all": ["a"] }), true),
+        (json!({ "present": false }), json!({ "none": ["a"] }), false),
+        (json!({ "present": true }), json!({ "none": ["a"] }), false),
+    ] {
+        assert_eq!(one(&a).contradicts(&one(&b)), expected, "{a} {b}");
+        assert_eq!(one(&b).contradicts(&one(&a)), expected, "{b} {a}");
+        let other = Requirement::parse("d", &b).unwrap();
+        assert!(!one(&a).contradicts(&other), "another claim");
+    }
+}
+
+#[test]
+fn a_token_lives_no_longer_than_it_may() {
+    use Reason::{ClaimInvalid, ClaimMissing};
+    for (iat, exp, expected) in [
+        (json!(1400), json!(2000), Ok(())),
+        (json!(1399), json!(2000), Err(ClaimInvalid)),
+        (json!(1400), json!(2000.5), Err(ClaimInvalid)),
+        (json!(1400.5), json!(2000.5), Ok(())),
+        (json!(1399.5), json!(2000), Err(ClaimInvalid)),
+        (json!(0), json!(2000), Err(ClaimInvalid)),
+        (json!(-1e308), json!(1e308), Err(ClaimInvalid)),
+        (json!(0), json!(1e308), Err(ClaimInvalid)),
+        // Issued after its end, or in the future: not too long.
+        (json!(3000), json!(2000), Ok(())),
+        (json!(1e308), json!(2000), Ok(())),
+        (json!(null), json!(2000), Err(ClaimMissing)),
+        (json!("1400"), json!(2000), Err(ClaimInvalid)),
+        (json!([1400]), json!(2000), Err(ClaimInvalid)),
+    ] {
+        let outcome = check(Some(600.0), Vec::new(), &json!({ "iat": iat, "exp": exp }));
+        assert_eq!(outcome.map_err(|denial| denial.reason), expected, "{iat} {exp}");
+    }
+    let absent = check(Some(600.0), Vec::new(), &json!({})).unwrap_err();
+    assert_eq!((absent.reason, &*absent.detail), (ClaimMissing, "claim `iat`"));
+    let long = check(Some(600.0), Vec::new(), &json!({ "iat": 1000 })).unwrap_err();
+    assert_eq!(&*long.detail, "claim `exp`: 1000 s after `iat`, more than 600");
+    assert_eq!(check(None, Vec::new(), &json!({})), Ok(()));
+    assert_eq!(check(None, Vec::new(), &json!({ "iat": 0, "exp": 1e308 })), Ok(()));
+}
+
+#[test]
+fn a_life_that_is_too_long_gives_way_to_what_is_missing_or_expired() {
+    let checked =
+        |claims: Value| check(Some(600.0), vec![requirement(&json!("x"))], &claims).unwrap_err();
+    assert_eq!(checked(json!({ "iat": 0, "exp": 900 })).reason, Reason::TokenExpired);
+    assert_eq!(checked(json!({ "iat": 0, "aud": "other" })).reason, Reason::AudienceMismatch);
+    assert_eq!(&*checked(json!({ "iat": 0 })).detail, "claim `c`");
+    assert_eq!(&*checked(json!({})).detail, "claim `iat`");
+}

@@ -1,0 +1,100 @@
+//! Paths that a backend may read as others: the setting `PATH_GUARD`.
+
+use crate::access::pattern::matches;
+
+/// What no request of a table may be, by what its ARN has after the stage: an empty, `.` or `..` segment in the path,
+/// or an encoded dot, slash or backslash. A slash at the end begins no segment.
+pub(crate) const GUARDED: [&str; 11] = [
+    "*//*", "*/./*", "*/.", "*/../*", "*/..", "*%2e*", "*%2E*", "*%2f*", "*%2F*", "*%5c*", "*%5C*",
+];
+
+/// Whether the guard refuses a request.
+pub(crate) fn refuses(request: &str) -> bool {
+    GUARDED.iter().any(|pattern| matches(pattern, request))
+}
+
+/// Whether the guard refuses all requests of a pattern. What makes it refuse one consists of literal characters, so
+/// they stand in the pattern itself; a `*` of the pattern is none of them.
+pub(crate) fn refuses_all(pattern: &str) -> bool {
+    refuses(pattern)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_may_be_read_as_others_are_refused() {
+        for (path, is_refused) in [
+            ("/", false),
+            ("/pets", false),
+            ("/pets/", false),
+            ("/pets//", true),
+            ("//", true),
+            ("//pets", true),
+            ("/a//b", true),
+            ("/.", true),
+            ("/./", true),
+            ("/a/.", true),
+            ("/a/./b", true),
+            ("/./a", true),
+            ("/..", true),
+            ("/../", true),
+            ("/../a", true),
+            ("/a/..", true),
+            ("/a/../b", true),
+            ("/...", false),
+            ("/.well-known/x", false),
+            ("/..a", false),
+            ("/a../b", false),
+            ("/a./b", false),
+            ("/a/b.", false),
+            ("/a/.b", false),
+            ("/%2e", true),
+            ("/%2E%2e", true),
+            ("/a%2Eb", true),
+            ("/a%2fb", true),
+            ("/a%2F", true),
+            ("/%5c", true),
+            ("/a%5Cb", true),
+            ("/a%20b", false),
+            ("/a%2", false),
+            ("/a%5b", false),
+            // What the guard does not see.
+            ("/%252e", false),
+            ("/a/..;/b", false),
+            ("/a\\b", false),
+        ] {
+            for verb in ["GET", "OPTIONS"] {
+                assert_eq!(refuses(&format!("{verb}{path}")), is_refused, "{path}");
+            }
+        }
+        assert!(!refuses("$connect"));
+    }
+
+    #[test]
+    fn a_pattern_is_refused_whole_only_for_its_literal_characters() {
+        for (path, is_refused) in [
+            ("/a//*", true),
+            ("/*//b", true),
+            ("/*/../b", true),
+            ("/*/..", true),
+            ("/*%2e*", true),
+            ("/*", false),
+            ("/*/", false),
+            ("/*/*", false),
+            ("/.*", false),
+            ("/*.", false),
+            ("/a/.*/b", false),
+            ("/%2*", false),
+            ("/*/.*", false),
+        ] {
+            let pattern = format!("GET{path}");
+            assert_eq!(refuses_all(&pattern), is_refused, "{path}");
+            // Whatever stands for the wildcards.
+            let fills = ["", "x", ".", "..", "/", "e", "2e", "a/b"];
+            let all = fills.iter().all(|fill| refuses(&pattern.replace('*', fill)));
+            assert_eq!(all, is_refused, "{path}");
+        }
+    }
+}

@@ -1,0 +1,544 @@
+use super::*;
+use crate::config::settings::PER_ISSUER;
+use crate::jose::algorithm::Algorithms;
+use crate::support::tokens::{SigningKey, b64};
+use serde_json::{Value, json};
+
+const ONE: [(&str, &str); 2] = [("ISSUER", "https://login.example.com"), ("AUDIENCE", "api")];
+
+fn read(settings: &[(&str, &str)]) -> Result<Config, Problems> {
+    Config::read(&settings.iter().copied().collect())
+}
+
+fn read_with(settings: &[(&str, &str)]) -> Result<Config, Problems> {
+    read(&[&ONE, settings].concat())
+}
+
+fn places(settings: &[(&str, &str)]) -> Vec<String> {
+    read(settings).unwrap_err().0.into_iter().map(|problem| problem.place).collect()
+}
+
+fn shown(settings: &[(&str, &str)]) -> String {
+    format!("{:?}", read_with(settings).unwrap())
+}
+
+fn issuers(entries: Value) -> Result<Vec<Issuer>, Vec<String>> {
+    let config = read(&[("ISSUERS", &entries.to_string())]).map(|config| config.issuers);
+    config.map_err(|problems| problems.0.into_iter().map(|problem| problem.place).collect())
+}
+
+fn key_set(length: usize) -> Value {
+    json!({"keys": [{"kty": "oct", "k": b64(vec![7; length])}]})
+}
+
+fn paths(names: &[&str]) -> Vec<ClaimPath> {
+    names.iter().map(|name| ClaimPath::parse(name).unwrap()).collect()
+}
+
+#[test]
+fn two_settings_are_enough() {
+    let config = read(&ONE).unwrap();
+    let [issuer] = &*config.issuers else { panic!("one issuer") };
+    assert_eq!(issuer.name, "https://login.example.com");
+    assert_eq!(issuer.algorithms, Algorithms::parse(["RS256"]).unwrap());
+    assert_eq!(issuer.types, ["jwt", "at+jwt"]);
+    assert_eq!(issuer.rules.audiences, ["api"]);
+    assert_eq!(issuer.rules.audience_claims, paths(&["aud"]));
+    assert_eq!(issuer.rules.leeway, 0.0);
+    assert_eq!(issuer.rules.required, []);
+    assert_eq!(issuer.rules.principal_claims, paths(&["sub"]));
+    assert_eq!(issuer.scope_claims, paths(&["scope", "scp"]));
+    assert!(matches!(&issuer.keys, KeySource::Provider { keys_at: None, seed } if seed.is_empty()));
+    assert!(config.rights.required.is_empty() && config.rights.routes.is_none());
+    assert_eq!(config.credentials.sources, [Source::Header("Authorization".to_owned())]);
+    assert!(config.credentials.bearer_required && config.expiry_guard && !config.simple_response);
+    let context: Vec<_> =
+        config.context.iter().map(|claim| (&*claim.name, claim.path.text())).collect();
+    assert_eq!(
+        context,
+        ["iss", "sub", "client_id", "scope", "exp", "jti"].map(|name| (name, name))
+    );
+    assert_eq!(config.usage_key, None);
+    assert_eq!(config.on_refusal, OnRefusal::Deny);
+    assert_eq!((config.lifetimes.fresh.as_secs(), config.lifetimes.stale.as_secs()), (600, 86_400));
+    assert_eq!(config.fetch_timeout.as_millis(), 2000);
+    assert!(config.authorities.is_empty() && config.warnings.is_empty());
+}
+
+#[test]
+fn blank_counts_as_unset_and_a_default_may_be_written_out() {
+    let unset = shown(&[]);
+    for Setting { name, default, .. } in SETTINGS.iter().skip(2) {
+        assert_eq!(shown(&[(name, " \t\n ")]), unset, "{name}");
+        if !default.is_empty() {
+            assert_eq!(shown(&[(name, &format!("  {default}\n"))]), unset, "{name}");
+        }
+    }
+    assert_eq!(places(&[("ISSUER", " "), ("AUDIENCE", "\t")]), ["ISSUER", "AUDIENCE"]);
+}
+
+/// Settings that have tests of their own: about keys, authorities and issuers here, the others on the shipped binary.
+const ELSEWHERE: [&str; 8] = [
+    "JWKS_URI",
+    "JWKS",
+    "PATH_GUARD",
+    "JWKS_CA_FILE",
+    "METRICS_NAMESPACE",
+    "ISSUERS",
+    "AWS_LAMBDA_LOG_LEVEL",
+    "AWS_LAMBDA_LOG_FORMAT",
+];
+
+/// A setting that no code reads would be a check that is off.
+#[track_caller]
+fn assert_all_tried<'n>(tried: impl Iterator<Item = &'n str>, exempt: &[&str]) {
+    let tried: Vec<_> = tried.collect();
+    let names = SETTINGS.iter().map(|setting| setting.name);
+    let missing: Vec<_> =
+        names.filter(|name| !tried.contains(name) && !exempt.contains(name)).collect();
+    assert_eq!(missing, [""; 0], "settings without a case");
+}
+
+#[test]
+fn every_setting_is_heeded() {
+    let routes = json!({"GET /pets": ["pets:read"]}).to_string();
+    type Case<'a> = (&'a str, &'a str, fn(&Config) -> bool);
+    let cases: [Case<'_>; 30] = [
+        ("ISSUER", "https://login.example.com/", |config| {
+            config.issuers[0].name.ends_with(".com/")
+        }),
+        ("ISSUER", "http://127.0.0.1:8080", |config| {
+            config.issuers[0].name == "http://127.0.0.1:8080"
+        }),
+        ("AUDIENCE", ", a,b  c,\n", |config| config.issuers[0].rules.audiences == ["a", "b", "c"]),
+        ("ALGORITHMS", "ES256 EdDSA", |config| config.issuers[0].algorithms.iter().count() == 2),
+        ("AUDIENCE_CLAIM", "aud, /x/y", |config| {
+            config.issuers[0].rules.audience_claims == paths(&["aud", "/x/y"])
+        }),
+        ("TOKEN_TYPES", "application/AT+JWT", |config| config.issuers[0].types == ["at+jwt"]),
+        ("LEEWAY_SECONDS", "300", |config| config.issuers[0].rules.leeway == 300.0),
+        ("REQUIRED_CLAIMS", r#"{"a":1,"/b/c":["x",true]}"#, |config| {
+            config.issuers[0].rules.required.len() == 2
+        }),
+        ("REQUIRED_CLAIMS", r#"{"a":{"none":["x"]},"b":{"present":true}}"#, |config| {
+            config.issuers[0].rules.required.len() == 2
+        }),
+        ("MAX_TOKEN_SECONDS", "1", |config| config.issuers[0].rules.max_life == Some(1.0)),
+        ("MAX_TOKEN_SECONDS", "31536000", |config| {
+            config.issuers[0].rules.max_life == Some(31_536_000.0)
+        }),
+        ("SCOPE_CLAIMS", "/roles", |config| config.issuers[0].scope_claims == paths(&["/roles"])),
+        ("REQUIRED_SCOPES", "a b", |config| config.rights.required == ["a", "b"]),
+        ("ROUTES", &routes, |config| {
+            config.rights.routes.as_ref().unwrap().longest().entries.len() == 1
+        }),
+        ("PRINCIPAL_CLAIM", "sub client_id", |config| {
+            config.issuers[0].rules.principal_claims == paths(&["sub", "client_id"])
+        }),
+        ("CONTEXT_CLAIMS", "none", |config| config.context.is_empty()),
+        ("CONTEXT_CLAIMS", "roles=/realm/roles, sub", |config| {
+            let [roles, sub] = &*config.context else { return false };
+            roles.name == "roles" && roles.path.text() == "/realm/roles" && sub.name == "sub"
+        }),
+        ("CONTEXT_CLAIMS", "my_reason=reason", |config| config.context[0].path.text() == "reason"),
+        ("USAGE_KEY_CLAIM", "/plan/key", |config| {
+            config.usage_key.as_ref().unwrap().text() == "/plan/key"
+        }),
+        ("REFUSAL", "unauthorized", |config| config.on_refusal == OnRefusal::Unauthorized),
+        ("EXPIRY_GUARD", "off", |config| !config.expiry_guard),
+        ("TOKEN_SOURCE", "query:t,cookie:c header:X", |config| {
+            config.credentials.sources.len() == 3
+        }),
+        ("BEARER_PREFIX", "optional", |config| !config.credentials.bearer_required),
+        ("SIMPLE_RESPONSE", "on", |config| config.simple_response && config.warnings.is_empty()),
+        ("JWKS_FRESH_SECONDS", "1", |config| config.lifetimes.fresh.as_secs() == 1),
+        ("JWKS_FRESH_SECONDS", "86400", |config| config.lifetimes.fresh == config.lifetimes.stale),
+        ("JWKS_STALE_SECONDS", "600", |config| config.lifetimes.stale.as_secs() == 600),
+        ("JWKS_STALE_SECONDS", "604800", |config| config.lifetimes.stale.as_secs() == 604_800),
+        ("JWKS_TIMEOUT_MS", "100", |config| config.fetch_timeout.as_millis() == 100),
+        ("JWKS_TIMEOUT_MS", "10000", |config| config.fetch_timeout.as_millis() == 10_000),
+    ];
+    for (name, value, is_heeded) in cases {
+        assert!(is_heeded(&read_with(&[(name, value)]).unwrap()), "{name}={value}");
+    }
+    assert_all_tried(cases.iter().map(|(name, ..)| *name), &ELSEWHERE);
+    let both = read_with(&[("SIMPLE_RESPONSE", "on"), ("ROUTES", &routes)]).unwrap();
+    assert!(both.warnings[0].contains("$context.routeKey"));
+    let guard = |value| {
+        read_with(&[("PATH_GUARD", value), ("ROUTES", &routes)]).unwrap().rights.routes.unwrap()
+    };
+    assert!(
+        guard("on").longest().guard && guard(" ").longest().guard && !guard("off").longest().guard
+    );
+}
+
+#[test]
+fn routes_that_can_close_others_are_warned_of() {
+    let routes = r#"{"GET /a/{id}/b":{"path":{"id":"sub"}},"GET /a/{id}":["x"]}"#;
+    let warnings = read_with(&[("ROUTES", routes)]).unwrap().warnings;
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].starts_with("ROUTES: entry `GET /a/{id}/b` is closed"), "{warnings:?}");
+}
+
+#[test]
+fn a_bad_value_is_one_problem_of_its_variable() {
+    let weak = key_set(31).to_string();
+    let too_long = json!({format!("GET /{}", "a".repeat(412)): []}).to_string();
+    let cases: &[(&str, &[&str])] = &[
+        (
+            "ISSUER",
+            &[
+                "login.example.com",
+                "http://login.example.com",
+                "https://a:b@c.example",
+                "https://a.example/#",
+                "https:/a.example",
+                "https:\\\\a.example",
+            ],
+        ),
+        ("ISSUER", &["https://login.example.com/?tenant=1", "ftp://login.example.com", "issuer"]),
+        ("AUDIENCE", &[",", " , ,"]),
+        (
+            "JWKS_URI",
+            &["http://login.example.com/keys", "/keys", "https://a@login.example.com/keys"],
+        ),
+        ("JWKS", &["{}", "[]", "keys", r#"{"keys":[]}"#, r#"{"keys":[{"kty":"RSA"}]}"#, &weak]),
+        (
+            "ALGORITHMS",
+            &[",", "none", "RS256,none", "rs256", "Ed25519", "ES512", "HS256", "RS256 HS512"],
+        ),
+        (
+            "AUDIENCE_CLAIM",
+            &[",", "/a~", "iss", "aud, iss", "/iss", "exp", "/exp", "nbf", "/nbf", "iat", "/iat"],
+        ),
+        ("TOKEN_TYPES", &[","]),
+        ("LEEWAY_SECONDS", &["301", "+5", "-1", "1.5", "1s", "ten", "18446744073709551616"]),
+        (
+            "REQUIRED_CLAIMS",
+            &["[]", "null", "x", r#"{"a":1,"a":2}"#, r#"{"a":null}"#, r#"{"a":[]}"#],
+        ),
+        (
+            "REQUIRED_CLAIMS",
+            &[r#"{"a":{"any":[]}}"#, r#"{"a":{"all":["b"],"none":["c"]}}"#, r#"{"a":{"not":1}}"#],
+        ),
+        ("REQUIRED_CLAIMS", &[r#"{"a":{"present":"yes"}}"#, r#"{"a":{"none":"b"}}"#]),
+        ("MAX_TOKEN_SECONDS", &["0", "31536001", "-1", "1.5", "1h"]),
+        ("PATH_GUARD", &["true", "On", "1"]),
+        ("ROUTES", &[r#"{"GET /a//b":[]}"#, r#"{"GET /{id}":{"path":{"id":"sub"}},"ANY /*":[]}"#]),
+        (
+            "ROUTES",
+            &[
+                r#"{"GET /":{"any":[]}}"#,
+                r#"{"GET /":{"path":{"id":"sub"}}}"#,
+                r#"{"GET /":{"claims":1}}"#,
+            ],
+        ),
+        (
+            "REQUIRED_CLAIMS",
+            &[r#"{"a":{}}"#, r#"{"a":[["b"]]}"#, r#"{"a":["b",null]}"#, r#"{"/a~":1}"#],
+        ),
+        ("SCOPE_CLAIMS", &[",", "/~2"]),
+        ("REQUIRED_SCOPES", &[","]),
+        (
+            "ROUTES",
+            &[
+                "{}",
+                "[]",
+                r#"{"GET pets":[]}"#,
+                r#"{"GET /":"x"}"#,
+                r#"{"GET /":[],"GET /":[]}"#,
+                &too_long,
+            ],
+        ),
+        ("PRINCIPAL_CLAIM", &[",", "/~"]),
+        (
+            "CONTEXT_CLAIMS",
+            &[",", "none, sub", "=a", "a=", "=", "/realm/roles", "sub,sub", "a=sub,a=iss", "a=/~"],
+        ),
+        ("USAGE_KEY_CLAIM", &["/~"]),
+        ("REFUSAL", &["401", "Deny", "unauthorised"]),
+        ("EXPIRY_GUARD", &["true", "ON", "1"]),
+        (
+            "TOKEN_SOURCE",
+            &[",", "Authorization", "header:", "Header:A", "body:a", "header:Authorization:"],
+        ),
+        ("TOKEN_SOURCE", &["header:A B", "header:Authorization, cookie:a=b"]),
+        ("BEARER_PREFIX", &["no", "Optional"]),
+        ("SIMPLE_RESPONSE", &["true", "yes"]),
+        ("JWKS_FRESH_SECONDS", &["0", "86401", "-1", "ten"]),
+        ("JWKS_STALE_SECONDS", &["0", "599", "604801", "ten"]),
+        ("JWKS_TIMEOUT_MS", &["99", "10001", "2s"]),
+        ("JWKS_CA_FILE", &["no/such/file.pem", "/"]),
+        ("SSL_CERT_FILE", &["no/such/file.pem"]),
+        ("METRICS_NAMESPACE", &["AWS/Lambda", "a\"b"]),
+    ];
+    for (name, values) in cases {
+        for value in *values {
+            let found = read_with(&[(name, value)]).unwrap_err();
+            let places: Vec<_> = found.0.iter().map(|problem| &*problem.place).collect();
+            assert_eq!(places, [*name], "{name}={value}: {found}");
+        }
+    }
+    // Any text is a claim's name, the log's are warned of, and ISSUERS has a test of its own.
+    let others = ["USAGE_KEY_CLAIM", "AWS_LAMBDA_LOG_LEVEL", "AWS_LAMBDA_LOG_FORMAT", "ISSUERS"];
+    assert_all_tried(cases.iter().map(|(name, _)| *name), &others);
+    let filled = "claims error integrationLatency integrationStatus latency principalId reason requestId status";
+    for name in filled.split(' ') {
+        assert_eq!(
+            places(&[&ONE[..], &[("CONTEXT_CLAIMS", name)]].concat()),
+            ["CONTEXT_CLAIMS"],
+            "{name}"
+        );
+        let renamed = format!("{name}=sub");
+        assert_eq!(
+            places(&[&ONE[..], &[("CONTEXT_CLAIMS", &renamed)]].concat()),
+            ["CONTEXT_CLAIMS"],
+            "{renamed}"
+        );
+    }
+}
+
+#[test]
+fn all_problems_are_reported_at_once_with_their_place() {
+    let problems = read(&[
+        ("ISSUER", "http://login.example.com"),
+        ("ALGORITHMS", "RS256 none"),
+        ("LEEWAY_SECONDS", "5m"),
+        ("REQUIRED_CLAIMS", r#"{"a": null, "b": {}}"#),
+        ("CONTEXT_CLAIMS", "reason, /x"),
+        ("ROUTES", r#"{"FETCH /": [], "GET x": []}"#),
+        ("EXPIRY_GUARD", "maybe"),
+        ("JWKS_FRESH_SECONDS", "100"),
+        ("JWKS_STALE_SECONDS", "99"),
+    ]);
+    let problems = problems.unwrap_err();
+    let mut places: Vec<_> = problems.0.iter().map(|problem| &*problem.place).collect();
+    places.sort_unstable();
+    let expected = [
+        "ALGORITHMS",
+        "AUDIENCE",
+        "CONTEXT_CLAIMS",
+        "CONTEXT_CLAIMS",
+        "EXPIRY_GUARD",
+        "ISSUER",
+        "JWKS_STALE_SECONDS",
+        "LEEWAY_SECONDS",
+        "REQUIRED_CLAIMS",
+        "REQUIRED_CLAIMS",
+        "ROUTES",
+        "ROUTES",
+    ];
+    assert_eq!(places, expected);
+    let text = problems.to_string();
+    assert!(text.starts_with("bad configuration\n  "), "{text}");
+    assert!(
+        text.contains("\n  LEEWAY_SECONDS: `5m`: want a whole number from 0 to 300\n"),
+        "{text}"
+    );
+    assert!(text.contains("entry `FETCH /`") && text.contains("entry `GET x`"), "{text}");
+    assert_eq!(text.lines().count(), 1 + expected.len());
+}
+
+#[test]
+fn keys_come_from_the_configuration_from_the_provider_or_from_both() {
+    let ec = json!({"keys": [SigningKey::es256("k").jwk(), null]}).to_string();
+    let uri = "http://127.0.0.1:1/keys";
+    let keys = |settings: &[(&str, &str)]| {
+        let settings = [&[("ALGORITHMS", "ES256")], settings].concat();
+        match &read_with(&settings).unwrap().issuers[0].keys {
+            KeySource::Fixed(keys) => (None, keys.len()),
+            KeySource::Provider { keys_at, seed } => {
+                (Some(keys_at.as_ref().map(ToString::to_string).unwrap_or_default()), seed.len())
+            }
+        }
+    };
+    assert_eq!(keys(&[]), (Some(String::new()), 0));
+    assert_eq!(keys(&[("JWKS_URI", uri)]), (Some(uri.to_owned()), 0));
+    assert_eq!(keys(&[("JWKS", &ec)]), (None, 1));
+    assert_eq!(keys(&[("JWKS", &ec), ("JWKS_URI", uri)]), (Some(uri.to_owned()), 1));
+}
+
+#[test]
+fn symmetric_algorithms_need_configured_keys_that_are_long_enough() {
+    for (algorithms, length, expected) in [
+        ("HS256", 32, None),
+        ("RS256 HS256", 32, None),
+        ("HS512", 64, None),
+        ("HS512", 63, Some("JWKS")),
+    ] {
+        let keys = key_set(length).to_string();
+        let read = read_with(&[("ALGORITHMS", algorithms), ("JWKS", &keys)]);
+        let place = read.err().map(|problems| problems.0[0].place.clone());
+        assert_eq!(place.as_deref(), expected, "{algorithms} {length}");
+    }
+    let uri = ("JWKS_URI", "https://login.example.com/keys");
+    assert_eq!(places(&[&ONE[..], &[("ALGORITHMS", "HS256"), uri]].concat()), ["ALGORITHMS"]);
+    assert_eq!(
+        places(&[&ONE[..], &[("ALGORITHMS", "HS256"), ("JWKS", "@none.json")]].concat()),
+        ["JWKS"]
+    );
+}
+
+#[test]
+fn a_json_setting_may_be_a_file_of_the_package() {
+    let root = std::env::temp_dir().join(format!("token-authorizer-config-{}", std::process::id()));
+    std::fs::create_dir_all(root.join("conf")).unwrap();
+    let write =
+        |name: &str, value: Value| std::fs::write(root.join(name), value.to_string()).unwrap();
+    write("conf/claims.json", json!({"tenant": "a"}));
+    write("conf/keys.json", key_set(32));
+    write("conf/routes.json", json!({"GET /": []}));
+    write("issuers.json", json!([{"issuer": "https://login.example.com", "audience": "api"}]));
+    let task_root = ("LAMBDA_TASK_ROOT", root.to_str().unwrap());
+    let config = read_with(&[
+        task_root,
+        ("REQUIRED_CLAIMS", "@conf/claims.json"),
+        ("JWKS", " @conf/keys.json "),
+        ("ROUTES", "@conf/routes.json"),
+        ("ALGORITHMS", "HS256"),
+    ]);
+    let config = config.unwrap();
+    assert_eq!(config.issuers[0].rules.required.len(), 1);
+    assert!(matches!(&config.issuers[0].keys, KeySource::Fixed(keys) if keys.len() == 1));
+    assert!(config.rights.routes.is_some());
+    assert_eq!(read(&[task_root, ("ISSUERS", "@issuers.json")]).unwrap().issuers.len(), 1);
+    let absolute = format!("@{}", root.join("issuers.json").display());
+    assert_eq!(read(&[("ISSUERS", &absolute)]).unwrap().issuers.len(), 1);
+
+    let missing =
+        read(&[&ONE[..], &[task_root, ("ROUTES", "@conf/none.json")]].concat()).unwrap_err();
+    assert_eq!(missing.0.len(), 1);
+    assert!(missing.0[0].message.contains("none.json"), "{missing}");
+    assert_eq!(
+        places(&[&ONE[..], &[task_root, ("ROUTES", "@conf")]].concat()),
+        ["ROUTES"],
+        "a directory"
+    );
+    assert_eq!(places(&[task_root, ("ISSUERS", "@conf/none.json")]), ["ISSUERS"]);
+    std::fs::remove_dir_all(root).unwrap();
+}
+
+#[test]
+fn authorities_are_read_where_there_is_tls_to_do() {
+    let file =
+        std::env::temp_dir().join(format!("token-authorizer-config-{}.pem", std::process::id()));
+    let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(&file, certificate.cert.pem()).unwrap();
+    let pem = file.to_str().unwrap();
+    let authorities = |settings: &[(&str, &str)]| read_with(settings).unwrap().authorities.len();
+    assert_eq!(authorities(&[("JWKS_CA_FILE", pem)]), 1);
+    assert_eq!(authorities(&[("SSL_CERT_FILE", pem)]), 1);
+    assert_eq!(authorities(&[("SSL_CERT_FILE", pem), ("JWKS_CA_FILE", pem)]), 2);
+    let plain = ("JWKS_URI", "http://127.0.0.1:1/");
+    assert_eq!(authorities(&[("SSL_CERT_FILE", "no/such/file.pem"), plain]), 0);
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn several_issuers_have_rules_of_their_own() {
+    let ec = json!({"keys": [SigningKey::es256("k").jwk()]});
+    let entries = json!([
+        {"issuer": "https://a.example.com", "audience": ["api", "api-2"]},
+        {
+            "issuer": "https://b.example.com", "audience": "api", "jwks_uri": "https://b.example.com/keys",
+            "jwks": ec, "algorithms": "ES256", "audience_claim": ["client_id"], "token_types": "at+jwt",
+            "required_claims": {"token_use": {"any": ["access"]}}, "scope_claims": ["scope", "/roles"],
+        },
+    ]);
+    let config = read(&[
+        ("ISSUERS", &entries.to_string()),
+        ("LEEWAY_SECONDS", "5"),
+        ("PRINCIPAL_CLAIM", "client_id"),
+    ]);
+    let config = config.unwrap();
+    let [a, b] = &*config.issuers else { panic!("two issuers") };
+    assert_eq!(
+        (&*a.name, &*a.types),
+        ("https://a.example.com", &["jwt".to_owned(), "at+jwt".to_owned()][..])
+    );
+    assert_eq!(a.rules.audiences, ["api", "api-2"]);
+    assert_eq!(a.algorithms, Algorithms::parse(["RS256"]).unwrap());
+    assert_eq!((&a.scope_claims, a.rules.required.len()), (&paths(&["scope", "scp"]), 0));
+    assert!(matches!(&a.keys, KeySource::Provider { keys_at: None, .. }));
+    assert_eq!((&*b.name, &*b.types), ("https://b.example.com", &["at+jwt".to_owned()][..]));
+    assert_eq!(b.rules.audience_claims, paths(&["client_id"]));
+    assert_eq!(b.algorithms, Algorithms::parse(["ES256"]).unwrap());
+    assert_eq!((&b.scope_claims, b.rules.required.len()), (&paths(&["scope", "/roles"]), 1));
+    assert!(matches!(&b.keys, KeySource::Provider { keys_at: Some(_), seed } if seed.len() == 1));
+    for issuer in [a, b] {
+        assert_eq!(
+            (issuer.rules.leeway, &issuer.rules.principal_claims),
+            (5.0, &paths(&["client_id"]))
+        );
+    }
+}
+
+#[test]
+fn problems_with_issuers_name_their_entry() {
+    let good = || json!({"issuer": "https://login.example.com", "audience": "api"});
+    let with = |name: &str, value: Value| {
+        let mut entry = good();
+        entry[name] = value;
+        json!([{"issuer": "https://first.example.com", "audience": "api"}, entry])
+    };
+    let cases = [
+        (json!([]), "ISSUERS"),
+        (json!({}), "ISSUERS"),
+        (good(), "ISSUERS"),
+        (json!("https://login.example.com"), "ISSUERS"),
+        (json!([good(), "https://b.example.com"]), "ISSUERS[1]"),
+        (json!([good(), null]), "ISSUERS[1]"),
+        (json!([good(), good()]), "ISSUERS"),
+        (json!([good(), {"issuer": "https://b.example.com"}]), "ISSUERS[1].audience"),
+        (json!([good(), {"audience": "api"}]), "ISSUERS[1].issuer"),
+        (with("Audience", json!("api")), "ISSUERS[1].Audience"),
+        (with("leeway_seconds", json!(5)), "ISSUERS[1].leeway_seconds"),
+        (with("issuer", json!("http://login.example.com")), "ISSUERS[1].issuer"),
+        (with("issuer", json!(" ")), "ISSUERS[1].issuer"),
+        (with("issuer", json!(null)), "ISSUERS[1].issuer"),
+        (with("audience", json!([])), "ISSUERS[1].audience"),
+        (with("audience", json!("")), "ISSUERS[1].audience"),
+        (with("audience", json!(["api", 5])), "ISSUERS[1].audience"),
+        (with("jwks_uri", json!("http://login.example.com/keys")), "ISSUERS[1].jwks_uri"),
+        (with("jwks", json!("{\"keys\":[]}")), "ISSUERS[1].jwks"),
+        (with("jwks", json!({"keys": []})), "ISSUERS[1].jwks"),
+        (
+            json!([{"issuer": "https://a.example.com", "audience": "api", "algorithms": "HS256", "jwks": []}]),
+            "ISSUERS[0].jwks",
+        ),
+        (with("algorithms", json!(["RS256", "none"])), "ISSUERS[1].algorithms"),
+        (with("algorithms", json!("RS256 ES256")), "ISSUERS[1].algorithms"),
+        (with("algorithms", json!(["HS256"])), "ISSUERS[1].algorithms"),
+        (with("algorithms", json!([])), "ISSUERS[1].algorithms"),
+        (with("audience_claim", json!(["/~"])), "ISSUERS[1].audience_claim"),
+        (with("audience_claim", json!(["aud", "/iss"])), "ISSUERS[1].audience_claim"),
+        (with("token_types", json!([])), "ISSUERS[1].token_types"),
+        (with("required_claims", json!([])), "ISSUERS[1].required_claims"),
+        (with("required_claims", json!({"a": null})), "ISSUERS[1].required_claims"),
+        (with("required_claims", json!({"a": {"any": []}})), "ISSUERS[1].required_claims"),
+        (with("scope_claims", json!({})), "ISSUERS[1].scope_claims"),
+    ];
+    for (entries, place) in cases {
+        assert_eq!(issuers(entries.clone()).unwrap_err(), [place], "{entries}");
+    }
+    assert_eq!(places(&[("ISSUERS", "[{]")]), ["ISSUERS"]);
+    let twice =
+        r#"[{"issuer":"https://a.example.com","issuer":"https://b.example.com","audience":"api"}]"#;
+    assert_eq!(places(&[("ISSUERS", twice)]), ["ISSUERS"]);
+}
+
+#[test]
+fn issuers_exclude_the_variables_of_one_issuer() {
+    let entries = json!([{"issuer": "https://login.example.com", "audience": "api"}]).to_string();
+    for name in PER_ISSUER {
+        assert_eq!(places(&[("ISSUERS", &entries), (name, "x")]), [name]);
+        assert!(read(&[("ISSUERS", &entries), (name, " ")]).is_ok(), "{name}");
+    }
+    for Setting { name, default, .. } in
+        SETTINGS.iter().filter(|setting| !PER_ISSUER.contains(&setting.name))
+    {
+        if *name != "ISSUERS" && !default.is_empty() {
+            assert!(read(&[("ISSUERS", &entries), (name, default)]).is_ok(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The settings: read once from the environment, every problem reported at once.
+
+pub(crate) mod environment;
+mod issuers;
+mod reader;
+mod settings;
+mod spelling;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::time::Duration;
+
+use crate::access::claims::Rules;
+use crate::access::rights::{Rights, Routes};
+use crate::config::environment::Environment;
+use crate::config::reader::Reader;
+use crate::config::settings::{PLATFORM, RESERVED_CONTEXT};
+use crate::gateway::event::{Credentials, Source};
+use crate::gateway::policy::{self, ContextClaim};
+use crate::jose::token::ClaimPath;
+use crate::keys::cache::Lifetimes;
+use crate::keys::http::{self, Authorities};
+use crate::metrics::{self, Metrics};
+
+pub(crate) use self::issuers::{Issuer, KeySource};
+pub use self::settings::{SETTINGS, Setting, SettingKind};
+
+/// Everything the authorizer can be told, checked.
+#[derive(Debug)]
+pub struct Config {
+    pub(crate) issuers: Vec<Issuer>,
+    pub(crate) rights: Rights,
+    pub(crate) credentials: Credentials,
+    pub(crate) context: Vec<ContextClaim>,
+    pub(crate) usage_key: Option<ClaimPath>,
+    pub(crate) on_refusal: OnRefusal,
+    pub(crate) expiry_guard: bool,
+    pub(crate) simple_response: bool,
+    pub(crate) lifetimes: Lifetimes,
+    pub(crate) fetch_timeout: Duration,
+    pub(crate) authorities: Authorities,
+    pub(crate) metrics: Option<Metrics>,
+    /// What is allowed but should be known, for the log.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What is answered when a token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnRefusal {
+    /// A Deny policy: 403, and cached.
+    Deny,
+    /// A function error that API Gateway turns into 401: not cached, and counted as an error of the function.
+    Unauthorized,
+}
+
+/// One thing that is wrong with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The variable, with the entry where it holds several: `ISSUERS[1].audience`.
+    pub place: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.message)
+    }
+}
+
+/// Everything that is wrong with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(pub Vec<Problem>);
+
+/// What stands above the problems.
+pub(crate) const BAD_CONFIGURATION: &str = "bad configuration";
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(BAD_CONFIGURATION)?;
+        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl Config {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, at once.
+    pub fn read(environment: &Environment) -> Result<Self, Problems> {
+        let mut reader = Reader { environment, problems: Vec::new() };
+        reader.unreadable();
+        let config = reader.config();
+        reader.misspelled();
+        match config {
+            Some(config) if reader.problems.is_empty() => Ok(config),
+            _ => Err(Problems(reader.problems)),
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// A setting that cannot be read is not one that is unset: that could be a check that is off.
+    fn unreadable(&mut self) {
+        // What the platform sets for the log is warned of there.
+        let settings =
+            SETTINGS.iter().map(|setting| setting.name).filter(|name| !name.starts_with("AWS_"));
+        for name in settings.chain(PLATFORM) {
+            if self.environment.is_unreadable(name) {
+                self.problem(name, "is not UTF-8");
+            }
+        }
+    }
+
+    /// Neither is one whose name is mistyped.
+    fn misspelled(&mut self) {
+        let settings = || SETTINGS.iter().map(|setting| setting.name);
+        let others =
+            self.environment.names().filter(|name| !settings().any(|setting| setting == *name));
+        for (name, meant) in
+            others.filter_map(|name| Some((name, spelling::meant(name, settings())?)))
+        {
+            self.problem(name, format!("is no setting; is {meant} meant?"));
+        }
+    }
+
+    fn config(&mut self) -> Option<Config> {
+        let lifetimes = self.lifetimes();
+        let leeway = self.number("LEEWAY_SECONDS");
+        let max_life = self.set("MAX_TOKEN_SECONDS").and_then(|_| self.number("MAX_TOKEN_SECONDS"));
+        let principal_claims = self.claim_list("PRINCIPAL_CLAIM");
+        let shared = Rules {
+            audience_claims: Vec::new(),
+            audiences: Vec::new(),
+            leeway: leeway.unwrap_or_default() as f64,
+            required: Vec::new(),
+            max_life: max_life.map(|seconds| seconds as f64),
+            principal_claims,
+        };
+        let fields = self.fields();
+        let issuers: Vec<_> =
+            fields.iter().filter_map(|fields| self.issuer(fields, &shared)).collect();
+        let mut names = HashSet::new();
+        for name in fields
+            .iter()
+            .filter_map(|fields| fields.issuer.as_ref())
+            .filter(|name| !names.insert(*name))
+        {
+            self.problem("ISSUERS", format!("issuer `{name}` is named twice"));
+        }
+
+        let rights = Rights { required: self.list("REQUIRED_SCOPES"), routes: self.routes() };
+        let simple_response = self.switch("SIMPLE_RESPONSE");
+        let mut warnings: Vec<_> = rights.routes.iter().flat_map(Routes::warnings).collect();
+        warnings.iter_mut().for_each(|warning| warning.insert_str(0, "ROUTES: "));
+        if simple_response == Some(true) && rights.routes.is_some() {
+            warnings.push(
+                "SIMPLE_RESPONSE with ROUTES is decided for one request: the authorizer's identity sources must \
+                 include $context.routeKey, and its cache must be off where one route stands for many paths"
+                    .to_owned(),
+            );
+        }
+        let fetches_tls = issuers.iter().any(|issuer| match &issuer.keys {
+            KeySource::Fixed(_) => false,
+            KeySource::Provider { keys_at: Some(endpoint), .. } => endpoint.is_https(),
+            KeySource::Provider { keys_at: None, .. } => true,
+        });
+        let credentials = (self.sources(), self.choice("BEARER_PREFIX"));
+        let context = self.context();
+        let usage_key = self.claim("USAGE_KEY_CLAIM");
+        let on_refusal = self.choice("REFUSAL");
+        let expiry_guard = self.switch("EXPIRY_GUARD");
+        let fetch_timeout = self.number("JWKS_TIMEOUT_MS");
+        let authorities = self.authorities(fetches_tls);
+        let metrics = self.metrics();
+        // Everything was read, so every problem is known. Nothing stands in for what is missing.
+        leeway?;
+        Some(Config {
+            issuers,
+            rights,
+            credentials: Credentials {
+                sources: credentials.0,
+                bearer_required: credentials.1? == "required",
+            },
+            context,
+            usage_key,
+            on_refusal: match on_refusal? {
+                "deny" => OnRefusal::Deny,
+                _ => OnRefusal::Unauthorized,
+            },
+            expiry_guard: expiry_guard?,
+            simple_response: simple_response?,
+            lifetimes: lifetimes?,
+            fetch_timeout: Duration::from_millis(fetch_timeout?),
+            authorities,
+            metrics,
+            warnings,
+        })
+    }
+
+    fn lifetimes(&mut self) -> Option<Lifetimes> {
+        let (fresh, stale) = (self.number("JWKS_FRESH_SECONDS"), self.number("JWKS_STALE_SECONDS"));
+        let (fresh, stale) = (fresh?, stale?);
+        if stale < fresh {
+            self.problem(
+                "JWKS_STALE_SECONDS",
+                format!("must be at least JWKS_FRESH_SECONDS, which is {fresh}"),
+            );
+            return None;
+        }
+        Some(Lifetimes { fresh: Duration::from_secs(fresh), stale: Duration::from_secs(stale) })
+    }
+
+    fn routes(&mut self) -> Option<Routes> {
+        let guard = self.switch("PATH_GUARD");
+        let table = self.object("ROUTES")?;
+        let routes = match Routes::parse(&table, guard?) {
+            Ok(routes) => routes,
+            Err(problems) => {
+                problems.into_iter().for_each(|problem| self.problem("ROUTES", problem));
+                return None;
+            }
+        };
+        if let Err(too_large) = policy::fits(&routes) {
+            let policy::TooLarge { document, resource } = too_large;
+            let message = format!(
+                "the policy would have {document} bytes and resources of up to {resource} characters; API Gateway \
+                 takes {} and {}. It has {}. Use fewer or shorter entries, verbs by name (ANY counts seven times), \
+                 fewer `path` conditions (each value counts 128)",
+                policy::MAX_DOCUMENT,
+                policy::MAX_RESOURCE,
+                policy::largest_parts(&routes),
+            );
+            self.problem("ROUTES", message);
+        }
+        Some(routes)
+    }
+
+    fn context(&mut self) -> Vec<ContextClaim> {
+        let entries = self.list("CONTEXT_CLAIMS");
+        if entries == ["none"] {
+            return Vec::new();
+        }
+        if entries.iter().any(|entry| entry == "none") {
+            self.problem("CONTEXT_CLAIMS", "`none` stands alone");
+            return Vec::new();
+        }
+        let mut context: Vec<ContextClaim> = Vec::new();
+        for entry in entries {
+            let (name, claim) = entry.split_once('=').unwrap_or((&entry, &entry));
+            if name.is_empty() || claim.is_empty() {
+                self.problem("CONTEXT_CLAIMS", format!("`{entry}`: want `claim` or `name=claim`"));
+            } else if name.starts_with('/') {
+                self.problem(
+                    "CONTEXT_CLAIMS",
+                    format!("`{entry}`: a JSON Pointer needs a name, as roles={entry}"),
+                );
+            } else if RESERVED_CONTEXT.contains(&name) {
+                let message = format!(
+                    "`{name}` is filled by API Gateway or this function: give it another name, as my_{name}={claim}"
+                );
+                self.problem("CONTEXT_CLAIMS", message);
+            } else if context.iter().any(|other| other.name == name) {
+                self.problem("CONTEXT_CLAIMS", format!("`{name}` is named twice"));
+            } else if let Some(path) = self.claim_at("CONTEXT_CLAIMS", claim) {
+                context.push(ContextClaim { name: name.to_owned(), path });
+            }
+        }
+        context
+    }
+
+    fn sources(&mut self) -> Vec<Source> {
+        let mut sources = Vec::new();
+        for text in self.list("TOKEN_SOURCE") {
+            match Source::parse(&text) {
+                Ok(source) => sources.push(source),
+                Err(problem) => self.problem("TOKEN_SOURCE", problem),
+            }
+        }
+        sources
+    }
+
+    fn metrics(&mut self) -> Option<Metrics> {
+        let namespace = self.text("METRICS_NAMESPACE")?;
+        if !metrics::is_namespace(&namespace) {
+            let message =
+                "want up to 255 letters, digits, spaces and `.-_/#:`, not beginning with `AWS/`";
+            self.problem("METRICS_NAMESPACE", message);
+            return None;
+        }
+        let level = self.text("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default().to_uppercase();
+        Some(Metrics { namespace, level })
+    }
+
+    /// Private certificate authorities. What the platform's variable names is read only if there is TLS to do.
+    fn authorities(&mut self, fetches_tls: bool) -> Authorities {
+        let mut authorities = Authorities::new();
+        for name in ["JWKS_CA_FILE", "SSL_CERT_FILE"] {
+            let Some(file) = self.set(name).filter(|_| fetches_tls || name == "JWKS_CA_FILE")
+            else {
+                continue;
+            };
+            match http::read_authorities(&self.path(&file)) {
+                Ok(found) => authorities.extend(found),
+                Err(problem) => self.problem(name, problem),
+            }
+        }
+        authorities
+    }
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

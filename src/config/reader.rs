@@ -1,0 +1,168 @@
+//! Variables, read one by one by what they may hold. Problems are kept, so that all are reported at once.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use crate::config::Problem;
+use crate::config::environment::Environment;
+use crate::config::settings::{bounds, default, words};
+use crate::jose::json;
+use crate::jose::token::ClaimPath;
+
+/// Reads variables and keeps the problems.
+pub(super) struct Reader<'e> {
+    pub(super) environment: &'e Environment,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    /// The variable as it is set: trimmed, and not blank.
+    pub(super) fn set(&self, name: &str) -> Option<String> {
+        self.environment
+            .get(name)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// The variable, or its default.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.set(name)
+            .or_else(|| Some(default(name).to_owned()).filter(|default| !default.is_empty()))
+    }
+
+    pub(super) fn list(&mut self, name: &str) -> Vec<String> {
+        let Some(text) = self.text(name) else { return Vec::new() };
+        let members = members_of(&text);
+        if members.is_empty() {
+            self.problem(name, "is a list without a member");
+        }
+        members
+    }
+
+    /// The text of a JSON-valued setting, which may be in a file: `@path`.
+    pub(super) fn json(&mut self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        let Some(file) = text.strip_prefix('@') else { return Some(text) };
+        let path = self.path(file);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                self.problem(name, format!("{}: {error}", path.display()));
+                None
+            }
+        }
+    }
+
+    pub(super) fn object(&mut self, name: &str) -> Option<Map<String, Value>> {
+        let text = self.json(name)?;
+        match json::object(text.as_bytes()) {
+            Ok(object) => Some(object),
+            Err(error) => {
+                self.problem(name, format!("want a JSON object: {error}"));
+                None
+            }
+        }
+    }
+
+    pub(super) fn number(&mut self, name: &str) -> Option<u64> {
+        let range = bounds(name);
+        let text = self.text(name).unwrap_or_default();
+        let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
+        match text.parse() {
+            Ok(number) if is_whole && range.contains(&number) => Some(number),
+            _ => {
+                self.problem(
+                    name,
+                    format!(
+                        "`{text}`: want a whole number from {} to {}",
+                        range.start(),
+                        range.end()
+                    ),
+                );
+                None
+            }
+        }
+    }
+
+    /// One of the setting's words.
+    pub(super) fn choice(&mut self, name: &str) -> Option<&'static str> {
+        let words = words(name);
+        let text = self.text(name).unwrap_or_default();
+        let word = words.iter().copied().find(|word| *word == text);
+        if word.is_none() {
+            self.problem(name, format!("`{text}`: want `{}`", words.join("` or `")));
+        }
+        word
+    }
+
+    pub(super) fn switch(&mut self, name: &str) -> Option<bool> {
+        self.choice(name).map(|word| word == "on")
+    }
+
+    pub(super) fn claim(&mut self, name: &str) -> Option<ClaimPath> {
+        let text = self.text(name)?;
+        self.claim_at(name, &text)
+    }
+
+    pub(super) fn claim_list(&mut self, name: &str) -> Vec<ClaimPath> {
+        let names = self.list(name);
+        self.claims_at(name, &names)
+    }
+
+    pub(super) fn claims_at(&mut self, place: &str, names: &[String]) -> Vec<ClaimPath> {
+        names.iter().filter_map(|name| self.claim_at(place, name)).collect()
+    }
+
+    pub(super) fn claim_at(&mut self, place: &str, text: &str) -> Option<ClaimPath> {
+        ClaimPath::parse(text).map_err(|problem| self.problem(place, problem)).ok()
+    }
+
+    pub(super) fn string(&mut self, place: &str, value: Value) -> Option<String> {
+        match value {
+            Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            _ => {
+                self.problem(place, "want a string that is not blank");
+                None
+            }
+        }
+    }
+
+    /// A list in JSON: an array of strings, or one string.
+    pub(super) fn strings(&mut self, place: &str, value: Value) -> Vec<String> {
+        let values = match value {
+            Value::Array(values) => values,
+            Value::String(text) if text.trim().contains([',', ' ']) => {
+                self.problem(
+                    place,
+                    format!("`{text}` would be one value: give several as an array of strings"),
+                );
+                return Vec::new();
+            }
+            one => vec![one],
+        };
+        if values.is_empty() {
+            self.problem(place, "is a list without a member");
+        }
+        values.into_iter().filter_map(|value| self.string(place, value)).collect()
+    }
+
+    /// A file of the deployment package.
+    pub(super) fn path(&self, file: &str) -> PathBuf {
+        PathBuf::from(self.set("LAMBDA_TASK_ROOT").unwrap_or_default()).join(file)
+    }
+
+    pub(super) fn problem(&mut self, place: &str, message: impl Into<String>) {
+        self.problems.push(Problem { place: place.to_owned(), message: message.into() });
+    }
+
+    pub(super) fn reported(&self, place: &str) -> bool {
+        self.problems.iter().any(|problem| problem.place == place)
+    }
+}
+
+/// The members of a list: separated by commas, spaces or both.
+pub(super) fn members_of(list: &str) -> Vec<String> {
+    let members = list.split([',', ' ', '\t', '\n', '\r']).filter(|member| !member.is_empty());
+    members.map(str::to_owned).collect()
+}

@@ -1,0 +1,155 @@
+//! Names that are nearly a setting's. A check whose name is misspelled would be a check that is off.
+
+/// Names of the platform: whoever mistypes one has not set one of ours.
+const PLATFORM: &str = "AWS_";
+
+/// The setting that a misspelled variable is meant for. The two names differ by one letter (changed, left out, added,
+/// or swapped with its neighbour), or by two if the setting's name has eight or more. Letter case does not count.
+pub(crate) fn meant<'s>(name: &str, settings: impl Iterator<Item = &'s str>) -> Option<&'s str> {
+    let name = name.to_ascii_uppercase();
+    if name.starts_with(PLATFORM) {
+        return None;
+    }
+    let settings = settings.filter(|setting| !setting.starts_with(PLATFORM));
+    let near = settings.filter_map(|setting| {
+        let most = if setting.len() < 8 { 1 } else { 2 };
+        let distance = distance(&name, setting, most)?;
+        Some((distance, setting))
+    });
+    near.min().map(|(_, setting)| setting)
+}
+
+/// How many letters have to be changed, left out, added or swapped with their neighbour to make one of the other
+/// (the optimal string alignment distance), if it is not more than `most`.
+fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
+    let (a, b): (Vec<_>, Vec<_>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) > most {
+        return None;
+    }
+    // rows[i][j]: from the first i letters of a to the first j of b.
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for (i, row) in rows.iter_mut().enumerate() {
+        row[0] = i;
+    }
+    rows[0] = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = changed.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = least;
+        }
+    }
+    Some(rows[a.len()][b.len()]).filter(|distance| *distance <= most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SETTINGS;
+
+    fn meant_by(name: &str) -> Option<&'static str> {
+        meant(name, SETTINGS.iter().map(|setting| setting.name))
+    }
+
+    #[test]
+    fn one_letter_aside_is_meant_for_a_setting_and_two_in_a_long_name() {
+        for (name, expected) in [
+            ("ROUTE", Some("ROUTES")),
+            ("ROUTESS", Some("ROUTES")),
+            ("ROUTEZ", Some("ROUTES")),
+            ("RUOTES", Some("ROUTES")),
+            ("OUTES", Some("ROUTES")),
+            ("routes", Some("ROUTES")),
+            ("Route", Some("ROUTES")),
+            ("ROUT", None),
+            ("RUOTE", None),
+            ("ROUTERS", Some("ROUTES")),
+            ("ROUTING", None),
+            ("JWK", Some("JWKS")),
+            ("JKWS", Some("JWKS")),
+            ("JWT", None),
+            ("REFUSALS", Some("REFUSAL")),
+            ("REFUSE", None),
+            ("ISSUE", Some("ISSUER")),
+            ("ISSURE", Some("ISSUER")),
+            ("IS_SUER", Some("ISSUER")),
+            ("JWKS_URL", Some("JWKS_URI")),
+            ("JWKSURI", Some("JWKS_URI")),
+            ("JWK_URL", Some("JWKS_URI")),
+            ("JWT_URI", Some("JWKS_URI")),
+            ("JWT_URL", None),
+            ("AUDIENCES", Some("AUDIENCE")),
+            ("AUDIENZ", Some("AUDIENCE")),
+            ("ADUIENEC", Some("AUDIENCE")),
+            ("AUD", None),
+            ("REQUIRED_SCOPE", Some("REQUIRED_SCOPES")),
+            ("REQUIRE_SCOPE", Some("REQUIRED_SCOPES")),
+            ("REQUIRED-SCOPES", Some("REQUIRED_SCOPES")),
+            ("REQ_SCOPES", None),
+            ("REQUIRED_CLAIM", Some("REQUIRED_CLAIMS")),
+            ("ALGORITHM", Some("ALGORITHMS")),
+            ("ALGORTIHM", Some("ALGORITHMS")),
+            ("ALGS", None),
+            ("TOKEN_TYPE", Some("TOKEN_TYPES")),
+            ("EXPIRY_GAURD", Some("EXPIRY_GUARD")),
+            ("LEEWAY_SECS", None),
+            ("LEEWAY_SECOND", Some("LEEWAY_SECONDS")),
+            ("ROUTE\u{fffd}", Some("ROUTES")),
+            ("ÄUDIENCE", Some("AUDIENCE")),
+        ] {
+            assert_eq!(meant_by(name), expected, "{name}");
+        }
+        assert_eq!(meant_by("ISUERS"), Some("ISSUERS"), "the nearest");
+        assert_eq!(meant_by(&"ROUTES".repeat(100_000)), None);
+    }
+
+    #[test]
+    fn names_that_lambda_and_common_tools_set_are_not_hit() {
+        // Lambda Developer Guide, "Defined runtime environment variables"; layers and extensions of AWS and others.
+        let names = "_HANDLER _X_AMZN_TRACE_ID AWS_DEFAULT_REGION AWS_REGION AWS_EXECUTION_ENV AWS_ACCESS_KEY
+            AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_LAMBDA_FUNCTION_NAME
+            AWS_LAMBDA_FUNCTION_MEMORY_SIZE AWS_LAMBDA_FUNCTION_VERSION AWS_LAMBDA_INITIALIZATION_TYPE
+            AWS_LAMBDA_LOG_GROUP_NAME AWS_LAMBDA_LOG_STREAM_NAME AWS_LAMBDA_LOG_LEVEL AWS_LAMBDA_LOG_FORMAT
+            AWS_LAMBDA_RUNTIME_API AWS_LAMBDA_MAX_CONCURRENCY AWS_LAMBDA_METADATA_API AWS_LAMBDA_METADATA_TOKEN
+            AWS_LAMBDA_EXEC_WRAPPER AWS_XRAY_CONTEXT_MISSING AWS_XRAY_DAEMON_ADDRESS AWS_CONTAINER_CREDENTIALS_FULL_URI
+            AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_ENDPOINT_URL AWS_PROFILE AWS_LAMBDA_DOTNET_PREJIT
+            LAMBDA_TASK_ROOT LAMBDA_RUNTIME_DIR LANG LC_ALL PATH LD_LIBRARY_PATH LD_PRELOAD NODE_PATH NODE_OPTIONS
+            NODE_EXTRA_CA_CERTS PYTHONPATH GEM_PATH GEM_HOME BUNDLE_GEMFILE RUBYLIB CLASSPATH JAVA_TOOL_OPTIONS
+            DOTNET_ROOT TZ HOME USER LOGNAME SHELL SHLVL PWD OLDPWD HOSTNAME HOST TERM TMPDIR TEMP EDITOR PAGER MAIL _
+            POWERTOOLS_SERVICE_NAME POWERTOOLS_METRICS_NAMESPACE POWERTOOLS_LOG_LEVEL POWERTOOLS_LOGGER_LOG_EVENT
+            POWERTOOLS_TRACE_DISABLED POWERTOOLS_DEV LOG_LEVEL SERVICE_NAME ENVIRONMENT STAGE REGION ACCOUNT_ID
+            PARAMETERS_SECRETS_EXTENSION_HTTP_PORT PARAMETERS_SECRETS_EXTENSION_CACHE_ENABLED SSM_PARAMETER_STORE_TTL
+            SECRETS_MANAGER_TTL CACHE_TTL
+            OTEL_SERVICE_NAME OTEL_RESOURCE_ATTRIBUTES OTEL_EXPORTER_OTLP_ENDPOINT OTEL_EXPORTER_OTLP_HEADERS
+            OTEL_TRACES_SAMPLER OTEL_TRACES_EXPORTER OTEL_METRICS_EXPORTER OTEL_PROPAGATORS OTEL_LOG_LEVEL
+            OPENTELEMETRY_COLLECTOR_CONFIG_URI OPENTELEMETRY_COLLECTOR_CONFIG_FILE
+            DD_API_KEY DD_API_KEY_SECRET_ARN DD_SITE DD_ENV DD_SERVICE DD_VERSION DD_TRACE_ENABLED DD_LOGS_ENABLED
+            DD_SERVERLESS_LOGS_ENABLED DD_EXTENSION_VERSION DD_TAGS DD_LAMBDA_HANDLER DATADOG_SITE
+            SENTRY_DSN SENTRY_ENVIRONMENT SENTRY_RELEASE SENTRY_TRACES_SAMPLE_RATE SENTRY_ORG
+            NEW_RELIC_LICENSE_KEY NEW_RELIC_ACCOUNT_ID NEW_RELIC_LAMBDA_HANDLER NEW_RELIC_EXTENSION_LOGS_ENABLED
+            DT_TENANT DT_CLUSTER_ID DT_CONNECTION_BASE_URL DT_CONNECTION_AUTH_TOKEN ELASTIC_APM_SERVER_URL
+            ELASTIC_APM_SECRET_TOKEN LUMIGO_TRACER_TOKEN HONEYCOMB_API_KEY SPLUNK_ACCESS_TOKEN SPLUNK_REALM
+            VAULT_ADDR VAULT_AUTH_ROLE VAULT_SECRET_PATH
+            RUST_LOG RUST_BACKTRACE RUST_LIB_BACKTRACE RUST_MIN_STACK RUSTFLAGS CARGO_HOME RUSTUP_HOME
+            SSL_CERT_FILE SSL_CERT_DIR CURL_CA_BUNDLE REQUESTS_CA_BUNDLE HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
+            http_proxy https_proxy all_proxy no_proxy MALLOC_ARENA_MAX GLIBC_TUNABLES NO_COLOR CI
+            TOKEN ISSUER_URL OIDC_ISSUER OIDC_AUDIENCE JWT_SECRET JWT_ISSUER JWT_AUDIENCE CLIENT_ID CLIENT_SECRET
+            COGNITO_USER_POOL_ID AUTH0_DOMAIN TABLE_NAME BUCKET_NAME QUEUE_URL API_URL BASE_URL PORT DEBUG";
+        for name in names.split_whitespace() {
+            let is_setting = SETTINGS.iter().any(|setting| setting.name == name);
+            assert!(
+                is_setting || meant_by(name).is_none(),
+                "{name} is taken for {:?}",
+                meant_by(name)
+            );
+        }
+        for name in
+            ["AWS_LAMBDA_LOG_LEVE", "aws_lambda_log_format", "AWS_JWKS", "WS_LAMBDA_LOG_LEVEL"]
+        {
+            assert_eq!(meant_by(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! A decision in words, for the operator who asks why: each check, what it wants and what the event has.
+//!
+//! All of it is read from the [`Decision`] and from the rules that made it. Nothing is parsed a second time.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use crate::access::report::TableReport;
+use crate::access::rights::Routes;
+use crate::authorizer::Authorizer;
+use crate::decision::{Decision, Observed, Verdict};
+use crate::issuer::{HeaderRules, TrustedIssuer};
+use crate::jose::algorithm::Algorithms;
+use crate::jose::token::{ClaimPath, MAX_TOKEN_BYTES};
+use crate::reason::{Obstacle, Reason};
+
+/// What there is to show of a decision.
+pub struct Explanation<'a> {
+    /// The ARN of the event up to the stage, and what comes after it.
+    pub request: Option<(String, String)>,
+    /// Where the credential stands: `authorizationToken`, or an entry of `TOKEN_SOURCE`.
+    pub place: Option<String>,
+    /// The token's header and payload, if they can be read.
+    pub token: Option<(Value, Value)>,
+    /// Whether a key has vouched for them.
+    pub is_verified: bool,
+    /// The keys of the issuer: its name, how many can be used, and why the last fetch failed, if it did.
+    pub keys: Option<(String, usize, Option<String>)>,
+    /// The checks, in their order.
+    pub steps: Vec<Step>,
+    /// The entries of `ROUTES`, if there is a table.
+    pub routes: Vec<String>,
+    /// What they are for the token, if it is a good one.
+    pub table: Option<TableReport<'a>>,
+    /// Claims for which the answer's context has no room.
+    pub omitted: Vec<String>,
+}
+
+/// A check. It has the name of the reason that it gives for a refusal.
+pub struct Step {
+    /// The reason.
+    pub reason: Reason,
+    /// How it ended.
+    pub state: StepState,
+    /// What it wants.
+    pub wanted: String,
+    /// What there is.
+    pub found: String,
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepState {
+    /// An earlier check ended the decision.
+    NotReached,
+    /// What it wants is there.
+    Passed,
+    /// There was nothing to look at: no `nbf`, no table.
+    NotApplicable,
+    /// It refused.
+    Failed,
+    /// It could not be made.
+    Undecided,
+}
+
+impl Authorizer {
+    /// A decision of this authorizer in words.
+    #[must_use]
+    pub fn explain(&self, decision: &Decision<'_>) -> Explanation<'_> {
+        let observed = &decision.observed;
+        let request = observed.request.as_ref();
+        let keys = observed.issuer.map(|issuer| {
+            let status = issuer.keys.status();
+            (issuer.name.clone(), status.usable, status.last_failure)
+        });
+        Explanation {
+            request: request.map(|request| (request.stage.arn().to_owned(), request.route.clone())),
+            place: observed.place.map(|place| place.to_string()),
+            token: observed
+                .token
+                .as_ref()
+                .map(|token| ((*token.header).clone(), (*token.payload).clone())),
+            is_verified: observed.claims.is_some(),
+            keys,
+            steps: Reason::ALL.map(|reason| self.step(reason, decision)).into(),
+            routes: self.rights.routes.iter().flat_map(Routes::names).map(str::to_owned).collect(),
+            table: self.table(observed),
+            omitted: observed.omitted.clone(),
+        }
+    }
+
+    fn table(&self, observed: &Observed<'_>) -> Option<TableReport<'_>> {
+        // A caller is known once the claims have passed all checks.
+        observed.principal.as_ref()?;
+        self.rights.report(&observed.issuer?.scope_claims, observed.claims.as_ref()?)
+    }
+
+    fn step(&self, reason: Reason, decision: &Decision<'_>) -> Step {
+        let state = self.state(reason, decision);
+        let (wanted, mut found) = self.compared(reason, decision);
+        if let Verdict::Deny(denial) = &decision.verdict
+            && state == StepState::Failed
+            && !denial.detail.is_empty()
+            && !matches!(reason, Reason::TokenExpired | Reason::TokenNotYetValid)
+        {
+            found = if found.is_empty() {
+                denial.detail.to_string()
+            } else {
+                format!("{found}: {}", denial.detail)
+            };
+        }
+        Step { reason, state, wanted, found }
+    }
+
+    fn state(&self, reason: Reason, decision: &Decision<'_>) -> StepState {
+        let (last, end) = match &decision.verdict {
+            Verdict::Allow => (None, StepState::Passed),
+            Verdict::Deny(denial) => (Some(denial.reason), StepState::Failed),
+            Verdict::Undecided(fault) if fault.obstacle == Obstacle::KeysUnavailable => {
+                (Some(Reason::KeyUnknown), StepState::Undecided)
+            }
+            // The event was not understood, or this program is at fault.
+            Verdict::Undecided(_) => return StepState::NotReached,
+        };
+        match last {
+            Some(last) if reason > last => StepState::NotReached,
+            Some(last) if reason == last => end,
+            _ if self.is_not_applicable(reason, &decision.observed) => StepState::NotApplicable,
+            _ => StepState::Passed,
+        }
+    }
+
+    fn is_not_applicable(&self, reason: Reason, observed: &Observed<'_>) -> bool {
+        if reason == Reason::InsufficientScope {
+            return self.rights.required.is_empty() && self.rights.routes.is_none();
+        }
+        match (observed.issuer, &observed.claims) {
+            (Some(issuer), Some(claims)) => issuer.rules.not_applicable(claims).contains(&reason),
+            _ => false,
+        }
+    }
+
+    /// What a check wants, and what there is.
+    fn compared(&self, reason: Reason, decision: &Decision<'_>) -> (String, String) {
+        let observed = &decision.observed;
+        let HeaderRules { types, algorithms } =
+            observed.issuer.map_or(&self.any_issuer, |issuer| &issuer.header_rules);
+        let header = |name: &str| observed.token.as_ref().and_then(|token| token.header.get(name));
+        let payload =
+            |name: &str| observed.token.as_ref().and_then(|token| token.payload.get(name));
+        let rules = observed.issuer.map(|issuer| &issuer.rules);
+        let claims = |paths: &[ClaimPath]| show_claims(paths, observed);
+        let leeway = rules.map(|rules| rules.leeway).filter(|leeway| *leeway > 0.0);
+        let leeway =
+            leeway.map(|seconds| format!(", give or take {seconds} s")).unwrap_or_default();
+        match reason {
+            Reason::TokenMissing => {
+                let found = observed
+                    .place
+                    .map_or_else(|| "nothing".to_owned(), |place| format!("in {place}"));
+                ("the event has a credential".to_owned(), found)
+            }
+            Reason::TokenTooLong => {
+                let found =
+                    observed.length.map(|length| format!("{length} bytes")).unwrap_or_default();
+                (format!("at most {MAX_TOKEN_BYTES} bytes"), found)
+            }
+            Reason::TokenMalformed => {
+                let wanted = "one bearer token: three segments, JSON in base64url".to_owned();
+                (wanted, observed.token.as_ref().map(|_| "is one".to_owned()).unwrap_or_default())
+            }
+            Reason::CriticalHeaderUnsupported => {
+                let present: Vec<_> =
+                    ["crit", "b64"].into_iter().filter(|name| header(name).is_some()).collect();
+                let found =
+                    if present.is_empty() { "neither".to_owned() } else { quoted(&present, ", ") };
+                ("the header has neither `crit` nor `b64`".to_owned(), found)
+            }
+            Reason::TypeNotAccepted => {
+                let found = match (header("typ"), header("cty")) {
+                    (None, None) => "no `typ`, which counts as JWT".to_owned(),
+                    (typ, None) => show(typ),
+                    (typ, Some(cty)) => format!("{}, with `cty` {cty}", show(typ)),
+                };
+                (format!("`typ` is {}, in any letter case", any(types)), found)
+            }
+            Reason::AlgorithmNotAllowed => {
+                (format!("`alg` is {}", any(&names(*algorithms))), show(header("alg")))
+            }
+            Reason::IssuerUntrusted => {
+                let mut names: Vec<_> = self.issuers.keys().cloned().collect();
+                names.sort_unstable();
+                (format!("`iss` is exactly {}", any(&names)), show(payload("iss")))
+            }
+            Reason::KeyUnknown => (
+                "the issuer has a key for `kid` and `alg`".to_owned(),
+                format!("`kid` {}", show(header("kid"))),
+            ),
+            Reason::SignatureInvalid => {
+                ("such a key verifies the signature".to_owned(), String::new())
+            }
+            Reason::TokenExpired => {
+                (format!("`exp` is later than now{leeway}"), date(payload("exp"), decision))
+            }
+            Reason::TokenNotYetValid => {
+                (format!("`nbf` is not later than now{leeway}"), date(payload("nbf"), decision))
+            }
+            Reason::AudienceMismatch => match rules {
+                None => {
+                    ("an accepted audience, as the issuer's settings say".to_owned(), String::new())
+                }
+                Some(rules) => {
+                    let paths = &rules.audience_claims;
+                    let wanted =
+                        format!("`{}` holds {}", texts(paths, "` or `"), any(&rules.audiences));
+                    let present = observed.claims.as_ref();
+                    let first = paths
+                        .iter()
+                        .find(|path| present.is_some_and(|claims| claims.get(path).is_some()));
+                    (
+                        wanted,
+                        first.map_or_else(
+                            || claims(paths),
+                            |path| claims(std::slice::from_ref(path)),
+                        ),
+                    )
+                }
+            },
+            Reason::ClaimMissing => {
+                let wanted =
+                    observed.issuer.map_or_else(|| "every claim that is needed".to_owned(), needed);
+                (wanted, String::new())
+            }
+            Reason::ClaimInvalid => {
+                let required = rules.map(|rules| rules.required_text()).unwrap_or_default();
+                let paths =
+                    rules.map(|rules| rules.principal_claims.as_slice()).unwrap_or_default();
+                let wanted = "claims are of the right type".to_owned();
+                let wanted =
+                    if required.is_empty() { wanted } else { format!("{wanted}, and {required}") };
+                (wanted, claims(paths))
+            }
+            Reason::InsufficientScope => {
+                let required = &self.rights.required;
+                let wanted = match (required.is_empty(), self.rights.routes.is_none()) {
+                    (true, true) => "nothing more: every route is open".to_owned(),
+                    (false, true) => format!("all of {}", required.join(", ")),
+                    (true, false) => "an entry of ROUTES is open".to_owned(),
+                    (false, false) => {
+                        format!("all of {}, and an entry of ROUTES is open", required.join(", "))
+                    }
+                };
+                (
+                    wanted,
+                    observed.issuer.map(|issuer| claims(&issuer.scope_claims)).unwrap_or_default(),
+                )
+            }
+        }
+    }
+}
+
+fn needed(issuer: &TrustedIssuer) -> String {
+    let rules = &issuer.rules;
+    let (audience, principal) =
+        (texts(&rules.audience_claims, "` or `"), texts(&rules.principal_claims, "` or `"));
+    format!("there are `exp`, `{audience}`, `{principal}`, and the claims of REQUIRED_CLAIMS")
+}
+
+fn show_claims(paths: &[ClaimPath], observed: &Observed<'_>) -> String {
+    let Some(claims) = &observed.claims else { return String::new() };
+    let present: Vec<_> = paths
+        .iter()
+        .filter_map(|path| Some(format!("`{}` {}", path.text(), claims.get(path)?)))
+        .collect();
+    if present.is_empty() {
+        format!("no `{}`", texts(paths, "`, no `"))
+    } else {
+        present.join(", ")
+    }
+}
+
+fn names(algorithms: Algorithms) -> Vec<String> {
+    algorithms.iter().map(|algorithm| format!("{algorithm:?}")).collect()
+}
+
+fn texts(paths: &[ClaimPath], between: &str) -> String {
+    paths.iter().map(ClaimPath::text).collect::<Vec<_>>().join(between)
+}
+
+fn quoted(names: &[&str], between: &str) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(between)
+}
+
+fn any(values: &[String]) -> String {
+    match values {
+        [one] => one.clone(),
+        _ => format!("one of {}", values.join(", ")),
+    }
+}
+
+fn show(value: Option<&Value>) -> String {
+    value.map_or_else(|| "absent".to_owned(), ToString::to_string)
+}
+
+/// A `NumericDate` in words, as far as there are any for it.
+fn date(value: Option<&Value>, decision: &Decision<'_>) -> String {
+    const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
+    let Some(value) = value else { return "absent".to_owned() };
+    let Some(unix) = value.as_f64() else { return value.to_string() };
+    let time = Duration::try_from_secs_f64(unix).ok().filter(|time| *time < YEAR_10000);
+    let Some(time) = time else { return value.to_string() };
+    let time = humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + time);
+    let ahead = unix - decision.at.unix();
+    let distance =
+        if ahead > 0.0 { format!("in {ahead:.0} s") } else { format!("{:.0} s ago", -ahead) };
+    format!("{value}: {time}, {distance}")
+}

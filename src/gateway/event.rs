@@ -1,0 +1,814 @@
+//! What API Gateway sends: which kind of event it is, for which stage, and where its credential stands.
+//!
+//! Shapes are from the Developer Guides of API Gateway ("Input to an API Gateway Lambda authorizer", "Control
+//! access to HTTP APIs with AWS Lambda authorizers"). Members that are not needed are not looked at, since AWS may
+//! add to them at any time. Nothing of an event is quoted in an error: it holds the token.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::access::rights::CONNECT;
+use crate::jose::json::Text;
+use crate::jose::token::MAX_TOKEN_BYTES;
+use crate::reason::{Denial, Fault, Obstacle, Reason};
+
+/// The kinds of events that are understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventKind {
+    /// REST API, `TOKEN` authorizer.
+    Token,
+    /// REST API, `REQUEST` authorizer.
+    Rest,
+    /// WebSocket API, `$connect`.
+    WebSocket,
+    /// HTTP API, payload format 1.0.
+    Http1,
+    /// HTTP API, payload format 2.0.
+    Http2,
+}
+
+const EXPECTED: &str = "not an authorizer event: want a REST API's TOKEN or REQUEST event, a WebSocket API's \
+    $connect, or an HTTP API's payload 1.0 or 2.0";
+
+/// An event that was understood.
+pub(crate) struct Request<'a> {
+    pub(crate) kind: EventKind,
+    pub(crate) stage: Stage<'a>,
+    /// What the ARN has after the stage: `GET/pets/1`. For comparing only; it never reaches an answer.
+    pub(crate) route: &'a str,
+    event: &'a Event<'a>,
+}
+
+/// The members of an event that matter, as they stand.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Event<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    version: Option<Text<'a>>,
+    #[serde(borrow)]
+    method_arn: Option<Text<'a>>,
+    #[serde(borrow)]
+    route_arn: Option<Text<'a>>,
+    #[serde(borrow)]
+    authorization_token: Option<Text<'a>>,
+    #[serde(borrow)]
+    request_context: Option<&'a RawValue>,
+    #[serde(borrow)]
+    headers: Option<&'a RawValue>,
+    #[serde(borrow)]
+    multi_value_headers: Option<&'a RawValue>,
+    #[serde(borrow)]
+    query_string_parameters: Option<&'a RawValue>,
+    #[serde(borrow)]
+    multi_value_query_string_parameters: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cookies: Option<&'a RawValue>,
+}
+
+fn text<'t>(member: &'t Option<Text<'_>>) -> Option<&'t str> {
+    member.as_ref().map(|text| &*text.0)
+}
+
+impl<'a> Event<'a> {
+    pub(crate) fn parse(json: &'a str) -> Result<Self, Fault> {
+        let unsupported = || Obstacle::EventUnsupported.because(EXPECTED);
+        // A derived struct would also be read from an array.
+        let is_object = json.trim_ascii_start().starts_with('{');
+        is_object.then(|| serde_json::from_str(json).ok()).flatten().ok_or_else(unsupported)
+    }
+
+    /// What is asked, if this is an event to answer.
+    pub(crate) fn request(&'a self) -> Result<Request<'a>, Fault> {
+        let kind = self.kind().ok_or_else(|| Obstacle::EventUnsupported.because(EXPECTED))?;
+        let (name, arn) = match kind {
+            EventKind::Http2 => ("routeArn", &self.route_arn),
+            _ => ("methodArn", &self.method_arn),
+        };
+        let parsed = text(arn).and_then(|arn| Stage::parse(arn, kind));
+        let unsupported =
+            || Obstacle::EventUnsupported.because(format!("`{name}` is not the ARN of a route"));
+        let (stage, route) = parsed.ok_or_else(unsupported)?;
+        Ok(Request { kind, stage, route, event: self })
+    }
+
+    fn kind(&self) -> Option<EventKind> {
+        match (text(&self.kind), text(&self.version)) {
+            (Some("TOKEN"), _) => Some(EventKind::Token),
+            // Compared exactly: WebSocket events have been seen with a version of "$LATEST".
+            (_, Some("2.0")) => Some(EventKind::Http2),
+            (_, Some("1.0")) => Some(EventKind::Http1),
+            _ if self.is_connect() => Some(EventKind::WebSocket),
+            (Some("REQUEST"), _) => Some(EventKind::Rest),
+            _ => None,
+        }
+    }
+
+    fn is_connect(&self) -> bool {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct RequestContext<'a> {
+            #[serde(borrow)]
+            event_type: Option<Text<'a>>,
+        }
+
+        let context = self
+            .request_context
+            .and_then(|raw| serde_json::from_str::<RequestContext<'_>>(raw.get()).ok());
+        context.is_some_and(|context| text(&context.event_type) == Some("CONNECT"))
+            // The whole of what comes after the stage: the path of a REST API's request may end like this too.
+            || text(&self.method_arn)
+                .and_then(|arn| Stage::parse(arn, EventKind::WebSocket))
+                .is_some_and(|(_, route)| route == CONNECT)
+    }
+}
+
+/// The stage that a policy is for: the one thing that is taken from an event's ARN.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Stage<'a> {
+    /// `arn:{partition}:execute-api:{region}:{account}:{api}/{stage}`
+    arn: Cow<'a, str>,
+    is_websocket: bool,
+}
+
+impl<'a> Stage<'a> {
+    /// The stage of an ARN, and what comes after it. Every part is held to the characters that AWS uses there, so
+    /// that no wildcard and no policy variable gets into a resource.
+    fn parse(arn: &'a str, kind: EventKind) -> Option<(Self, &'a str)> {
+        let mut parts = arn.splitn(6, ':');
+        let mut next = |is_right: fn(&str) -> bool| parts.next().filter(|part| is_right(part));
+        next(|prefix| prefix == "arn")?;
+        next(is_name)?;
+        next(|service| service == "execute-api")?;
+        next(is_name)?;
+        next(|account| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()))?;
+        let resource = parts.next()?;
+        let (api, rest) = resource.split_once('/')?;
+        let (stage, route) = rest.split_once('/')?;
+        if !is_name(api) || !(is_name(stage) || stage == "$default") {
+            return None;
+        }
+        let end = arn.len() - route.len() - "/".len();
+        Some((
+            Self { arn: Cow::Borrowed(&arn[..end]), is_websocket: kind == EventKind::WebSocket },
+            route,
+        ))
+    }
+
+    /// This stage, without the event that named it.
+    pub(crate) fn to_owned(&self) -> Stage<'static> {
+        Stage { arn: Cow::Owned(self.arn.to_string()), is_websocket: self.is_websocket }
+    }
+
+    /// A stage with an ARN of this length, to measure with.
+    pub(crate) fn of_length(length: usize) -> Self {
+        Self { arn: Cow::Owned("a".repeat(length)), is_websocket: false }
+    }
+
+    pub(crate) fn arn(&self) -> &str {
+        &self.arn
+    }
+
+    /// The pattern below the stage of every request that the answer could be used for.
+    pub(crate) fn everything(&self) -> &'static str {
+        if self.is_websocket { CONNECT } else { "*" }
+    }
+}
+
+/// A partition, region, API id or stage: letters, digits, hyphen and underscore; stage names have at most 128.
+fn is_name(part: &str) -> bool {
+    (1..=128).contains(&part.len())
+        && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+/// Where a request event may hold the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A header, by name in any letter case.
+    Header(String),
+    /// A query parameter.
+    Query(String),
+    /// A cookie.
+    Cookie(String),
+}
+
+impl Source {
+    /// The error says what is expected.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let wanted = || format!("`{text}`: want `header:NAME`, `query:NAME` or `cookie:NAME`");
+        match text.split_once(':') {
+            Some((_, "")) | None => Err(wanted()),
+            Some(("query", name)) => Ok(Self::Query(name.to_owned())),
+            Some(("header" | "cookie", name)) if !is_token(name) => Err(format!(
+                "`{text}`: no header or cookie has such a name (RFC 9110 section 5.6.2, token)"
+            )),
+            Some(("header", name)) => Ok(Self::Header(name.to_owned())),
+            Some(("cookie", name)) => Ok(Self::Cookie(name.to_owned())),
+            Some(_) => Err(wanted()),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Query(name) => write!(f, "query:{name}"),
+            Self::Cookie(name) => write!(f, "cookie:{name}"),
+        }
+    }
+}
+
+/// Where an event holds its credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place<'c> {
+    /// The member of a `TOKEN` event.
+    AuthorizationToken,
+    Source(&'c Source),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AuthorizationToken => f.write_str("authorizationToken"),
+            Self::Source(source) => source.fmt(f),
+        }
+    }
+}
+
+/// RFC 9110 section 5.6.2; RFC 6265 section 4.1.1 takes the names of cookies from there.
+fn is_token(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// How credentials are to be found.
+#[derive(Clone, Debug)]
+pub(crate) struct Credentials {
+    /// For request events: the first source that is present counts.
+    pub(crate) sources: Vec<Source>,
+    /// Whether a header must name the scheme.
+    pub(crate) bearer_required: bool,
+}
+
+impl Credentials {
+    /// The one token of a request. `found` gets the place of the credential that counts, also if it holds no token.
+    pub(crate) fn token<'a, 'c>(
+        &'c self,
+        request: &Request<'a>,
+        found: &mut Option<Place<'c>>,
+    ) -> Result<Cow<'a, str>, Denial> {
+        let event = request.event;
+        if request.kind == EventKind::Token {
+            let header = text(&event.authorization_token).filter(|header| !is_blank(header));
+            let header = header.ok_or(Reason::TokenMissing)?;
+            *found = Some(Place::AuthorizationToken);
+            return self.bearer(header).map(Cow::Borrowed);
+        }
+        for source in &self.sources {
+            let mut values = match source {
+                Source::Header(name) => event.headers_named(name),
+                Source::Query(name) => event.query(name),
+                Source::Cookie(name) => event.cookies_named(name),
+            };
+            values.retain(|value| !is_blank(value));
+            if values.is_empty() {
+                continue;
+            }
+            *found = Some(Place::Source(source));
+            let mut tokens = match source {
+                Source::Header(_) => values
+                    .iter()
+                    .map(|header| self.bearer(header))
+                    .collect::<Result<Vec<_>, _>>()?,
+                Source::Query(_) | Source::Cookie(_) => values.iter().map(String::as_str).collect(),
+            };
+            // Both forms of a map hold the same value, and a client may send it twice.
+            tokens.sort_unstable();
+            tokens.dedup();
+            return match tokens[..] {
+                [token] => Ok(Cow::Owned(token.to_owned())),
+                _ => Err(Reason::TokenMalformed.because("several tokens in one source")),
+            };
+        }
+        Err(Reason::TokenMissing.into())
+    }
+
+    /// The token of an `Authorization` header (RFC 6750 section 2.1; RFC 9110 section 11.1 on letter case).
+    fn bearer<'h>(&self, header: &'h str) -> Result<&'h str, Denial> {
+        let credential = match header.split_once(' ') {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("Bearer") => {
+                Some(rest.trim_start_matches(' '))
+            }
+            _ if self.bearer_required => None,
+            _ => Some(header),
+        };
+        if credential.unwrap_or(header).len() > MAX_TOKEN_BYTES {
+            return Err(Reason::TokenTooLong.into());
+        }
+        let credential =
+            credential.ok_or(Reason::TokenMalformed.because("the scheme is not `Bearer`"))?;
+        // Anything else that is no token is found when it is decoded.
+        if credential.is_empty() || credential.contains(' ') {
+            return Err(Reason::TokenMalformed.because("not exactly one token after the scheme"));
+        }
+        Ok(credential)
+    }
+}
+
+fn is_blank(value: &str) -> bool {
+    value.trim().is_empty()
+}
+
+impl Event<'_> {
+    /// Every value of a header. REST APIs pass names on as the client wrote them: HTTP/2 clients in lower case.
+    fn headers_named(&self, name: &str) -> Vec<String> {
+        let is_named = |other: &str| other.eq_ignore_ascii_case(name);
+        let mut values = values(self.headers, is_named);
+        values.extend(self::values(self.multi_value_headers, is_named));
+        values
+    }
+
+    /// Every value of a query parameter.
+    fn query(&self, name: &str) -> Vec<String> {
+        let is_named = |other: &str| other == name;
+        let mut values = values(self.query_string_parameters, is_named);
+        values.extend(self::values(self.multi_value_query_string_parameters, is_named));
+        values
+    }
+
+    /// Every value of a cookie: HTTP API 2.0 lists cookies apart, the other events leave them in their header.
+    fn cookies_named(&self, name: &str) -> Vec<String> {
+        let listed = self
+            .cookies
+            .and_then(|raw| serde_json::from_str::<Option<Vec<String>>>(raw.get()).ok().flatten());
+        let pairs = listed.into_iter().flatten().chain(self.headers_named("Cookie"));
+        let values = pairs.flat_map(|pairs| {
+            let values = pairs.split(';').filter_map(|pair| pair.trim().split_once('='));
+            let values = values
+                .filter(|(other, _)| *other == name)
+                .map(|(_, value)| unquote(value).to_owned());
+            values.collect::<Vec<_>>()
+        });
+        values.collect()
+    }
+}
+
+/// The values in a map of strings, or of arrays of strings, under the names that are meant. Maps may be null.
+fn values(map: Option<&RawValue>, is_named: impl Fn(&str) -> bool) -> Vec<String> {
+    let map = map.and_then(|raw| {
+        serde_json::from_str::<Option<Map<String, Value>>>(raw.get()).ok().flatten()
+    });
+    let named = map.into_iter().flatten().filter(|(name, _)| is_named(name));
+    let strings = named.flat_map(|(_, value)| match value {
+        Value::Array(values) => values,
+        value => vec![value],
+    });
+    strings
+        .filter_map(|value| if let Value::String(text) = value { Some(text) } else { None })
+        .collect()
+}
+
+/// RFC 6265 section 4.1.1: a cookie's value may stand in double quotes.
+fn unquote(value: &str) -> &str {
+    value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const PREFIX: &str = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod";
+
+    fn method(route: &str) -> Value {
+        json!({"type": "REQUEST", "methodArn": format!("{PREFIX}/{route}")})
+    }
+
+    fn with(mut event: Value, name: &str, value: Value) -> Value {
+        event[name] = value;
+        event
+    }
+
+    /// EventKind, ARN up to the stage, and what comes after it.
+    fn request(event: &str) -> Result<(EventKind, String, String), Obstacle> {
+        let event = Event::parse(event).map_err(|fault| fault.obstacle)?;
+        let request = event.request().map_err(|fault| fault.obstacle)?;
+        Ok((request.kind, request.stage.arn().to_owned(), request.route.to_owned()))
+    }
+
+    fn token_of(event: &Value, sources: &[&str], bearer_required: bool) -> Result<String, Reason> {
+        let sources = sources.iter().map(|source| Source::parse(source).unwrap()).collect();
+        let event = event.to_string();
+        let event = Event::parse(&event).unwrap();
+        let token = Credentials { sources, bearer_required }
+            .token(&event.request().unwrap(), &mut None)
+            .map(Cow::into_owned);
+        token.map_err(|denial| denial.reason)
+    }
+
+    fn bearer(header: &str) -> Value {
+        json!({"type": "TOKEN", "methodArn": format!("{PREFIX}/GET/"), "authorizationToken": header})
+    }
+
+    #[test]
+    fn every_kind_of_event_is_recognised() {
+        let context =
+            |event_type: Value| json!({"eventType": event_type, "stage": "prod", "identity": {}});
+        let http2 = |version: &str| {
+            let arn = format!("{PREFIX}/GET/pets");
+            json!({"version": version, "type": "REQUEST", "routeArn": arn, "routeKey": "GET /pets", "cookies": []})
+        };
+        let cases = [
+            (bearer("Bearer t"), EventKind::Token, "GET/"),
+            (with(bearer("Bearer t"), "version", json!("2.0")), EventKind::Token, "GET/"),
+            (method("GET/pets/1"), EventKind::Rest, "GET/pets/1"),
+            (with(method("GET/pets"), "version", json!("$LATEST")), EventKind::Rest, "GET/pets"),
+            (with(method("GET/pets"), "version", json!("1")), EventKind::Rest, "GET/pets"),
+            (with(method("GET/pets"), "version", json!(null)), EventKind::Rest, "GET/pets"),
+            (with(method("GET/pets"), "requestContext", json!(null)), EventKind::Rest, "GET/pets"),
+            (
+                with(method("GET/pets"), "requestContext", context(json!("MESSAGE"))),
+                EventKind::Rest,
+                "GET/pets",
+            ),
+            (method("GET/chat/$connect"), EventKind::Rest, "GET/chat/$connect"),
+            (method("$connect"), EventKind::WebSocket, "$connect"),
+            (
+                with(method("$connect"), "version", json!("$LATEST")),
+                EventKind::WebSocket,
+                "$connect",
+            ),
+            (
+                with(method("$connect"), "requestContext", context(json!("CONNECT"))),
+                EventKind::WebSocket,
+                "$connect",
+            ),
+            (
+                with(method("$connect"), "requestContext", context(json!(null))),
+                EventKind::WebSocket,
+                "$connect",
+            ),
+            (
+                with(method("join"), "requestContext", context(json!("CONNECT"))),
+                EventKind::WebSocket,
+                "join",
+            ),
+            (with(method("GET/pets"), "version", json!("1.0")), EventKind::Http1, "GET/pets"),
+            (http2("2.0"), EventKind::Http2, "GET/pets"),
+        ];
+        for (event, kind, route) in cases {
+            assert_eq!(
+                request(&event.to_string()),
+                Ok((kind, PREFIX.to_owned(), route.to_owned())),
+                "{event}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_events_are_unsupported() {
+        let good = method("GET/pets");
+        let cases = [
+            String::new(),
+            "null".into(),
+            "[]".into(),
+            json!(["REQUEST", null, good["methodArn"]]).to_string(),
+            "\"REQUEST\"".into(),
+            "{}".into(),
+            format!("{good}{good}"),
+            good.to_string().replacen('{', r#"{"type":"TOKEN","#, 1),
+            with(good.clone(), "type", json!(null)).to_string(),
+            with(good.clone(), "type", json!("request")).to_string(),
+            with(good.clone(), "type", json!("AUTHORIZER")).to_string(),
+            with(good.clone(), "type", json!(["REQUEST"])).to_string(),
+            with(good.clone(), "version", json!(2.0)).to_string(),
+            with(good.clone(), "version", json!("2.0")).to_string(),
+            with(good.clone(), "methodArn", json!(null)).to_string(),
+            with(good, "methodArn", json!([PREFIX])).to_string(),
+            with(bearer("Bearer t"), "authorizationToken", json!(5)).to_string(),
+            json!({"version": "2.0", "routeKey": "$default", "rawPath": "/", "requestContext": {"http": {}}})
+                .to_string(),
+            json!({"Records": [{"eventSource": "aws:sqs"}]}).to_string(),
+        ];
+        for event in cases {
+            assert_eq!(request(&event), Err(Obstacle::EventUnsupported), "{event}");
+        }
+    }
+
+    #[test]
+    fn the_stage_is_all_that_is_taken_from_an_arn() {
+        for (prefix, route) in [
+            ("arn:aws:execute-api:eu-west-1:123456789012:abc/prod", "GET/"),
+            ("arn:aws:execute-api:eu-west-1:123456789012:abc/prod", ""),
+            (
+                "arn:aws-cn:execute-api:cn-north-1:123456789012:abc/v1_beta-2",
+                "GET/a:b/c?d=*&e=${aws:username}\"\n",
+            ),
+            ("arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:abc/$default", "POST//x//"),
+            ("arn:aws:execute-api:us-east-1:123456789012:abc/ESTestInvoke-stage", "GET/x"),
+        ] {
+            let arn = format!("{prefix}/{route}");
+            let (stage, rest) = Stage::parse(&arn, EventKind::Rest).unwrap();
+            assert_eq!((stage.arn(), rest), (prefix, route));
+            assert_eq!(stage.everything(), "*");
+        }
+        let arn = format!("{PREFIX}/$connect");
+        let (stage, _) = Stage::parse(&arn, EventKind::WebSocket).unwrap();
+        assert_eq!((stage.arn(), stage.everything()), (PREFIX, "$connect"));
+    }
+
+    #[test]
+    fn a_hostile_arn_does_not_parse() {
+        let good = ["arn", "aws", "execute-api", "eu-west-1", "123456789012", "abc", "prod"];
+        let arn = |[a, partition, service, region, account, api, stage]: [&str; 7]| {
+            format!("{a}:{partition}:{service}:{region}:{account}:{api}/{stage}/GET/pets")
+        };
+        assert!(Stage::parse(&arn(good), EventKind::Rest).is_some());
+        let long = "a".repeat(129);
+        let hostile = [
+            "",
+            "*",
+            "a*",
+            "?",
+            "${aws:username}",
+            "\"",
+            "a\"",
+            "a\n",
+            "\n",
+            "a b",
+            "é",
+            "\0",
+            "a.b",
+            &long,
+        ];
+        for (index, part) in good.into_iter().enumerate() {
+            for value in hostile {
+                let mut parts = good;
+                parts[index] = value;
+                assert!(
+                    Stage::parse(&arn(parts), EventKind::Rest).is_none(),
+                    "{value:?} for {part}"
+                );
+            }
+        }
+        let accounts = [
+            "12345678901",
+            "1234567890123",
+            "12345678901a",
+            "１２３４５６７８９０１２",
+            "$default",
+        ];
+        for bad in accounts {
+            assert!(
+                Stage::parse(
+                    &arn(["arn", "aws", "execute-api", "x", bad, "abc", "prod"]),
+                    EventKind::Rest
+                )
+                .is_none()
+            );
+        }
+        for rest in
+            "|abc|abc/|abc/prod|abc//GET/|/prod/GET/|abc:x/prod/GET/|abc/$connect/GET/|$default/prod/GET/".split('|')
+        {
+            let text = format!("arn:aws:execute-api:eu-west-1:123456789012:{rest}");
+            assert!(Stage::parse(&text, EventKind::Rest).is_none(), "{text:?}");
+        }
+        for text in [
+            "",
+            ":::::/",
+            "arn:aws:execute-api:eu-west-1:123456789012",
+            "arn:aws:lambda:eu-west-1:123456789012:abc/prod/GET/",
+            "ARN:aws:execute-api:eu-west-1:123456789012:abc/prod/GET/",
+            " arn:aws:execute-api:eu-west-1:123456789012:abc/prod/GET/",
+        ] {
+            assert!(Stage::parse(text, EventKind::Rest).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_says_bearer_and_one_token() {
+        use Reason::*;
+        let cases = [
+            ("Bearer t", Ok("t"), Ok("t")),
+            ("bearer t", Ok("t"), Ok("t")),
+            ("BEARER t", Ok("t"), Ok("t")),
+            ("Bearer    t", Ok("t"), Ok("t")),
+            ("t", Err(TokenMalformed), Ok("t")),
+            ("Bearer", Err(TokenMalformed), Ok("Bearer")),
+            ("Bearer ", Err(TokenMalformed), Err(TokenMalformed)),
+            ("Bearer t ", Err(TokenMalformed), Err(TokenMalformed)),
+            ("Bearer t u", Err(TokenMalformed), Err(TokenMalformed)),
+            ("Bearer t, Bearer u", Err(TokenMalformed), Err(TokenMalformed)),
+            ("Bearer\tt u", Err(TokenMalformed), Err(TokenMalformed)),
+            (" Bearer t", Err(TokenMalformed), Err(TokenMalformed)),
+            ("Basic dDp0", Err(TokenMalformed), Err(TokenMalformed)),
+            ("DPoP t", Err(TokenMalformed), Err(TokenMalformed)),
+            ("Bearer: t", Err(TokenMalformed), Err(TokenMalformed)),
+            ("", Err(TokenMissing), Err(TokenMissing)),
+            (" \t\n", Err(TokenMissing), Err(TokenMissing)),
+        ];
+        for (header, required, optional) in cases {
+            assert_eq!(
+                token_of(&bearer(header), &[], true),
+                required.map(str::to_owned),
+                "{header:?}, required"
+            );
+            assert_eq!(
+                token_of(&bearer(header), &[], false),
+                optional.map(str::to_owned),
+                "{header:?}, optional"
+            );
+        }
+        for absent in [with(bearer(""), "authorizationToken", json!(null)), {
+            let mut event = bearer("");
+            event.as_object_mut().unwrap().remove("authorizationToken");
+            event
+        }] {
+            assert_eq!(
+                token_of(&absent, &["header:Authorization"], true),
+                Err(TokenMissing),
+                "{absent}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_too_long_is_so_under_any_scheme() {
+        use Reason::*;
+        let (longest, too_long) = ("t".repeat(16_384), "t".repeat(16_385));
+        assert_eq!(token_of(&bearer(&format!("Bearer {longest}")), &[], true), Ok(longest.clone()));
+        assert_eq!(token_of(&bearer(&longest), &[], false), Ok(longest.clone()));
+        assert_eq!(token_of(&bearer(&longest), &[], true), Err(TokenMalformed));
+        for header in [format!("Bearer {too_long}"), too_long.clone(), format!("Basic {too_long}")]
+        {
+            assert_eq!(token_of(&bearer(&header), &[], true), Err(TokenTooLong));
+            assert_eq!(token_of(&bearer(&header), &[], false), Err(TokenTooLong));
+        }
+        assert_eq!(token_of(&bearer(&format!("Bearer {longest} t")), &[], true), Err(TokenTooLong));
+    }
+
+    #[test]
+    fn a_request_is_searched_where_the_sources_say() {
+        use Reason::*;
+        let event = |parts: Value| {
+            let mut event = method("GET/pets");
+            event.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
+            event
+        };
+        let cases: Vec<(&[&str], Value, Result<&str, Reason>)> = vec![
+            (&["header:Authorization"], json!({"headers": {"Authorization": "Bearer t"}}), Ok("t")),
+            (&["header:Authorization"], json!({"headers": {"authorization": "Bearer t"}}), Ok("t")),
+            (&["header:authorization"], json!({"headers": {"AUTHORIZATION": "Bearer t"}}), Ok("t")),
+            (
+                &["header:X-Token"],
+                json!({"headers": {"x-token": "Bearer t", "Authorization": "Bearer u"}}),
+                Ok("t"),
+            ),
+            (
+                &["header:X-Token"],
+                json!({"headers": {"Authorization": "Bearer u"}}),
+                Err(TokenMissing),
+            ),
+            (
+                &["header:Authorization"],
+                json!({"multiValueHeaders": {"authorization": ["Bearer t"]}}),
+                Ok("t"),
+            ),
+            (
+                &["header:A"],
+                json!({"headers": {"A": "Bearer t"}, "multiValueHeaders": {"A": ["Bearer t"]}}),
+                Ok("t"),
+            ),
+            (&["header:A"], json!({"multiValueHeaders": {"A": ["Bearer t", "Bearer t"]}}), Ok("t")),
+            (&["header:A"], json!({"headers": {"A": "Bearer t", "a": "Bearer t"}}), Ok("t")),
+            (
+                &["header:A"],
+                json!({"multiValueHeaders": {"A": ["Bearer t", "Bearer u"]}}),
+                Err(TokenMalformed),
+            ),
+            (
+                &["header:A"],
+                json!({"headers": {"A": "Bearer t", "a": "Bearer u"}}),
+                Err(TokenMalformed),
+            ),
+            (
+                &["header:A"],
+                json!({"headers": {"A": "Bearer u"}, "multiValueHeaders": {"A": ["Bearer t", "Bearer u"]}}),
+                Err(TokenMalformed),
+            ),
+            (&["header:A"], json!({"multiValueHeaders": {"A": ["", "Bearer t", " "]}}), Ok("t")),
+            (&["header:A"], json!({"headers": {"A": "t"}}), Err(TokenMalformed)),
+            (&["header:A"], json!({"headers": {"A": null}}), Err(TokenMissing)),
+            (&["header:A"], json!({"headers": {"A": 5}}), Err(TokenMissing)),
+            (&["header:A"], json!({"headers": null, "multiValueHeaders": null}), Err(TokenMissing)),
+            (&["header:A"], json!({"headers": ["A", "Bearer t"]}), Err(TokenMissing)),
+            (&["header:A"], json!({}), Err(TokenMissing)),
+            (&["query:token"], json!({"queryStringParameters": {"token": "t"}}), Ok("t")),
+            (&["query:token"], json!({"queryStringParameters": {"Token": "t"}}), Err(TokenMissing)),
+            (&["query:token"], json!({"queryStringParameters": {"token": ""}}), Err(TokenMissing)),
+            (&["query:token"], json!({"queryStringParameters": null}), Err(TokenMissing)),
+            (
+                &["query:token"],
+                json!({"multiValueQueryStringParameters": {"token": ["t", "t"]}}),
+                Ok("t"),
+            ),
+            (
+                &["query:token"],
+                json!({"multiValueQueryStringParameters": {"token": ["t", "u"]}}),
+                Err(TokenMalformed),
+            ),
+            (&["cookie:id"], json!({"headers": {"Cookie": "a=b; id=t; c=d"}}), Ok("t")),
+            (&["cookie:id"], json!({"headers": {"cookie": "id=t"}}), Ok("t")),
+            (&["cookie:id"], json!({"headers": {"cookie": "id=\"t\""}}), Ok("t")),
+            (&["cookie:id"], json!({"headers": {"cookie": "id=\"t"}}), Ok("\"t")),
+            (&["cookie:id"], json!({"headers": {"cookie": "id=\""}}), Ok("\"")),
+            (&["cookie:id"], json!({"headers": {"cookie": "id=t=u=="}}), Ok("t=u==")),
+            (&["cookie:id"], json!({"headers": {"cookie": "ID=t; xid=t; id"}}), Err(TokenMissing)),
+            (&["cookie:id"], json!({"headers": {"cookie": "id=; a=b"}}), Err(TokenMissing)),
+            (&["cookie:id"], json!({"headers": {"cookie": "id=t;id=\"t\""}}), Ok("t")),
+            (&["cookie:id"], json!({"headers": {"cookie": "id=t; id=u"}}), Err(TokenMalformed)),
+            (&["cookie:id"], json!({"cookies": ["a=b", "id=t"]}), Ok("t")),
+            (
+                &["cookie:id"],
+                json!({"cookies": ["id=t"], "headers": {"cookie": "id=u"}}),
+                Err(TokenMalformed),
+            ),
+            (&["cookie:id"], json!({"cookies": null, "headers": {"cookie": "id=t"}}), Ok("t")),
+            (&["cookie:id"], json!({"multiValueHeaders": {"Cookie": ["a=b", "id=t"]}}), Ok("t")),
+        ];
+        for (sources, parts, expected) in cases {
+            assert_eq!(
+                token_of(&event(parts.clone()), sources, true),
+                expected.map(str::to_owned),
+                "{parts}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_first_source_that_is_present_counts() {
+        let sources = ["header:A", "query:q", "cookie:c"];
+        let event = |header: &str, query: &str| {
+            let event =
+                with(method("GET/pets"), "headers", json!({"A": header, "Cookie": "c=cookie"}));
+            with(event, "queryStringParameters", json!({"q": query}))
+        };
+        for (header, query, expected) in [
+            ("Bearer header", "query", Ok("header")),
+            ("", "query", Ok("query")),
+            (" ", " ", Ok("cookie")),
+            ("Basic x", "query", Err(Reason::TokenMalformed)),
+        ] {
+            let token = token_of(&event(header, query), &sources, true);
+            assert_eq!(token, expected.map(str::to_owned), "{header:?} {query:?}");
+        }
+        let event = with(bearer("Bearer t"), "queryStringParameters", json!({"q": "query"}));
+        assert_eq!(
+            token_of(&event, &["query:q"], true),
+            Ok("t".to_owned()),
+            "a TOKEN event has one place"
+        );
+    }
+
+    #[test]
+    fn a_source_is_a_place_and_a_name() {
+        assert_eq!(Source::parse("header:X-A"), Ok(Source::Header("X-A".to_owned())));
+        assert_eq!(Source::parse("query:a:b"), Ok(Source::Query("a:b".to_owned())));
+        assert_eq!(Source::parse("cookie:__Host-id"), Ok(Source::Cookie("__Host-id".to_owned())));
+        assert_eq!(
+            Source::parse("header:!#$%&'*+-.^_`|~1"),
+            Ok(Source::Header("!#$%&'*+-.^_`|~1".to_owned()))
+        );
+        for bad in ["", "Authorization", "header:", "Header:A", "body:token", ":A", "header"] {
+            assert!(Source::parse(bad).unwrap_err().contains("header:NAME"), "{bad}");
+        }
+        for name in [
+            "A B",
+            "Authorization:",
+            "a=b",
+            "a;b",
+            "\"a\"",
+            "(a)",
+            "a/b",
+            "a@b",
+            "é",
+            "a\n",
+            "a\0",
+            "[a]",
+            "{a}",
+        ] {
+            for place in ["header", "cookie"] {
+                let found = Source::parse(&format!("{place}:{name}")).unwrap_err();
+                assert!(found.contains("RFC 9110"), "{place}:{name}: {found}");
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What API Gateway sends, and what it is answered.
+
+pub(crate) mod event;
+pub(crate) mod policy;

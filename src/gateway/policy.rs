@@ -1,0 +1,643 @@
+//! The answer to API Gateway: an IAM policy that is safe to cache.
+//!
+//! API Gateway applies a cached policy to every method of the stage. So the document is decided for the token,
+//! never for the request. Resources are made of the ARN's partition, region, account, API and stage, and of
+//! configured routes. No byte of the request's verb or path reaches them.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use aws_lambda_events::iam::{IamPolicyDocument, IamPolicyEffect, IamPolicyStatement};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::access::guard::GUARDED;
+use crate::access::rights::{Access, Decided, Entry, RouteState, Routes};
+use crate::gateway::event::Stage;
+use crate::jose::token::{ClaimPath, Claims};
+use crate::reason::Reason;
+
+/// The longest resource that API Gateway takes (Developer Guide, "Output from an API Gateway Lambda authorizer").
+pub(crate) const MAX_RESOURCE: usize = 512;
+
+/// The longest policy. No figure is published for REST and HTTP APIs; a WebSocket API takes a result of 8 KB.
+pub(crate) const MAX_DOCUMENT: usize = 8 * 1024;
+
+/// The size of `context` up to which claims are copied: they end up in headers, of which API Gateway takes 10,240
+/// bytes in sum.
+pub(crate) const MAX_CONTEXT: usize = 4 * 1024;
+
+/// The longest ARN up to the stage for which a table of routes is proven to fit: 96 characters leave room for the
+/// longest partition and region, and for a stage name of some 30.
+const PROVEN_PREFIX: usize = 96;
+
+/// Who a refused caller is: nothing unverified is answered as fact.
+const ANONYMOUS: &str = "anonymous";
+
+/// A claim to hand to the backend, and the name it gets there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ContextClaim {
+    pub(crate) name: String,
+    pub(crate) path: ClaimPath,
+}
+
+/// An answer, ready to be sent.
+pub type Answer = Box<RawValue>;
+
+/// The form in which an answer is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ResponseFormat {
+    /// An IAM policy.
+    Policy,
+    /// `{isAuthorized, context}`, for HTTP APIs with simple responses.
+    Simple,
+}
+
+/// What is answered to a good token.
+pub(crate) struct Allow<'a> {
+    pub(crate) principal: &'a str,
+    pub(crate) access: &'a Access<'a>,
+    /// The Unix time from which on the policy itself refuses, if it is to.
+    pub(crate) expires_at: Option<f64>,
+    pub(crate) context: Context<'a>,
+    pub(crate) usage_key: Option<&'a str>,
+}
+
+impl Allow<'_> {
+    /// The answer as JSON.
+    pub(crate) fn answer(&self, stage: &Stage<'_>, response_format: ResponseFormat) -> Answer {
+        if response_format == ResponseFormat::Simple {
+            return json(&Simple { is_authorized: true, context: &self.context });
+        }
+        json(&Output {
+            principal_id: self.principal,
+            policy_document: &document(stage, self.access, self.expires_at),
+            context: &self.context,
+            usage_identifier_key: self.usage_key,
+        })
+    }
+}
+
+/// Whether API Gateway takes the document of these rights for this stage. Proven at start for all but the longest
+/// names of a stage.
+pub(crate) fn check_length(
+    stage: &Stage<'_>,
+    access: &Access<'_>,
+    expires_at: Option<f64>,
+) -> Result<(), TooLarge> {
+    if stage.arn().len() > PROVEN_PREFIX && matches!(access, Access::Routes(_)) {
+        return check(&document(stage, access, expires_at));
+    }
+    Ok(())
+}
+
+/// A Deny for the whole stage. `principal` is given for a verified token.
+pub(crate) fn deny(
+    stage: &Stage<'_>,
+    response_format: ResponseFormat,
+    reason: Reason,
+    principal: Option<&str>,
+) -> Answer {
+    let context = Context {
+        entries: vec![("reason", Cow::Owned(reason.code().into()))],
+        omitted: Vec::new(),
+    };
+    if response_format == ResponseFormat::Simple {
+        return json(&Simple { is_authorized: false, context: &context });
+    }
+    json(&Output {
+        principal_id: principal.unwrap_or(ANONYMOUS),
+        policy_document: &of_statements(vec![about_everything(IamPolicyEffect::Deny, stage)]),
+        context: &context,
+        usage_identifier_key: None,
+    })
+}
+
+/// The document would exceed [`MAX_DOCUMENT`] or [`MAX_RESOURCE`].
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooLarge {
+    pub(crate) document: usize,
+    pub(crate) resource: usize,
+}
+
+/// Whether the document of every token fits, whatever rights it has, for ARNs of up to [`PROVEN_PREFIX`].
+pub(crate) fn fits(routes: &Routes) -> Result<(), TooLarge> {
+    check(&document(&longest_stage(), &Access::Routes(longest(routes)), Some(0.0)))
+}
+
+fn longest_stage() -> Stage<'static> {
+    Stage::of_length(PROVEN_PREFIX)
+}
+
+/// The longest document. It has a Deny: that of the guard, or of the one entry that loses the least room by being
+/// closed, if that is less than the frame of the statement takes. More of them could only lose more.
+fn longest(routes: &Routes) -> Decided<'_> {
+    let mut longest = routes.longest();
+    if longest.guard || longest.entries.len() < 2 {
+        return longest;
+    }
+    let loss = |index: usize| room(longest.allowed(index)) - room(longest.entries[index].closing());
+    let losses = (0..longest.entries.len()).map(|index| (index, loss(index)));
+    let frame = length(&statement(IamPolicyEffect::Deny, Vec::new()));
+    if let Some((index, loss)) = losses.min_by_key(|(_, loss)| *loss)
+        && loss < frame
+    {
+        longest.states[index] = RouteState::Closed;
+    }
+    longest
+}
+
+/// The bytes that resources take, each with its quotes and a comma.
+fn room(patterns: &[String]) -> usize {
+    patterns.iter().map(|pattern| PROVEN_PREFIX + "/".len() + pattern.len() + "\"\",".len()).sum()
+}
+
+/// Where the bytes of the longest document come from, in words: the entries that take the most, and the guard.
+pub(crate) fn largest_parts(routes: &Routes) -> String {
+    const NAMED: usize = 3;
+    let longest = routes.longest();
+    let entries =
+        longest.entries.iter().enumerate().map(|(index, entry)| (entry, longest.allowed(index)));
+    let mut entries: Vec<_> = entries.collect();
+    entries.sort_by_key(|(_, patterns)| Reverse(room(patterns)));
+    let part = |(entry, patterns): &(&Entry, &[String])| {
+        let resources = if patterns.len() == 1 { "resource" } else { "resources" };
+        format!("{} for entry `{}` ({} {resources})", room(patterns), entry.route, patterns.len())
+    };
+    let mut parts: Vec<_> = entries.iter().take(NAMED).map(part).collect();
+    if let Some(others) = entries.get(NAMED..).filter(|others| !others.is_empty()) {
+        let bytes: usize = others.iter().map(|(_, patterns)| room(patterns)).sum();
+        parts.push(format!("{bytes} for the {} other entries", others.len()));
+    }
+    if longest.guard {
+        parts.push(format!("{} for PATH_GUARD", room(&GUARDED.map(str::to_owned))));
+    }
+    parts.join(", ")
+}
+
+/// The document for a good token: the Allow first, then what stays closed to it, then its end.
+fn document(stage: &Stage<'_>, access: &Access<'_>, expires_at: Option<f64>) -> IamPolicyDocument {
+    let mut statements = Vec::new();
+    match access {
+        Access::Stage => statements.push(about_everything(IamPolicyEffect::Allow, stage)),
+        Access::Routes(decided) => {
+            let (mut allowed, mut denied) = (Vec::new(), Vec::new());
+            for index in 0..decided.entries.len() {
+                allowed
+                    .extend(decided.allowed(index).iter().map(|pattern| resource(stage, pattern)));
+                denied.extend(decided.denied(index).iter().map(|pattern| resource(stage, pattern)));
+            }
+            if decided.guard {
+                denied.extend(GUARDED.map(|pattern| resource(stage, pattern)));
+            }
+            let (allow, deny) = (
+                statement(IamPolicyEffect::Allow, allowed),
+                statement(IamPolicyEffect::Deny, denied),
+            );
+            // IAM takes no statement without a resource.
+            statements.extend(
+                [allow, deny].into_iter().filter(|statement| !statement.resource.is_empty()),
+            );
+        }
+    }
+    if let Some(end) = expires_at.and_then(date_time) {
+        // A Deny, since an Allow that only ends leaves the request to the API's resource policy.
+        let mut guard = about_everything(IamPolicyEffect::Deny, stage);
+        let from = HashMap::from([("aws:CurrentTime".to_owned(), vec![end])]);
+        guard.condition = Some(HashMap::from([("DateGreaterThanEquals".to_owned(), from)]));
+        statements.push(guard);
+    }
+    of_statements(statements)
+}
+
+fn of_statements(statements: Vec<IamPolicyStatement>) -> IamPolicyDocument {
+    let mut document = IamPolicyDocument::default();
+    document.version = Some("2012-10-17".to_owned());
+    document.statement = statements;
+    document
+}
+
+fn statement(effect: IamPolicyEffect, resources: Vec<String>) -> IamPolicyStatement {
+    let mut statement = IamPolicyStatement::default();
+    statement.effect = effect;
+    statement.action = vec!["execute-api:Invoke".to_owned()];
+    statement.resource = resources;
+    statement
+}
+
+/// A statement about every request that the answer could be used for.
+fn about_everything(effect: IamPolicyEffect, stage: &Stage<'_>) -> IamPolicyStatement {
+    statement(effect, vec![resource(stage, stage.everything())])
+}
+
+/// What a pattern below the stage is in a policy.
+fn resource(stage: &Stage<'_>, pattern: &str) -> String {
+    [stage.arn(), "/", pattern].concat()
+}
+
+/// Whether API Gateway takes this document.
+fn check(document: &IamPolicyDocument) -> Result<(), TooLarge> {
+    let resources = document.statement.iter().flat_map(|statement| &statement.resource);
+    let resource = resources.map(String::len).max().unwrap_or_default();
+    let document = length(document);
+    if document > MAX_DOCUMENT || resource > MAX_RESOURCE {
+        Err(TooLarge { document, resource })
+    } else {
+        Ok(())
+    }
+}
+
+/// ISO 8601 in UTC without a fraction, as IAM takes dates; none beyond the year 9999.
+fn date_time(unix: f64) -> Option<String> {
+    let end =
+        SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(unix.floor()).ok()?)?;
+    let year_10000 = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_800);
+    (end < year_10000).then(|| humantime::format_rfc3339_seconds(end).to_string())
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Output<'a> {
+    principal_id: &'a str,
+    policy_document: &'a IamPolicyDocument,
+    context: &'a Context<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage_identifier_key: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Simple<'a> {
+    is_authorized: bool,
+    context: &'a Context<'a>,
+}
+
+/// What the backend learns about the caller: strings, numbers and booleans, for every kind of API.
+#[derive(Debug, Default)]
+pub(crate) struct Context<'a> {
+    entries: Vec<(&'a str, Cow<'a, Value>)>,
+    /// The names of claims that would have made it longer than [`MAX_CONTEXT`].
+    pub(crate) omitted: Vec<&'a str>,
+}
+
+impl<'a> Context<'a> {
+    /// Copies the claims that are present, in this order. REST and WebSocket APIs take no arrays and objects, so
+    /// these are given as JSON text.
+    pub(crate) fn copy(wanted: &'a [ContextClaim], claims: &'a Claims) -> Self {
+        let mut context = Self::default();
+        let mut size = "{}".len();
+        for ContextClaim { name, path } in wanted {
+            let value = match claims.get(path) {
+                None => continue,
+                Some(nested @ (Value::Array(_) | Value::Object(_))) => {
+                    Cow::Owned(nested.to_string().into())
+                }
+                Some(scalar) => Cow::Borrowed(scalar),
+            };
+            let comma = usize::from(!context.entries.is_empty());
+            let grown = size + comma + length(name) + ":".len() + length(&value);
+            if grown > MAX_CONTEXT {
+                context.omitted.push(name);
+            } else {
+                size = grown;
+                context.entries.push((name, value));
+            }
+        }
+        context
+    }
+}
+
+impl Serialize for Context<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.entries.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+/// The length of a value as JSON text.
+fn length(value: &(impl Serialize + ?Sized)) -> usize {
+    struct Counter(usize);
+
+    impl std::io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut counter = Counter(0);
+    serde_json::to_writer(&mut counter, value).map_or(usize::MAX / 2, |()| counter.0)
+}
+
+#[allow(
+    clippy::expect_used,
+    reason = "serializing plain structs with string keys to memory cannot fail"
+)]
+fn json(answer: &impl Serialize) -> Answer {
+    serde_json::value::to_raw_value(answer).expect("plain data")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::rights::Rights;
+    use crate::gateway::event::Event;
+    use serde_json::json;
+
+    const ARN: &str = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod";
+
+    /// The stage of an event that asks for `arn`, on a WebSocket API if that ends in `$connect`.
+    fn stage(arn: &str) -> Stage<'static> {
+        let event = json!({"type": "REQUEST", "methodArn": arn}).to_string();
+        let event: &'static Event<'static> =
+            Box::leak(Box::new(Event::parse(event.leak()).unwrap()));
+        event.request().unwrap().stage
+    }
+
+    fn rest() -> Stage<'static> {
+        stage(&format!("{ARN}/DELETE/secret?q={{}}"))
+    }
+
+    fn routes(table: &Value) -> Routes {
+        Routes::parse(table.as_object().unwrap(), false).unwrap()
+    }
+
+    fn allow<'a>(access: &'a Access<'a>, expires_at: Option<f64>) -> Allow<'a> {
+        Allow {
+            principal: "alice",
+            access,
+            expires_at,
+            context: Context::default(),
+            usage_key: None,
+        }
+    }
+
+    fn with_rights(table: &Value, scopes: &str, then: impl FnOnce(Access<'_>)) {
+        let rights = Rights { required: Vec::new(), routes: Some(routes(table)) };
+        let claims = Claims::verified(json!({"scope": scopes}));
+        then(rights.access(&[ClaimPath::parse("scope").unwrap()], &claims, None).unwrap());
+    }
+
+    fn claims_to(names: &[&str]) -> Vec<ContextClaim> {
+        let wanted = names.iter().map(|entry| {
+            let (name, path) = entry.split_once('=').unwrap_or((entry, entry));
+            ContextClaim { name: name.to_owned(), path: ClaimPath::parse(path).unwrap() }
+        });
+        wanted.collect()
+    }
+
+    #[test]
+    fn a_good_token_opens_the_stage_until_it_ends() {
+        let wanted = claims_to(&["sub", "exp"]);
+        let claims = Claims::verified(json!({"sub": "alice", "exp": 1_700_000_000}));
+        let allow = Allow {
+            context: Context::copy(&wanted, &claims),
+            usage_key: Some("key-1"),
+            ..allow(&Access::Stage, Some(1_700_000_030.9))
+        };
+        assert_eq!(
+            allow.answer(&rest(), ResponseFormat::Policy).get(),
+            concat!(
+                r#"{"principalId":"alice","policyDocument":{"Version":"2012-10-17","Statement":["#,
+                r#"{"Action":["execute-api:Invoke"],"Effect":"Allow","#,
+                r#""Resource":["arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/*"]},"#,
+                r#"{"Action":["execute-api:Invoke"],"Effect":"Deny","#,
+                r#""Resource":["arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/*"],"#,
+                r#""Condition":{"DateGreaterThanEquals":{"aws:CurrentTime":["2023-11-14T22:13:50Z"]}}}]},"#,
+                r#""context":{"sub":"alice","exp":1700000000},"usageIdentifierKey":"key-1"}"#,
+            )
+        );
+        assert_eq!(
+            allow.answer(&rest(), ResponseFormat::Simple).get(),
+            r#"{"isAuthorized":true,"context":{"sub":"alice","exp":1700000000}}"#
+        );
+    }
+
+    #[test]
+    fn a_permit_without_guard_has_no_condition() {
+        assert_eq!(
+            allow(&Access::Stage, None).answer(&rest(), ResponseFormat::Policy).get(),
+            concat!(
+                r#"{"principalId":"alice","policyDocument":{"Version":"2012-10-17","Statement":["#,
+                r#"{"Action":["execute-api:Invoke"],"Effect":"Allow","#,
+                r#""Resource":["arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/*"]}]},"context":{}}"#,
+            )
+        );
+    }
+
+    #[test]
+    fn a_table_opens_some_routes_and_closes_the_others() {
+        let table = json!({"ANY /*": [], "GET /pets/{id}": ["read"], "ANY /admin/*": ["admin"]});
+        let resources = |statement: &Value| -> Vec<String> {
+            let resources = statement["Resource"].as_array().unwrap().iter();
+            resources
+                .map(|resource| resource.as_str().unwrap().strip_prefix(ARN).unwrap().to_owned())
+                .collect()
+        };
+        with_rights(&table, "read", |access| {
+            let answer = allow(&access, Some(0.0)).answer(&rest(), ResponseFormat::Policy);
+            let answer: Value = serde_json::from_str(answer.get()).unwrap();
+            let statements = answer["policyDocument"]["Statement"].as_array().unwrap();
+            let effects: Vec<_> = statements.iter().map(|statement| &statement["Effect"]).collect();
+            assert_eq!(effects, ["Allow", "Deny", "Deny"]);
+            let mut open = resources(&statements[0]);
+            open.sort_unstable();
+            let verbs = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+            let mut expected: Vec<_> = verbs.iter().map(|verb| format!("/{verb}/*")).collect();
+            expected.insert(2, "/GET/pets/*".to_owned());
+            assert_eq!(open, expected);
+            assert_eq!(resources(&statements[1]), verbs.map(|verb| format!("/{verb}/admin/*")));
+            assert_eq!(resources(&statements[2]), ["/*"]);
+        });
+        with_rights(&table, "read admin", |access| {
+            let answer = allow(&access, None).answer(&rest(), ResponseFormat::Policy);
+            let answer: Value = serde_json::from_str(answer.get()).unwrap();
+            assert_eq!(answer["policyDocument"]["Statement"].as_array().unwrap().len(), 1);
+            assert_eq!(resources(&answer["policyDocument"]["Statement"][0]).len(), 15);
+        });
+        let table = json!({"ANY /*": ["all"], "GET /pets": []});
+        with_rights(&table, "", |access| {
+            let answer = allow(&access, None).answer(&rest(), ResponseFormat::Policy);
+            let answer: Value = serde_json::from_str(answer.get()).unwrap();
+            let statements = answer["policyDocument"]["Statement"].as_array().unwrap();
+            assert_eq!(
+                (&statements[1]["Effect"], resources(&statements[1])),
+                (&json!("Deny"), vec!["/*".to_owned()])
+            );
+        });
+    }
+
+    #[test]
+    fn a_websocket_connection_gets_its_own_resource() {
+        let connect = format!("{ARN}/$connect");
+        let answer =
+            allow(&Access::Stage, Some(0.0)).answer(&stage(&connect), ResponseFormat::Policy);
+        let answer: Value = serde_json::from_str(answer.get()).unwrap();
+        for statement in answer["policyDocument"]["Statement"].as_array().unwrap() {
+            assert_eq!(statement["Resource"], json!([connect]));
+        }
+        assert!(
+            deny(&stage(&connect), ResponseFormat::Policy, Reason::TokenExpired, None)
+                .get()
+                .contains(&connect)
+        );
+    }
+
+    #[test]
+    fn a_refusal_closes_the_stage_and_says_why() {
+        let text = |principal: &str, reason: &str| {
+            let policy = concat!(
+                r#""policyDocument":{"Version":"2012-10-17","Statement":[{"Action":["execute-api:Invoke"],"#,
+                r#""Effect":"Deny","Resource":["arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/*"]}]}"#,
+            );
+            format!(r#"{{"principalId":"{principal}",{policy},"context":{{"reason":"{reason}"}}}}"#)
+        };
+        for reason in Reason::ALL {
+            let code = reason.code();
+            assert_eq!(
+                deny(&rest(), ResponseFormat::Policy, reason, None).get(),
+                text("anonymous", code)
+            );
+            assert_eq!(
+                deny(&rest(), ResponseFormat::Policy, reason, Some("alice")).get(),
+                text("alice", code)
+            );
+            let simple = format!(r#"{{"isAuthorized":false,"context":{{"reason":"{code}"}}}}"#);
+            assert_eq!(deny(&rest(), ResponseFormat::Simple, reason, Some("alice")).get(), simple);
+        }
+    }
+
+    #[test]
+    fn context_holds_scalars_in_the_configured_order() {
+        let wanted = claims_to(&[
+            "z",
+            "text",
+            "number",
+            "float",
+            "big",
+            "flag",
+            "null",
+            "absent",
+            "list",
+            "object",
+            "empty",
+            "role=/deep/roles/0",
+            "a",
+        ]);
+        let claims = Claims::verified(json!({
+            "a": 1, "z": 2, "text": "\"\n<é>", "number": -5, "float": 1.5, "big": u64::MAX, "flag": false,
+            "null": null, "list": ["x", null, 1], "object": {"k": [true]}, "empty": "", "deep": {"roles": ["admin"]},
+        }));
+        let context = Context::copy(&wanted, &claims);
+        assert_eq!(
+            json(&context).get(),
+            concat!(
+                r#"{"z":2,"text":"\"\n<é>","number":-5,"float":1.5,"big":18446744073709551615,"flag":false,"#,
+                r#""list":"[\"x\",null,1]","object":"{\"k\":[true]}","empty":"","role":"admin","a":1}"#,
+            )
+        );
+        assert_eq!(context.omitted, [""; 0]);
+    }
+
+    #[test]
+    fn context_grows_to_4_kib_and_no_further() {
+        let wanted = claims_to(&["a", "b", "c"]);
+        // {"a":1,"b":"..."} around the text.
+        let room = 4096 - r#"{"a":1,"b":""}"#.len();
+        let cases = [
+            (json!("x".repeat(room)), 4096, vec!["c"]),
+            (json!("x".repeat(room + 1)), r#"{"a":1,"c":3}"#.len(), vec!["b"]),
+            (json!("x".repeat(room - r#","c":3"#.len())), 4096, vec![]),
+            (json!("x".repeat(room - r#","c":3"#.len() + 1)), 4091, vec!["c"]),
+            (json!("\n".repeat(room / 2)), 4096, vec!["c"]),
+            (json!("\n".repeat(room / 2 + 1)), r#"{"a":1,"c":3}"#.len(), vec!["b"]),
+            (json!(["x".repeat(room)]), r#"{"a":1,"c":3}"#.len(), vec!["b"]),
+        ];
+        for (value, length, omitted) in cases {
+            let claims = Claims::verified(json!({"a": 1, "b": value, "c": 3}));
+            let context = Context::copy(&wanted, &claims);
+            assert_eq!((json(&context).get().len(), &context.omitted), (length, &omitted));
+        }
+    }
+
+    #[test]
+    fn a_time_is_written_down_to_the_year_9999() {
+        for (unix, expected) in [
+            (0.0, Some("1970-01-01T00:00:00Z")),
+            (0.999, Some("1970-01-01T00:00:00Z")),
+            (951_782_400.0, Some("2000-02-29T00:00:00Z")),
+            (1_700_000_000.5, Some("2023-11-14T22:13:20Z")),
+            (253_402_300_799.0, Some("9999-12-31T23:59:59Z")),
+            (253_402_300_799.5, Some("9999-12-31T23:59:59Z")),
+            (253_402_300_800.0, None),
+            (u64::MAX as f64, None),
+            (1e308, None),
+            (f64::INFINITY, None),
+            (-1.0, None),
+        ] {
+            assert_eq!(date_time(unix).as_deref(), expected, "{unix}");
+        }
+        let answer =
+            allow(&Access::Stage, Some(253_402_300_800.0)).answer(&rest(), ResponseFormat::Policy);
+        assert!(!answer.get().contains("Deny"), "no guard");
+    }
+
+    #[test]
+    fn a_resource_has_at_most_512_characters() {
+        let path = |length: usize| json!({format!("GET /{}", "a".repeat(length)): []});
+        let longest = 512 - 96 - "/GET/".len();
+        assert_eq!(fits(&routes(&path(longest))), Ok(()));
+        assert_eq!(fits(&routes(&path(longest + 1))).unwrap_err().resource, 513);
+    }
+
+    #[test]
+    fn a_document_has_at_most_8_kib_whatever_the_rights() {
+        let table = |last: usize| {
+            let mut table = json!({"GET /open": ["a"]});
+            for entry in 0..15 {
+                table[format!("POST /{entry:0>391}")] = json!(["b"]);
+            }
+            table[format!("PUT /{}", "a".repeat(last))] = json!(["b"]);
+            table
+        };
+        let measured = |last: usize| {
+            let routes = routes(&table(last));
+            let mut longest = routes.longest();
+            longest.states[0] = RouteState::Closed;
+            length(&document(&Stage::of_length(96), &Access::Routes(longest), Some(0.0)))
+        };
+        let exact = 8192 - measured(0);
+        assert_eq!(fits(&routes(&table(exact))), Ok(()));
+        assert_eq!(
+            fits(&routes(&table(exact + 1))),
+            Err(TooLarge { document: 8193, resource: 493 })
+        );
+
+        let long_stage = |length: usize| {
+            let arn = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/";
+            stage(&format!("{arn}{}/GET/open", "s".repeat(length - arn.len())))
+        };
+        for scopes in ["a", "b", "a b"] {
+            with_rights(&table(exact), scopes, |access| {
+                let allow = allow(&access, Some(0.0));
+                let answer = allow.answer(&long_stage(96), ResponseFormat::Policy);
+                let answer: Value = serde_json::from_str(answer.get()).unwrap();
+                let document = length(&answer["policyDocument"]);
+                assert!((8000..=8192).contains(&document), "{document}");
+                assert!(check_length(&long_stage(96), &access, Some(0.0)).is_ok());
+                assert!(check_length(&long_stage(128), &access, Some(0.0)).is_err());
+            });
+        }
+        assert!(check_length(&long_stage(128), &Access::Stage, None).is_ok());
+    }
+}
+
+#[cfg(test)]
+#[path = "policy_properties.rs"]
+mod properties;

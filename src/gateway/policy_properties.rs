@@ -1,0 +1,1097 @@
+//! The policies of any table, for any token: held against IAM's own rules, and against the rule of the product, read
+//! off the table's text without a policy.
+
+use std::collections::{BTreeSet, HashSet};
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::access::claims::Rules;
+use crate::access::pattern::tests::{lies_in, overlap};
+use crate::access::rights::{DecidedBy, Rights};
+use crate::clock::Now;
+use crate::config::Config;
+use crate::gateway::event::Event;
+use crate::support::iam::{Verdict, evaluate};
+
+const VERBS: [&str; 8] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
+const SCOPES: [&str; 3] = ["r", "w", "x"];
+const STAGE: &str = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod";
+/// Some time within a token's life.
+const NOW: u64 = 1_800_000_000;
+const ENDS: f64 = 1_800_000_600.0;
+
+/// What is left to the stage of an ARN by a wildcard that reaches too far.
+const ELSEWHERE: [&str; 12] = [
+    "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/test",
+    "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod2",
+    "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/pro",
+    "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/test/prod",
+    "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/$default",
+    "arn:aws:execute-api:eu-west-1:123456789012:abcdef1235/prod",
+    "arn:aws:execute-api:eu-west-1:123456789012:xabcdef1234/prod",
+    "arn:aws:execute-api:eu-west-1:123456789013:abcdef1234/prod",
+    "arn:aws:execute-api:eu-west-2:123456789012:abcdef1234/prod",
+    "arn:aws:execute-api:us-east-1:000000000000:zzzzzzzzzz/prod",
+    "arn:aws-cn:execute-api:eu-west-1:123456789012:abcdef1234/prod",
+    "arn:aws:lambda:eu-west-1:123456789012:abcdef1234/prod",
+];
+
+/// The table of an operator: routes and rules.
+type Table = Vec<(String, Value)>;
+
+/// What the contract makes of a table, in the plainest way: nothing is compiled, and no policy is written.
+mod contract {
+    use super::*;
+
+    /// What an entry is for a token.
+    #[derive(Clone, Debug, PartialEq)]
+    pub(super) enum State {
+        Open,
+        /// The templates of the caller's own.
+        Own(Vec<String>),
+        Closed,
+    }
+
+    fn list(value: &Value) -> Vec<Value> {
+        value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
+    }
+
+    /// The conditions that are all needed, for each alternative.
+    fn ways(rule: &Value) -> Vec<Vec<Value>> {
+        let (any, common): (Vec<_>, Vec<_>) =
+            list(rule).into_iter().partition(|condition| condition["any"].is_array());
+        match any.first() {
+            None => vec![common],
+            Some(any) => {
+                list(&any["any"]).iter().map(|one| [common.clone(), list(one)].concat()).collect()
+            }
+        }
+    }
+
+    /// Whether a condition other than `path` is true.
+    fn is_true(condition: &Value, token: &Value, held: &[String]) -> bool {
+        if let Some(scope) = condition.as_str() {
+            return held.iter().any(|held| held == scope);
+        }
+        condition["claims"].as_object().unwrap().iter().all(|(name, wanted)| {
+            let present = !token[name].is_null();
+            let is = |value: &Value| present && list(&token[name]).contains(value);
+            match wanted.as_object().and_then(|operators| operators.iter().next()) {
+                None => list(wanted).iter().any(is),
+                Some((operator, values)) => match operator.as_str() {
+                    "any" => list(values).iter().any(is),
+                    "all" => list(values).iter().all(is),
+                    "none" => !list(values).iter().any(is),
+                    _ => *values == json!(present),
+                },
+            }
+        })
+    }
+
+    /// What a claim has to offer for a segment of a path.
+    fn value(claim: &Value) -> Option<String> {
+        const CHARACTERS: &str =
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+        match claim {
+            Value::Number(number) => {
+                let text = number.to_string();
+                let digits = text.chars().all(|c| c.is_ascii_digit());
+                (digits && text.parse::<f64>().ok()? <= 9_007_199_254_740_992.0).then_some(text)
+            }
+            Value::String(text) => {
+                let is_good =
+                    (1..=128).contains(&text.chars().count()) && text != "." && text != "..";
+                (is_good && text.chars().all(|c| CHARACTERS.contains(c))).then(|| text.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// The template of the requests for which a way is true: with values for variables. None, if it is for none.
+    fn own(route: &str, way: &[Value], token: &Value, held: &[String]) -> Option<String> {
+        let (paths, others): (Vec<_>, Vec<_>) =
+            way.iter().partition(|condition| condition["path"].is_object());
+        if !others.iter().all(|condition| is_true(condition, token, held)) {
+            return None;
+        }
+        let (mut template, mut values) = (route.to_owned(), Vec::new());
+        for (variable, claim) in
+            paths.iter().flat_map(|condition| condition["path"].as_object().unwrap())
+        {
+            let value = value(&token[claim.as_str().unwrap()])?;
+            if values.iter().any(|(other, taken)| other == variable && *taken != value) {
+                return None;
+            }
+            template = template.replace(&format!("{{{variable}}}"), &value);
+            values.push((variable.clone(), value));
+        }
+        Some(template)
+    }
+
+    /// What an entry is for a token, as if it stood alone.
+    pub(super) fn alone(entry: &(String, Value), token: &Value, held: &[String]) -> State {
+        let (route, rule) = entry;
+        let (own_ways, open_ways): (Vec<_>, Vec<_>) = ways(rule)
+            .into_iter()
+            .partition(|way| way.iter().any(|condition| condition["path"].is_object()));
+        if open_ways.iter().any(|way| way.iter().all(|condition| is_true(condition, token, held))) {
+            return State::Open;
+        }
+        let own: Vec<_> = own_ways.iter().filter_map(|way| own(route, way, token, held)).collect();
+        if own.is_empty() { State::Closed } else { State::Own(own) }
+    }
+
+    fn verbs(route: &str) -> Vec<&str> {
+        match route.split_once(' ') {
+            Some(("ANY", _)) => VERBS[..7].to_vec(),
+            Some((verb, _)) => vec![verb],
+            None => Vec::new(),
+        }
+    }
+
+    /// Whether an open entry keeps another from being open for the caller's own.
+    pub(super) fn closes(open: &str, own: &str) -> bool {
+        let shared = verbs(open).iter().any(|verb| verbs(own).contains(verb));
+        let path = |route: &str| pattern_of(route.split_once(' ').unwrap_or_default().1);
+        let (open_path, own_path) = (path(open), path(own));
+        let more = verbs(own).iter().any(|verb| !verbs(open).contains(verb))
+            || !lies_in(&own_path, &open_path);
+        shared && overlap(&open_path, &own_path) && !(lies_in(&open_path, &own_path) && more)
+    }
+
+    /// What each entry is for a token.
+    pub(super) fn states(table: &Table, token: &Value, held: &[String]) -> Vec<State> {
+        let alone: Vec<_> = table.iter().map(|entry| alone(entry, token, held)).collect();
+        let is_closed = |own: usize| {
+            (0..table.len())
+                .any(|other| alone[other] == State::Open && closes(&table[other].0, &table[own].0))
+        };
+        let states = alone.iter().enumerate().map(|(index, state)| match state {
+            State::Own(_) if is_closed(index) => State::Closed,
+            state => state.clone(),
+        });
+        states.collect()
+    }
+
+    /// A path that a backend may read as another.
+    pub(super) fn is_guarded(path: &str) -> bool {
+        let lower = path.to_lowercase();
+        let segments: Vec<_> = path[1..].split('/').collect();
+        let has_empty = segments[..segments.len() - 1].contains(&"");
+        has_empty
+            || segments.contains(&".")
+            || segments.contains(&"..")
+            || ["%2e", "%2f", "%5c"].iter().any(|encoded| lower.contains(encoded))
+    }
+
+    /// What the policy is to say about a request.
+    pub(super) fn verdict(
+        table: &Table,
+        states: &[State],
+        guard: bool,
+        verb: &str,
+        path: &str,
+    ) -> Verdict {
+        let entries = || table.iter().zip(states).map(|((route, _), state)| (route, state));
+        let is_closed = |(route, state): (&String, &State)| {
+            *state == State::Closed && (is_for(route, verb, path) || is_for_everything(route))
+        };
+        let is_opened = |(route, state): (&String, &State)| match state {
+            State::Open => is_for(route, verb, path),
+            State::Own(templates) => templates.iter().any(|template| is_for(template, verb, path)),
+            State::Closed => false,
+        };
+        if guard && is_guarded(path)
+            || entries().any(is_closed)
+            || states.iter().all(|state| *state == State::Closed)
+        {
+            Verdict::ExplicitDeny
+        } else if entries().any(is_opened) {
+            Verdict::Allow
+        } else {
+            Verdict::ImplicitDeny
+        }
+    }
+
+    fn is_for(route: &str, verb: &str, path: &str) -> bool {
+        let Some((_, template)) = route.split_once(' ') else { return false };
+        verbs(route).contains(&verb) && stands_for(template, path)
+    }
+
+    fn is_for_everything(route: &str) -> bool {
+        route.split_once(' ').is_some_and(|(verb, path)| verb == "ANY" && pattern_of(path) == "/*")
+    }
+
+    /// Whether the literal pieces of a path template come in the path in this order, with anything between.
+    fn stands_for(template: &str, path: &str) -> bool {
+        let pieces = pieces(template);
+        let Some((last, others)) = pieces.split_last() else { return false };
+        let Some((first, middle)) = others.split_first() else { return last == path };
+        let Some(mut rest) =
+            path.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str()))
+        else {
+            return false;
+        };
+        middle.iter().all(|piece| {
+            let after = rest.find(piece.as_str()).map(|at| &rest[at + piece.len()..]);
+            rest = after.unwrap_or_default();
+            after.is_some()
+        })
+    }
+
+    /// What is wrong with a table, by the names of entries; and which pairs are to be warned of, the own one first.
+    pub(super) fn problems(
+        table: &Table,
+        guard: bool,
+    ) -> (BTreeSet<String>, BTreeSet<(String, String)>) {
+        let (mut wrong, mut pairs) = (BTreeSet::new(), BTreeSet::new());
+        for (route, _) in table.iter().filter(|(route, _)| guard && route.contains(' ')) {
+            let path = pattern_of(route.split_once(' ').unwrap().1);
+            if is_guarded(&path.replace('*', "z")) {
+                wrong.insert(route.clone());
+            }
+        }
+        if !wrong.is_empty() {
+            return (wrong, pairs);
+        }
+        let all = tokens();
+        for own in table {
+            for open in table.iter().filter(|open| closes(&open.0, &own.0)) {
+                let can_happen = all.iter().any(|(token, held)| {
+                    alone(open, token, held) == State::Open
+                        && matches!(alone(own, token, held), State::Own(_))
+                });
+                if can_happen {
+                    pairs.insert((own.0.clone(), open.0.clone()));
+                    let is_for_everyone =
+                        all.iter().all(|(token, held)| alone(open, token, held) == State::Open);
+                    if is_for_everyone {
+                        wrong.insert(own.0.clone());
+                    }
+                }
+            }
+        }
+        (wrong, pairs)
+    }
+
+    /// A token of every kind that the rules below can tell apart.
+    fn tokens() -> Vec<(Value, Vec<String>)> {
+        let subsets = |of: [&'static str; 3]| {
+            let subset = move |bits: usize| {
+                (0..3).filter(move |n| bits >> n & 1 == 1).map(move |n| of[n].to_owned())
+            };
+            (0..8).map(move |bits| subset(bits).collect::<Vec<_>>())
+        };
+        let mut tokens = Vec::new();
+        for held in subsets(SCOPES) {
+            for amr in subsets(["pwd", "mfa", "otp"]).map(Value::from).chain([Value::Null]) {
+                for gty in [Value::Null, json!("cc")] {
+                    tokens.push((
+                        json!({ "sub": "u", "uid": "u", "tid": "t", "amr": amr, "gty": gty }),
+                        held.clone(),
+                    ));
+                }
+            }
+        }
+        tokens
+    }
+}
+
+/// `/a/{x}/b*` in pieces: `/a/`, `/b` and nothing.
+fn pieces(template: &str) -> Vec<String> {
+    let mut pieces = vec![String::new()];
+    let mut is_name = false;
+    for c in template.chars() {
+        match c {
+            '}' => is_name = false,
+            '{' | '*' => {
+                is_name = c == '{';
+                pieces.push(String::new());
+            }
+            _ if is_name => {}
+            c => pieces.last_mut().unwrap().push(c),
+        }
+    }
+    pieces
+}
+
+/// The pattern of a path template. One wildcard after another is no more than one.
+fn pattern_of(template: &str) -> String {
+    let mut pattern = pieces(template).join("*");
+    while pattern.contains("**") {
+        pattern = pattern.replace("**", "*");
+    }
+    pattern
+}
+
+/// A request that is made from a template by filling its gaps, and then perhaps spoilt a little.
+#[derive(Clone, Debug)]
+struct Wanted {
+    entry: prop::sample::Index,
+    verb: Option<&'static str>,
+    fills: Vec<&'static str>,
+    spoil: u8,
+}
+
+impl Wanted {
+    fn request(&self, table: &Table) -> (String, String) {
+        let (route, _) = self.entry.get(table);
+        let (verb, template) = route.split_once(' ').unwrap_or(("GET", "/$connect"));
+        let verb = self.verb.unwrap_or(if verb == "ANY" { "POST" } else { verb });
+        let mut path = String::new();
+        for (index, piece) in pieces(template).iter().enumerate() {
+            if index > 0 {
+                path.push_str(self.fills[index % self.fills.len()]);
+            }
+            path.push_str(piece);
+        }
+        match self.spoil {
+            0 => path.push('/'),
+            1 => path.push_str("/x"),
+            2 if path.len() > 1 => drop(path.pop()),
+            3 => path.make_ascii_uppercase(),
+            4 => path.insert(1, '/'),
+            5 => path = path.replacen("pets", "pet", 1),
+            6 => path.insert_str(0, "/GET"),
+            _ => {}
+        }
+        (verb.to_owned(), path)
+    }
+}
+
+fn route() -> impl Strategy<Value = String> {
+    let verb = prop::sample::select(vec!["GET", "GET", "POST", "DELETE", "PUT", "ANY", "ANY"]);
+    let part = prop::sample::select(vec![
+        "pets", "a", "{id}", "{t}", "{proxy+}", "*", "a*", "v{n}b", "b:c", "$x", "", "..", "a%2Fb",
+    ]);
+    let path = prop::collection::vec(part, 0..=3).prop_map(|parts| format!("/{}", parts.join("/")));
+    // Entries that lie about and inside each other.
+    let near = prop::sample::select(vec![
+        "/pets/{id}",
+        "/pets/{id}",
+        "/pets/{id}",
+        "/pets/{t}",
+        "/pets/me",
+        "/{t}/{id}",
+        "/{id}",
+        "/{t}/alice",
+        "/*",
+        "/pets/{id}/a",
+        "/pets/{id}/{t}",
+    ]);
+    let path = prop_oneof![1 => path, 1 => near.prop_map(str::to_owned)];
+    let route = (verb, path).prop_map(|(verb, path)| format!("{verb} {path}"));
+    prop_oneof![20 => route, 1 => Just("ANY /*".to_owned()), 1 => Just("$connect".to_owned())]
+}
+
+fn scopes() -> impl Strategy<Value = Vec<String>> {
+    let some = prop::sample::subsequence(SCOPES.to_vec(), 0..=SCOPES.len());
+    some.prop_map(|scopes| scopes.into_iter().map(str::to_owned).collect())
+}
+
+/// A condition other than `any`.
+fn condition() -> impl Strategy<Value = Value> + Clone {
+    let claims = prop::sample::select(vec![
+        json!({ "amr": "mfa" }),
+        json!({ "amr": ["mfa", "otp"] }),
+        json!({ "amr": { "all": ["pwd", "mfa"] } }),
+        json!({ "amr": { "none": ["otp"] } }),
+        json!({ "amr": { "any": ["pwd"] }, "gty": { "present": false } }),
+        json!({ "gty": { "present": true } }),
+        json!({ "gty": "cc" }),
+    ]);
+    let path = prop::sample::select(vec![
+        json!({ "id": "sub" }),
+        json!({ "id": "sub" }),
+        json!({ "t": "tid" }),
+        json!({ "id": "uid" }),
+        json!({ "id": "sub", "t": "tid" }),
+    ]);
+    prop_oneof![
+        4 => prop::sample::select(SCOPES.to_vec()).prop_map(Value::from),
+        2 => claims.prop_map(|claims| json!({ "claims": claims })),
+        4 => path.prop_map(|path| json!({ "path": path })),
+    ]
+}
+
+fn rule() -> impl Strategy<Value = Value> {
+    let alternative = prop_oneof![3 => condition(), 1 => prop::collection::vec(condition(), 1..=2).prop_map(Value::from)];
+    let any = prop::collection::vec(alternative, 1..=3).prop_map(|any| json!({ "any": any }));
+    let conditions = prop::collection::vec(condition(), 0..=2);
+    prop_oneof![
+        2 => scopes().prop_map(|scopes| json!(scopes)),
+        2 => conditions.clone().prop_map(Value::from),
+        2 => any.clone(),
+        2 => (conditions, any).prop_map(|(mut conditions, any)| { conditions.push(any); conditions.into() }),
+    ]
+}
+
+/// The rule without `path` conditions that the route has no place for.
+fn fitting(route: &str, rule: Value) -> Value {
+    let has_place = |variable: &String| {
+        let whole =
+            route.split(['/', ' ']).filter(|segment| *segment == format!("{{{variable}}}")).count();
+        whole == 1 && route.matches(&format!("{{{variable}}}")).count() == 1
+    };
+    let keep = |condition: &Value| {
+        condition["path"].as_object().is_none_or(|path| path.keys().all(has_place))
+    };
+    let all = |value: Value| value.as_array().cloned().unwrap_or_else(|| vec![value]);
+    let mut conditions = Vec::new();
+    for condition in all(rule) {
+        if condition["any"].is_array() {
+            let alternatives = all(condition["any"].clone()).into_iter().map(|alternative| {
+                let kept: Vec<_> = all(alternative).into_iter().filter(keep).collect();
+                if kept.is_empty() { json!("w") } else { kept.into() }
+            });
+            conditions.push(json!({ "any": alternatives.collect::<Vec<_>>() }));
+        } else if keep(&condition) {
+            conditions.push(condition);
+        }
+    }
+    match &conditions[..] {
+        [one @ Value::Object(_)] => one.clone(),
+        _ => conditions.into(),
+    }
+}
+
+/// A table without entries that stand for the same requests.
+fn table(rule: impl Strategy<Value = Value>) -> impl Strategy<Value = Table> {
+    prop::collection::vec((route(), rule), 1..=5).prop_map(|table| {
+        let mut seen = HashSet::new();
+        let mut table: Table =
+            table.into_iter().map(|(route, rule)| (route.clone(), fitting(&route, rule))).collect();
+        table.retain(|(route, _)| {
+            let (verb, path) = route.split_once(' ').unwrap_or((route, ""));
+            seen.insert((verb.to_owned(), pattern_of(path)))
+        });
+        // In the order of a JSON object's members.
+        table.sort_by(|(a, _), (b, _)| a.cmp(b));
+        table
+    })
+}
+
+fn plain_rule() -> impl Strategy<Value = Value> {
+    scopes().prop_map(|scopes| json!(scopes))
+}
+
+fn token() -> impl Strategy<Value = Value> {
+    let own = prop::sample::select(vec![
+        json!("alice"),
+        json!("alice"),
+        json!("alice"),
+        json!("alice"),
+        json!("me"),
+        json!("pets"),
+        json!("1"),
+        json!(7),
+        json!("a.b~-_"),
+        json!("x".repeat(128)),
+        json!("x".repeat(129)),
+        json!("auth0|1"),
+        json!(".."),
+        json!("*"),
+        json!("a/b"),
+        json!("${a}"),
+        json!("%2F"),
+        json!(7.0),
+        json!(-1),
+        json!(""),
+        json!(["alice"]),
+        json!(null),
+    ]);
+    let amr = prop::sample::select(vec![
+        json!(null),
+        json!("mfa"),
+        json!(["pwd", "mfa"]),
+        json!(["otp"]),
+        json!([]),
+        json!({ "mfa": true }),
+    ]);
+    let gty = prop::sample::select(vec![json!(null), json!("cc")]);
+    (own.clone(), own.clone(), own, amr, gty)
+        .prop_map(|(sub, uid, tid, amr, gty)| json!({ "sub": sub, "uid": uid, "tid": tid, "amr": amr, "gty": gty }))
+}
+
+fn wanted() -> impl Strategy<Value = Wanted> {
+    let fill = prop::sample::select(vec![
+        "", "1", "a", "a/b", "pets", "x:y", "*", "?", "${a}", "%2F", "%2e", "%5C", "..", ".", "/",
+        "alice", "alice", "7", "auth0|1", "a.b~-_", "%252e", "..;", "a%20b",
+    ]);
+    let verb = prop::option::weighted(0.3, prop::sample::select(VERBS.to_vec()));
+    (any::<prop::sample::Index>(), verb, prop::collection::vec(fill, 3), 0..12_u8)
+        .prop_map(|(entry, verb, fills, spoil)| Wanted { entry, verb, fills, spoil })
+}
+
+fn parse(table: &Table, guard: bool) -> Result<Routes, Vec<String>> {
+    Routes::parse(&table.iter().cloned().collect(), guard)
+}
+
+fn rights(table: &Table, required: &[String], guard: bool) -> Rights {
+    Rights { required: required.to_vec(), routes: Some(parse(table, guard).unwrap()) }
+}
+
+/// A table with scopes only.
+fn of_scopes(table: &[(&str, &[&str])]) -> Table {
+    table.iter().map(|(route, scopes)| ((*route).to_owned(), json!(scopes))).collect()
+}
+
+fn claims(held: &[String], as_array: bool) -> Claims {
+    with_scopes(&json!({}), held, as_array)
+}
+
+fn with_scopes(token: &Value, held: &[String], as_array: bool) -> Claims {
+    let mut token = token.clone();
+    if as_array {
+        token["scp"] = json!(held);
+    } else {
+        token["scope"] = json!(held.join(" "));
+    }
+    Claims::verified(token)
+}
+
+fn event(kind: &str, arn: &str) -> String {
+    match kind {
+        "token" => json!({ "type": "TOKEN", "methodArn": arn, "authorizationToken": "" }),
+        "rest" => json!({ "type": "REQUEST", "methodArn": arn }),
+        "http1" => json!({ "type": "REQUEST", "version": "1.0", "methodArn": arn }),
+        "http2" => json!({ "type": "REQUEST", "version": "2.0", "routeArn": arn }),
+        _ => json!({ "type": "REQUEST", "methodArn": arn, "requestContext": { "eventType": "CONNECT" } }),
+    }
+    .to_string()
+}
+
+/// The document that is answered to this event.
+fn document_for(event: &str, rights: &Rights, claims: &Claims, expires_at: Option<f64>) -> Value {
+    let event = Event::parse(event).unwrap();
+    let request = event.request().unwrap();
+    let paths = ["scope", "scp"].map(|name| ClaimPath::Member(name.to_owned()));
+    let single_request =
+        (request.kind == crate::gateway::event::EventKind::WebSocket).then_some(request.route);
+    let answer = match rights.access(&paths, claims, single_request) {
+        Ok(access) => allow(&access, expires_at).answer(&request.stage, ResponseFormat::Policy),
+        Err(denial) => deny(&request.stage, ResponseFormat::Policy, denial.reason, Some("user-1")),
+    };
+    serde_json::from_str::<Value>(answer.get()).unwrap()["policyDocument"].take()
+}
+
+fn allow<'a>(access: &'a Access<'a>, expires_at: Option<f64>) -> Allow<'a> {
+    Allow { principal: "user-1", access, expires_at, context: Context::default(), usage_key: None }
+}
+
+/// The resources of a document's statements, by their effects, without what a stage and a guard add.
+fn resources(document: &Value, effect: &str) -> Vec<String> {
+    let statements = document["Statement"].as_array().unwrap().iter();
+    let statements = statements
+        .filter(|statement| statement["Effect"] == effect && statement["Condition"].is_null());
+    let resources = statements.flat_map(|statement| statement["Resource"].as_array().unwrap());
+    let below = resources
+        .map(|resource| resource.as_str().unwrap().strip_prefix(STAGE).unwrap()[1..].to_owned());
+    below.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    #[test]
+    fn the_policy_says_what_the_table_says(
+        table in table(rule()),
+        guard in prop::bool::weighted(0.7),
+        required in prop::option::weighted(0.2, scopes()),
+        token in token(),
+        held in scopes(),
+        as_array in any::<bool>(),
+        kind in prop::sample::select(vec!["token", "rest", "http1", "http2"]),
+        asked in wanted(),
+        wanted in prop::collection::vec(wanted(), 8),
+        elsewhere in prop::sample::select(ELSEWHERE.to_vec()),
+    ) {
+        let required = required.unwrap_or_default();
+        let (wrong, pairs) = contract::problems(&table, guard);
+        // Of tests of claims, what follows from what is not looked into: there may be a warning too many.
+        let has_claims = table.iter().any(|(_, rule)| rule.to_string().contains("claims"));
+        let routes = match parse(&table, guard) {
+            Ok(routes) => routes,
+            Err(problems) => {
+                let named = |problem: &String| problem.split('`').nth(1).unwrap().to_owned();
+                let named: BTreeSet<_> = problems.iter().map(named).collect();
+                prop_assert!(named == wrong || has_claims && named.is_superset(&wrong), "{:?}", problems);
+                return Ok(());
+            }
+        };
+        prop_assert_eq!(wrong, BTreeSet::new(), "{:?}", table);
+        let warned = routes.warnings().into_iter().flat_map(|warning| {
+            let (own, others) = warning.split_once(" is closed, ").unwrap();
+            let others: Vec<_> = others.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+            let own = own.split('`').nth(1).unwrap().to_owned();
+            others.into_iter().map(move |other| (own.clone(), other))
+        });
+        let warned: BTreeSet<_> = warned.collect();
+        prop_assert!(warned == pairs || has_claims && warned.is_superset(&pairs), "{:?} {:?}", warned, pairs);
+
+        let claims = with_scopes(&token, &held, as_array);
+        let rights = Rights { required: required.clone(), routes: Some(routes) };
+        let (verb, path) = asked.request(&table);
+        let document = document_for(&event(kind, &format!("{STAGE}/{verb}{path}")), &rights, &claims, Some(ENDS));
+        // It is cached, so what was asked for must not be in it.
+        let other = document_for(&event("token", &format!("{STAGE}/GET/other")), &rights, &claims, Some(ENDS));
+        prop_assert_eq!(&document, &other);
+        for resource in resources(&document, "Allow") {
+            // The characters of routes and of values; never those of a claim that cannot stand in a path.
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%/".contains(c);
+            prop_assert!(resource.chars().all(is_plain), "{}", resource);
+            prop_assert!(!resource.contains("auth0") && resource.len() <= 512);
+        }
+
+        let paths = ["scope", "scp"].map(|name| ClaimPath::Member(name.to_owned()));
+        let states = contract::states(&table, &token, &held);
+        let has_all = required.iter().all(|scope| held.contains(scope));
+        let report = rights.report(&paths, &claims).unwrap();
+        prop_assert_eq!(report.missing_scope.is_none(), has_all);
+        let is_refused = !has_all || states.iter().all(|state| *state == contract::State::Closed);
+        for (verb, path) in wanted.iter().chain([&asked]).map(|wanted| wanted.request(&table)) {
+            let route = format!("{verb}{path}");
+            let expected = match contract::verdict(&table, &states, guard, &verb, &path) {
+                _ if is_refused => Verdict::ExplicitDeny,
+                verdict => verdict,
+            };
+            prop_assert_eq!(evaluate(&document, &format!("{STAGE}/{route}"), NOW), expected, "{}", route);
+            let after = evaluate(&document, &format!("{STAGE}/{route}"), ENDS as u64);
+            prop_assert_eq!(after, Verdict::ExplicitDeny, "{} after the token's end", route);
+            prop_assert_ne!(evaluate(&document, &format!("{elsewhere}/{route}"), NOW), Verdict::Allow);
+
+            // An answer for one request only says the same, and so does what is told of it.
+            let is_open = rights.access(&paths, &claims, Some(&route)).is_ok();
+            prop_assert_eq!(is_open, expected == Verdict::Allow, "{} alone", route);
+            let told = match report.decided_by(&route) {
+                DecidedBy::Open(_) => Verdict::Allow,
+                DecidedBy::Guard | DecidedBy::Closed(_) => Verdict::ExplicitDeny,
+                DecidedBy::Another(_) | DecidedBy::NoEntry => Verdict::ImplicitDeny,
+            };
+            prop_assert!(is_refused && told != Verdict::Allow || told == expected || !has_all, "{} told", route);
+        }
+    }
+
+    /// Without the new conditions a policy has the resources that it always had, in the same order: those of open
+    /// entries, and those of closed ones; then those of the guard.
+    #[test]
+    fn a_table_of_scopes_is_written_entry_by_entry(
+        table in table(plain_rule()),
+        guard in any::<bool>(),
+        held in scopes(),
+    ) {
+        let Ok(routes) = parse(&table, guard) else { return Ok(()) };
+        let rights = Rights { required: Vec::new(), routes: Some(routes) };
+        let document = document_for(&event("token", &format!("{STAGE}/GET/")), &rights, &claims(&held, true), None);
+        let is_open = |rule: &Value| rule.as_array().unwrap().iter().all(|scope| held.contains(&scope.as_str().unwrap().to_owned()));
+        let written = |route: &str, open: bool| match route.split_once(' ') {
+            None => vec![route.to_owned()],
+            Some(("ANY", path)) if pattern_of(path) == "/*" && !open => vec!["*".to_owned()],
+            Some(("ANY", path)) => VERBS[..7].iter().map(|verb| format!("{verb}{}", pattern_of(path))).collect(),
+            Some((verb, path)) => vec![format!("{verb}{}", pattern_of(path))],
+        };
+        let entries = |wanted: bool| -> Vec<String> {
+            let entries = table.iter().filter(|(_, rule)| is_open(rule) == wanted);
+            entries.flat_map(|(route, _)| written(route, wanted)).collect()
+        };
+        if entries(true).is_empty() {
+            prop_assert_eq!(resources(&document, "Deny"), ["*"]);
+            return Ok(());
+        }
+        prop_assert_eq!(resources(&document, "Allow"), entries(true));
+        let guarded = if guard { GUARDED.map(str::to_owned).to_vec() } else { Vec::new() };
+        prop_assert_eq!(resources(&document, "Deny"), [entries(false), guarded].concat());
+    }
+
+    /// No token's document is longer than what is proven at start.
+    #[test]
+    fn no_document_is_longer_than_the_longest(
+        table in table(rule()),
+        guard in any::<bool>(),
+        token in token(),
+        held in scopes(),
+    ) {
+        let Ok(routes) = parse(&table, guard) else { return Ok(()) };
+        let most = length(&document(&longest_stage(), &Access::Routes(super::longest(&routes)), Some(0.0)));
+        let rights = Rights { required: Vec::new(), routes: Some(routes) };
+        let event = event("token", &format!("{}/GET/", stage_of_length(96)));
+        let document = document_for(&event, &rights, &with_scopes(&token, &held, true), Some(ENDS));
+        prop_assert!(document.to_string().len() <= most, "{} {}", document.to_string().len(), most);
+    }
+
+    #[test]
+    fn a_connection_is_open_by_its_own_entry_only(
+        table in table(rule()),
+        guard in any::<bool>(),
+        token in token(),
+        held in scopes(),
+        open in any::<bool>(),
+    ) {
+        let Ok(routes) = parse(&table, guard) else { return Ok(()) };
+        let claims = with_scopes(&token, &held, false);
+        let rights = if open { Rights::default() } else { Rights { required: Vec::new(), routes: Some(routes) } };
+        let document = document_for(&event("connect", &format!("{STAGE}/$connect")), &rights, &claims, Some(ENDS));
+        let states = contract::states(&table, &token, &held);
+        let entry = table.iter().position(|(route, _)| route == "$connect");
+        let is_open = entry.is_some_and(|entry| states[entry] == contract::State::Open);
+        let expected = if open || is_open { Verdict::Allow } else { Verdict::ExplicitDeny };
+        prop_assert_eq!(evaluate(&document, &format!("{STAGE}/$connect"), NOW), expected);
+        prop_assert_ne!(evaluate(&document, &format!("{STAGE}/GET/$connect"), NOW), Verdict::Allow);
+        for elsewhere in ELSEWHERE {
+            prop_assert_ne!(evaluate(&document, &format!("{elsewhere}/$connect"), NOW), Verdict::Allow);
+        }
+    }
+}
+
+#[test]
+fn a_path_that_ends_like_a_connection_is_a_path() {
+    // Taken for a WebSocket's, a refusal would stand for `$connect` alone, and leave the request to whatever
+    // the API's resource policy says.
+    let claims = claims(&[], false);
+    for route in ["GET/$connect", "GET/a/$connect", "ANY/$connect"] {
+        let closed = rights(&of_scopes(&[("GET /x", &["r"])]), &[], true);
+        let document =
+            document_for(&event("rest", &format!("{STAGE}/{route}")), &closed, &claims, None);
+        assert_eq!(
+            evaluate(&document, &format!("{STAGE}/{route}"), NOW),
+            Verdict::ExplicitDeny,
+            "{route}"
+        );
+        let document = document_for(
+            &event("rest", &format!("{STAGE}/{route}")),
+            &Rights::default(),
+            &claims,
+            None,
+        );
+        assert_eq!(
+            evaluate(&document, &format!("{STAGE}/{route}"), NOW),
+            Verdict::Allow,
+            "{route}"
+        );
+    }
+    let document = document_for(
+        &event("rest", &format!("{STAGE}/$connect")),
+        &Rights::default(),
+        &claims,
+        None,
+    );
+    assert_eq!(evaluate(&document, &format!("{STAGE}/$connect"), NOW), Verdict::Allow);
+    assert_eq!(evaluate(&document, &format!("{STAGE}/GET/"), NOW), Verdict::ImplicitDeny);
+}
+
+#[test]
+fn without_a_table_the_stage_is_open_and_nothing_else() {
+    let event = event("token", &format!("{STAGE}/GET/pets"));
+    let document = document_for(&event, &Rights::default(), &claims(&[], false), Some(ENDS));
+    for route in
+        ["GET/pets", "POST/", "DELETE/a/b/c", "GET/*", "GET/${aws:username}", "PATCH/\u{e4}"]
+    {
+        assert_eq!(
+            evaluate(&document, &format!("{STAGE}/{route}"), NOW),
+            Verdict::Allow,
+            "{route}"
+        );
+        for elsewhere in ELSEWHERE {
+            let verdict = evaluate(&document, &format!("{elsewhere}/{route}"), NOW);
+            assert_eq!(verdict, Verdict::ImplicitDeny, "{elsewhere}/{route}");
+        }
+    }
+    assert_eq!(document["Statement"][0]["Resource"], json!([format!("{STAGE}/*")]));
+}
+
+#[test]
+fn the_policy_ends_with_the_token_to_the_second() {
+    let rules = |leeway| Rules {
+        audience_claims: vec![ClaimPath::Member("aud".to_owned())],
+        audiences: vec!["my-api".to_owned()],
+        leeway,
+        required: Vec::new(),
+        max_life: None,
+        principal_claims: vec![ClaimPath::Member("sub".to_owned())],
+    };
+    let request = format!("{STAGE}/GET/pets");
+    for (exp, leeway, last) in [
+        (json!(NOW + 600), 0.0, NOW + 599),
+        (json!(NOW + 600), 30.0, NOW + 629),
+        (json!(1_800_000_600.0), 0.0, NOW + 599),
+        (json!(1_800_000_600.001), 0.0, NOW + 599),
+        (json!(1_800_000_600.999), 0.0, NOW + 599),
+        (json!(1_800_000_599.999), 0.0, NOW + 598),
+        (json!(1_800_000_600.5), 300.0, NOW + 899),
+        // The last second that has a date of four digits for its year, and leeway across it.
+        (json!(253_402_300_799_u64), 0.0, 253_402_300_798),
+        (json!(253_402_300_739_u64), 60.0, 253_402_300_798),
+    ] {
+        let claims = Claims::verified(json!({ "aud": "my-api", "sub": "user-1", "exp": exp }));
+        let expires_at = rules(leeway).check(&claims, &Now::at(NOW as f64)).unwrap().expires_at;
+        let event = event("token", &request);
+        for rights in [Rights::default(), rights(&of_scopes(&[("GET /pets", &[])]), &[], true)] {
+            let document = document_for(&event, &rights, &claims, Some(expires_at));
+            assert_eq!(evaluate(&document, &request, last), Verdict::Allow, "{exp} + {leeway}");
+            assert_eq!(
+                evaluate(&document, &request, last + 1),
+                Verdict::ExplicitDeny,
+                "{exp} + {leeway}"
+            );
+            assert_eq!(
+                evaluate(&document, &format!("{STAGE}/PUT/else"), last + 1),
+                Verdict::ExplicitDeny
+            );
+            let unguarded = document_for(&event, &rights, &claims, None);
+            assert_eq!(
+                evaluate(&unguarded, &request, u64::MAX),
+                Verdict::Allow,
+                "EXPIRY_GUARD=off"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_token_that_lives_for_ever_has_no_guard() {
+    let event = event("token", &format!("{STAGE}/GET/pets"));
+    for expires_at in [253_402_300_800.0, 1e15, 1e300, f64::MAX] {
+        let document =
+            document_for(&event, &Rights::default(), &claims(&[], false), Some(expires_at));
+        assert_eq!(document["Statement"].as_array().unwrap().len(), 1, "{expires_at}");
+    }
+    assert_eq!(date_time(253_402_300_799.9).as_deref(), Some("9999-12-31T23:59:59Z"));
+    assert_eq!(date_time(1_800_000_000.9).as_deref(), Some("2027-01-15T08:00:00Z"));
+}
+
+#[test]
+fn a_guard_on_a_connection_is_a_guard_on_connections() {
+    let event = event("connect", &format!("{STAGE}/$connect"));
+    let document = document_for(&event, &Rights::default(), &claims(&[], false), Some(ENDS));
+    assert_eq!(evaluate(&document, &format!("{STAGE}/$connect"), ENDS as u64 - 1), Verdict::Allow);
+    assert_eq!(
+        evaluate(&document, &format!("{STAGE}/$connect"), ENDS as u64),
+        Verdict::ExplicitDeny
+    );
+}
+
+/// The problems of a table, with the other settings right.
+fn problems(routes: &Value) -> Vec<String> {
+    problems_with("off", routes)
+}
+
+fn problems_with(guard: &str, routes: &Value) -> Vec<String> {
+    let routes = routes.to_string();
+    let settings = [
+        ("ISSUER", "https://login.example.com"),
+        ("AUDIENCE", "my-api"),
+        ("ROUTES", &*routes),
+        ("PATH_GUARD", guard),
+    ];
+    let config = Config::read(&settings.into_iter().collect());
+    let problems = config.err().map(|problems| problems.0).unwrap_or_default();
+    problems.iter().map(ToString::to_string).collect()
+}
+
+/// An ARN up to the stage of this length, as real as it can be.
+fn stage_of_length(length: usize) -> String {
+    let stage = "arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:abcdefghij/".to_owned();
+    let name = "s".repeat(length - stage.len());
+    stage + &name
+}
+
+/// A table with paths of about the same length, such that its longest document has `size` bytes.
+fn table_of_size(routes: usize, size: usize, guard: bool) -> Table {
+    let base: Table = (0..routes)
+        .map(|n| (format!("GET /{n:03}/"), json!([if n % 2 == 0 { "w" } else { "r" }])))
+        .collect();
+    let missing = size - longest(&base, 96, guard);
+    let fill = |n: usize| missing / routes + usize::from(n < missing % routes);
+    base.into_iter()
+        .enumerate()
+        .map(|(n, (route, rule))| (route + &"p".repeat(fill(n)), rule))
+        .collect()
+}
+
+/// The length of the longest document that this table gives, over all tokens with these scopes.
+fn longest(table: &Table, prefix: usize, guard: bool) -> usize {
+    let rights = rights(table, &[], guard);
+    let event = event("token", &format!("{}/GET/", stage_of_length(prefix)));
+    let tokens = [&["r"][..], &["w"], &["r", "w"]]
+        .map(|held| held.iter().map(ToString::to_string).collect());
+    let tokens = tokens.iter().map(|held: &Vec<String>| claims(held, true));
+    tokens
+        .map(|claims| document_for(&event, &rights, &claims, Some(ENDS)).to_string().len())
+        .max()
+        .unwrap()
+}
+
+fn as_json(table: &Table) -> Value {
+    table.iter().cloned().collect::<serde_json::Map<_, _>>().into()
+}
+
+#[test]
+fn a_table_that_just_fits_is_taken_and_one_byte_more_is_not() {
+    for (guard, routes) in [("off", 20), ("off", 60), ("off", 67), ("on", 20), ("on", 56)] {
+        let fitting = table_of_size(routes, MAX_DOCUMENT, guard == "on");
+        assert_eq!(problems_with(guard, &as_json(&fitting)), [""; 0], "{routes} routes");
+        assert_eq!(longest(&fitting, 96, guard == "on"), MAX_DOCUMENT, "{routes} routes");
+        let mut larger = fitting;
+        larger[routes / 2].0.push('p');
+        let expected = format!("ROUTES: the policy would have {} bytes", MAX_DOCUMENT + 1);
+        let problems = problems_with(guard, &as_json(&larger));
+        assert!(
+            problems.len() == 1 && problems[0].starts_with(&expected),
+            "{routes} routes: {problems:?}"
+        );
+    }
+}
+
+#[test]
+fn an_own_value_counts_128_characters_and_every_alternative_counts() {
+    let own = |claim: &str| json!({ "path": { "id": claim } });
+    let any = |alternatives: Vec<Value>| json!({ "any": alternatives });
+    // A token with the longest values has the longest document, to the byte.
+    let value = |n: u8| char::from(b'a' + n).to_string().repeat(128);
+    let token = with_scopes(
+        &json!({ "sub": value(0), "uid": value(1), "oid": value(2) }),
+        &["w".to_owned()],
+        true,
+    );
+    let table = |last: usize| -> Table {
+        let mut table = vec![
+            ("ANY /{id}".to_owned(), any(vec![own("sub"), own("uid")])),
+            (
+                "GET /pets/{id}/x".to_owned(),
+                any(vec![json!("r"), own("sub"), own("oid"), own("uid")]),
+            ),
+            (format!("PUT /{}", "p".repeat(last)), json!(["w"])),
+            (format!("PATCH /{}", "p".repeat(300)), json!(["w"])),
+        ];
+        table.extend((0..4).map(|n| (format!("POST /{n:0>390}"), json!(["w"]))));
+        table
+    };
+    let of_token = |last: usize| {
+        let event = event("token", &format!("{}/GET/", stage_of_length(96)));
+        document_for(&event, &rights(&table(last), &[], true), &token, Some(ENDS)).to_string().len()
+    };
+    let room = MAX_DOCUMENT - of_token(0);
+    assert_eq!(problems_with("on", &as_json(&table(room))), [""; 0]);
+    assert_eq!(of_token(room), MAX_DOCUMENT);
+    let problems = problems_with("on", &as_json(&table(room + 1)));
+    let expected = "ROUTES: the policy would have 8193 bytes and resources of up to 492 characters; API Gateway takes \
+                    8192 and 512. It has 3270 for entry `ANY /{id}` (14 resources)";
+    assert!(problems.len() == 1 && problems[0].starts_with(expected), "{problems:?}");
+    for part in [
+        "1152 for PATH_GUARD",
+        "ANY counts seven times",
+        "each value counts 128",
+        "for the 5 other entries",
+    ] {
+        assert!(problems[0].contains(part), "{part}: {problems:?}");
+    }
+}
+
+#[test]
+fn a_resource_that_just_fits_is_taken_and_one_character_more_is_not() {
+    for verb in ["GET", "OPTIONS", "ANY"] {
+        // The longest verb counts.
+        let written = if verb == "ANY" { "OPTIONS" } else { verb };
+        let room = MAX_RESOURCE - 96 - "/".len() - written.len() - "/".len();
+        let fitting = json!({ format!("{verb} /{}", "p".repeat(room)): [] });
+        assert_eq!(problems(&fitting), [""; 0], "{verb}");
+        let larger = json!({ format!("{verb} /{}", "p".repeat(room + 1)): [] });
+        let problems = problems(&larger);
+        let expected = "resources of up to 513 characters; API Gateway takes 8192 and 512";
+        assert!(problems.len() == 1 && problems[0].contains(expected), "{verb}: {problems:?}");
+    }
+}
+
+#[test]
+fn any_verb_of_everything_counts_seven_times() {
+    // As a Deny it is one resource, as an Allow seven: the table has to fit in every case.
+    let table = |last: usize| {
+        let mut table: Table =
+            (0..13).map(|n| (format!("POST /{n:0>401}"), json!(["w"]))).collect();
+        table.push(("ANY /*".to_owned(), json!(["r"])));
+        table.push((format!("PUT /{}", "p".repeat(last)), json!(["r", "w"])));
+        table
+    };
+    let exact = MAX_DOCUMENT - longest(&table(0), 96, false);
+    assert_eq!(problems(&as_json(&table(exact))), [""; 0]);
+    assert_eq!(longest(&table(exact), 96, false), MAX_DOCUMENT);
+    assert_eq!(problems(&as_json(&table(exact + 1))).len(), 1);
+    assert_eq!(problems(&json!({ "ANY /*": [] })), [""; 0]);
+}
+
+#[test]
+fn the_routes_of_an_ordinary_api_fit() {
+    let table = |routes: usize| -> Value {
+        let entry = |n: usize| {
+            (format!("GET /customers/{{id}}/x{n:02}"), json!([format!("customers:read:{n}")]))
+        };
+        (0..routes).map(entry).collect::<serde_json::Map<_, _>>().into()
+    };
+    let anys = |routes: usize| -> Value {
+        (0..routes)
+            .map(|n| (format!("ANY /customers/{n}"), json!([])))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    for (guard, routes, verbs) in [("off", 65, 9), ("on", 55, 8)] {
+        assert_eq!(problems_with(guard, &table(routes)), [""; 0], "PATH_GUARD={guard}");
+        assert_eq!(problems_with(guard, &table(routes + 1)).len(), 1, "PATH_GUARD={guard}");
+        assert_eq!(problems_with(guard, &anys(verbs)), [""; 0], "PATH_GUARD={guard}");
+        assert_eq!(problems_with(guard, &anys(verbs + 1)).len(), 1, "ANY counts seven times");
+    }
+}
+
+#[test]
+fn the_proof_holds_for_the_prefix_it_was_made_for_and_a_longer_one_is_checked() {
+    let table = table_of_size(56, MAX_DOCUMENT, true);
+    let rights = rights(&table, &[], true);
+    let claims = claims(&["r".to_owned()], false);
+    let event_of = |length| event("token", &format!("{}/GET/", stage_of_length(length)));
+    let scope = [ClaimPath::Member("scope".to_owned())];
+    for (length, fits) in [(70, true), (96, true), (97, false), (140, false)] {
+        let event = event_of(length);
+        let event = Event::parse(&event).unwrap();
+        let stage = event.request().unwrap().stage;
+        let access = rights.access(&scope, &claims, None).unwrap();
+        assert_eq!(check_length(&stage, &access, Some(ENDS)).is_ok(), fits, "{length}");
+    }
+}
+
+#[test]
+fn problems_of_the_table_are_reported_under_its_name() {
+    for (routes, expected) in [
+        (
+            json!({}),
+            vec!["ROUTES: is empty: name at least one route, as {\"GET /pets\": [\"pets:read\"]}"],
+        ),
+        (json!([]), vec!["ROUTES: want a JSON object: not an object"]),
+        (
+            json!({ "GET pets": [], "GET /pets": "pets:read" }),
+            vec![
+                "ROUTES: entry `GET /pets`: want an array of conditions that are all needed, as [\"pets:read\"], or one \
+                 object with `any`, `claims` or `path`",
+                "ROUTES: entry `GET pets`: the path must begin with `/`",
+            ],
+        ),
+    ] {
+        assert_eq!(problems(&routes), expected);
+    }
+}
+
+#[test]
+fn an_answer_has_no_null_and_allows_first() {
+    let rights = rights(&of_scopes(&[("GET /a", &["r"]), ("GET /b", &[])]), &[], true);
+    let event = event("token", &format!("{STAGE}/GET/a"));
+    for held in [&["r".to_owned()][..], &[]] {
+        let document = document_for(&event, &rights, &claims(held, false), Some(ENDS));
+        let statements = document["Statement"].as_array().unwrap();
+        assert_eq!(statements[0]["Effect"], "Allow");
+        assert!(!document.to_string().contains("null"));
+        let members: BTreeSet<_> =
+            statements.iter().flat_map(|s| s.as_object().unwrap().keys()).collect();
+        let known = ["Action", "Condition", "Effect", "Resource"];
+        assert!(members.iter().all(|member| known.contains(&member.as_str())), "{members:?}");
+    }
+}

@@ -1,0 +1,31 @@
+//! All that one issuer is trusted with: its own keys, and its own rules.
+
+use std::sync::Arc;
+
+use crate::access::claims::Rules;
+use crate::jose::algorithm::Algorithms;
+use crate::jose::token::ClaimPath;
+use crate::keys::Keys;
+
+/// An issuer whose tokens are believed.
+pub(crate) struct TrustedIssuer {
+    pub(crate) name: String,
+    pub(crate) header_rules: HeaderRules,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) rules: Rules,
+    pub(crate) scope_claims: Vec<ClaimPath>,
+}
+
+/// Which headers of tokens are accepted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HeaderRules {
+    /// Accepted `typ`, in lower case and without `application/`.
+    pub(crate) types: Vec<String>,
+    pub(crate) algorithms: Algorithms,
+}
+
+impl std::fmt::Debug for TrustedIssuer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrustedIssuer").field("name", &self.name).finish_non_exhaustive()
+    }
+}

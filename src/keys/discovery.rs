@@ -1,0 +1,128 @@
+//! Discovery documents (OpenID Connect Discovery 1.0): where the keys of an issuer are.
+
+use crate::jose::json::Members;
+use crate::keys::http::Endpoint;
+
+/// How much of a wrong issuer's name is told.
+const MAX_TOLD: usize = 128;
+
+/// The address of the document. Section 4.1: one slash at the end of the issuer is removed first.
+pub(crate) fn endpoint(issuer: &str) -> Option<Endpoint> {
+    let base = issuer.strip_suffix('/').unwrap_or(issuer);
+    Endpoint::parse(&format!("{base}/.well-known/openid-configuration")).ok()
+}
+
+/// The address of the keys that the document of this issuer names.
+///
+/// # Errors
+///
+/// What is wrong with the document.
+pub fn jwks_uri(document: &[u8], issuer: &str) -> Result<Endpoint, String> {
+    let document = str::from_utf8(document).map_err(|_| "not UTF-8")?;
+    let document =
+        Members::read(document, &["issuer", "jwks_uri"]).map_err(|_| "not a JSON object")?;
+    // Section 4.3: exactly the issuer that was asked.
+    let named = document.text("issuer").unwrap_or_default();
+    if named != issuer {
+        let named: String = named.chars().take(MAX_TOLD).collect();
+        return Err(format!("`issuer` is {named:?}, not {issuer:?}"));
+    }
+    let text = document.text("jwks_uri").ok_or("no `jwks_uri`")?;
+    let keys_at = Endpoint::parse(&text).map_err(|problem| format!("`jwks_uri` {problem}"))?;
+    // Services of this machine trust whoever reaches them: Lambda's Runtime API gives away the next event. Redirects
+    // stay within their origin, so the document came as the issuer's name says.
+    let came_by_https = Endpoint::parse(issuer).is_ok_and(|issuer| issuer.is_https());
+    if came_by_https && !keys_at.is_https() {
+        return Err("`jwks_uri` must be https, as the document came by https".to_owned());
+    }
+    Ok(keys_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const ISSUER: &str = "https://login.example.com/a";
+
+    #[test]
+    fn the_document_is_below_the_issuer() {
+        for (issuer, expected) in [
+            ("https://a.example", "https://a.example/.well-known/openid-configuration"),
+            ("https://a.example/", "https://a.example/.well-known/openid-configuration"),
+            ("https://a.example//", "https://a.example//.well-known/openid-configuration"),
+            ("https://a.example/b/c", "https://a.example/b/c/.well-known/openid-configuration"),
+            ("http://127.0.0.1:1", "http://127.0.0.1:1/.well-known/openid-configuration"),
+        ] {
+            assert_eq!(endpoint(issuer).unwrap().to_string(), expected);
+        }
+        assert_eq!(endpoint("http://a.example"), None);
+    }
+
+    #[test]
+    fn a_document_that_came_by_https_names_https() {
+        let found = |issuer: &str, keys_at: &str| {
+            let document = json!({"issuer": issuer, "jwks_uri": keys_at}).to_string();
+            jwks_uri(document.as_bytes(), issuer).map(|endpoint| endpoint.to_string())
+        };
+        let https = "`jwks_uri` must be https, as the document came by https";
+        let keys = "https://keys.example.com/a?b=c";
+        assert_eq!(found(ISSUER, keys), Ok(keys.to_owned()));
+        assert_eq!(found("https://127.0.0.1", keys), Ok(keys.to_owned()));
+        for inside in [
+            "http://127.0.0.1:9001/2018-06-01/runtime/invocation/next",
+            "http://[::1]/",
+            "http://localhost/",
+        ] {
+            assert_eq!(found(ISSUER, inside), Err(https.to_owned()));
+            assert_eq!(found("HTTPS://login.example.com", inside), Err(https.to_owned()));
+            assert_eq!(found("https://localhost:1", inside), Err(https.to_owned()));
+            assert_eq!(found("http://127.0.0.1:1", inside), Ok(inside.to_owned()));
+        }
+        assert_eq!(found("http://localhost:1", keys), Ok(keys.to_owned()));
+        let outside = "`jwks_uri` must be https: http is for loopback addresses only";
+        assert_eq!(found("http://localhost:1", "http://keys.example.com"), Err(outside.to_owned()));
+    }
+
+    #[test]
+    fn a_document_is_an_object_of_the_issuer_that_was_asked() {
+        let keys = "https://keys.example.com/";
+        let good = json!({"issuer": ISSUER, "jwks_uri": keys, "scopes_supported": [{"a": {}}]})
+            .to_string();
+        assert_eq!(jwks_uri(good.as_bytes(), ISSUER).unwrap().to_string(), keys);
+        let with = |name: &str, value: Value| {
+            let mut document = json!({"issuer": ISSUER, "jwks_uri": keys});
+            document[name] = value;
+            document.to_string()
+        };
+        let cases = [
+            (String::new(), "not a JSON object"),
+            ("[]".to_owned(), "not a JSON object"),
+            (format!("[{good}]"), "not a JSON object"),
+            (format!("{good}{{}}"), "not a JSON object"),
+            (
+                good.replacen('{', r#"{"jwks_uri":"https://keys.example.com/","#, 1),
+                "not a JSON object",
+            ),
+            (good.replacen('{', r#"{"\u0069ssuer":"x","#, 1), "not a JSON object"),
+            (good.replacen('{', r#"{"a":1,"a":1,"#, 1), "not a JSON object"),
+            ("{}".to_owned(), "`issuer` is \"\""),
+            (with("issuer", json!(null)), "`issuer` is \"\""),
+            (with("issuer", json!([ISSUER])), "`issuer` is \"\""),
+            (
+                with("issuer", json!("https://login.example.com/a/")),
+                "`issuer` is \"https://login.example.com/a/\"",
+            ),
+            (with("issuer", json!("x".repeat(1000))), "`issuer` is \"xxx"),
+            (with("jwks_uri", json!(null)), "no `jwks_uri`"),
+            (with("jwks_uri", json!([keys])), "no `jwks_uri`"),
+            (with("jwks_uri", json!("/keys")), "`jwks_uri` want an absolute URL"),
+            (with("jwks_uri", json!("file:///etc/passwd")), "`jwks_uri` must be https"),
+        ];
+        for (document, expected) in cases {
+            let found = jwks_uri(document.as_bytes(), ISSUER).unwrap_err();
+            assert!(found.starts_with(expected) && found.len() < 250, "{document}: {found}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What an identity provider publishes: its discovery document and its key set.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::jose::algorithm::Algorithms;
+use crate::jose::jwks::{self, Key, KeySet, Origin};
+use crate::keys::cache::Refreshed;
+use crate::keys::discovery;
+use crate::keys::http::{Endpoint, FetchError, FetchStage, Fetcher, Response};
+
+/// Where the keys of one issuer are fetched.
+pub(crate) struct Provider {
+    issuer: String,
+    /// Where the discovery document is, unless the address of the keys is configured.
+    discovery: Option<Endpoint>,
+    allowed: Algorithms,
+    /// Configured symmetric keys. No provider publishes them, so every fetched set keeps them.
+    symmetric: Vec<Key>,
+    fetcher: Arc<Fetcher>,
+    known: Mutex<Known>,
+}
+
+/// What is known from one fetch to the next.
+#[derive(Clone, Default)]
+struct Known {
+    keys_at: Option<Endpoint>,
+    etag: Option<String>,
+}
+
+/// A fetch that went well.
+pub(crate) struct Fetched {
+    pub(crate) refreshed: Refreshed,
+    pub(crate) max_age: Option<Duration>,
+    /// Members of the key set that cannot be used.
+    pub(crate) skipped: usize,
+}
+
+impl Provider {
+    /// A provider whose keys are at `keys_at`, or else where its discovery document says.
+    pub(crate) fn new(
+        issuer: String,
+        keys_at: Option<Endpoint>,
+        allowed: Algorithms,
+        symmetric: Vec<Key>,
+        fetcher: Arc<Fetcher>,
+    ) -> Self {
+        let discovery = if keys_at.is_none() { discovery::endpoint(&issuer) } else { None };
+        let known = Mutex::new(Known { keys_at, etag: None });
+        Self { issuer, discovery, allowed, symmetric, fetcher, known }
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Fetches the key set, and before it, if need be, the document that says where it is.
+    pub(crate) async fn fetch(&self) -> Result<Fetched, FetchError> {
+        let known = self.known().clone();
+        let (keys_at, etag) = match known.keys_at {
+            Some(endpoint) => (endpoint, known.etag),
+            None => (self.discover().await?, None),
+        };
+        let fetched = match self.fetcher.get(&keys_at, etag.as_deref()).await {
+            Ok(response) => self.read(response, keys_at),
+            Err(failure) => Err(failure),
+        };
+        if fetched.is_err() && self.discovery.is_some() {
+            // The keys may have moved: look again next time.
+            *self.known() = Known::default();
+        }
+        fetched
+    }
+
+    fn read(&self, response: Response, keys_at: Endpoint) -> Result<Fetched, FetchError> {
+        let Response { body, etag, max_age } = response;
+        let Some(body) = body else {
+            return Ok(Fetched { refreshed: Refreshed::Unchanged, max_age, skipped: 0 });
+        };
+        let parsed = jwks::parse(&body, self.allowed, Origin::Network);
+        let parsed = parsed.map_err(|unusable| FetchError::new(FetchStage::Parse, unusable))?;
+        *self.known() = Known { keys_at: Some(keys_at), etag };
+        let keys = parsed.keys.into_iter().chain(self.symmetric.iter().cloned());
+        Ok(Fetched {
+            refreshed: Refreshed::Keys(Arc::new(KeySet::new(keys))),
+            max_age,
+            skipped: parsed.skipped,
+        })
+    }
+
+    async fn discover(&self) -> Result<Endpoint, FetchError> {
+        let unreadable = |detail: String| {
+            FetchError::new(FetchStage::Parse, format!("discovery document: {detail}"))
+        };
+        let endpoint =
+            self.discovery.as_ref().ok_or_else(|| unreadable("no address".to_owned()))?;
+        let response = self.fetcher.get(endpoint, None).await;
+        let response = response.map_err(|failure| {
+            FetchError::new(failure.stage, format!("discovery document: {}", failure.detail))
+        })?;
+        discovery::jwks_uri(&response.body.unwrap_or_default(), &self.issuer).map_err(unreadable)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
