@@ -146,6 +146,12 @@ pub fn routes(bytes: &[u8]) {
             let event =
                 json!({"type": "REQUEST", "version": "2.0", "routeArn": arn, "headers": headers});
             let Some(answer) = decide(&simple, &event.to_string()) else { continue };
+            // A connection is asked for by an event of its own, and gets a policy of its own.
+            let event = json!({"type": "REQUEST", "methodArn": arn, "headers": headers});
+            let of_connection =
+                (*request == "$connect").then(|| decide(&policies, &event.to_string()).unwrap());
+            let document =
+                of_connection.as_ref().map_or(document, |answer| &answer["policyDocument"]);
             let is_allowed = evaluate(document, &arn, 0) == Verdict::Allow;
             assert_eq!(answer["isAuthorized"], is_allowed, "{request}");
             let is_open = report
