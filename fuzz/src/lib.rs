@@ -125,7 +125,8 @@ pub fn routes(bytes: &[u8]) {
         let settings = [&issuer[..], &settings].concat();
         let Some(policies) = authorizer(&settings) else { continue };
         let simple = authorizer(&[&settings[..], &[("SIMPLE_RESPONSE", "on")]].concat()).unwrap();
-        let answer = decide(&policies, &bearer(&token)).unwrap();
+        let event = bearer(&token);
+        let answer = decide(&policies, &event).unwrap();
         let document = &answer["policyDocument"];
         for resource in document["Statement"]
             .as_array()
@@ -137,7 +138,6 @@ pub fn routes(bytes: &[u8]) {
             let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%/".contains(c);
             assert!(below.len() <= 512 && below.chars().all(is_plain), "{below}");
         }
-        let event = bearer(&token);
         let decision = RUNTIME.block_on(policies.decide(&event));
         let report = policies.explain(&decision).table;
         for request in &requests {
@@ -147,9 +147,10 @@ pub fn routes(bytes: &[u8]) {
                 json!({"type": "REQUEST", "version": "2.0", "routeArn": arn, "headers": headers});
             let Some(answer) = decide(&simple, &event.to_string()) else { continue };
             // A connection is asked for by an event of its own, and gets a policy of its own.
-            let event = json!({"type": "REQUEST", "methodArn": arn, "headers": headers});
-            let of_connection =
-                (*request == "$connect").then(|| decide(&policies, &event.to_string()).unwrap());
+            let of_connection = (*request == "$connect").then(|| {
+                let event = json!({"type": "REQUEST", "methodArn": arn, "headers": headers});
+                decide(&policies, &event.to_string()).unwrap()
+            });
             let document =
                 of_connection.as_ref().map_or(document, |answer| &answer["policyDocument"]);
             let is_allowed = evaluate(document, &arn, 0) == Verdict::Allow;
