@@ -10,8 +10,8 @@ use token_authorizer::{SETTINGS, SettingKind};
 
 /// All settings as JSON, one a line, in the order of the documentation.
 fn settings() -> String {
-    let lines = SETTINGS.map(|setting| {
-        let (kind, limits) = match setting.kind {
+    let lines = SETTINGS.iter().map(|setting| {
+        let (kind, limits) = match &setting.kind {
             SettingKind::Text => ("text", String::new()),
             SettingKind::List(of) => ("list", format!(r#", "of": {}"#, json!(of))),
             SettingKind::Word(of) => ("word", format!(r#", "of": {}"#, json!(of))),
@@ -26,7 +26,7 @@ fn settings() -> String {
             json!(setting.default)
         )
     });
-    format!("{{\n{}\n}}\n", lines.join(",\n"))
+    format!("{{\n{}\n}}\n", lines.collect::<Vec<_>>().join(",\n"))
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::access::claims::{Requirement, Rules};
 use crate::config::reader::{Reader, members_of};
-use crate::config::settings::{PER_ISSUER, default};
+use crate::config::settings::{self, PER_ISSUER};
 use crate::jose::algorithm::Algorithms;
 use crate::jose::json;
 use crate::jose::jwks::{self, Key, Origin};
@@ -68,15 +68,15 @@ impl Reader<'_> {
         if self.set("ISSUERS").is_none() {
             return vec![Fields {
                 entry: String::new(),
-                issuer: self.text("ISSUER"),
-                audience: self.list("AUDIENCE"),
-                jwks_uri: self.text("JWKS_URI"),
-                jwks: self.json("JWKS"),
-                algorithms: self.list("ALGORITHMS"),
-                audience_claim: self.list("AUDIENCE_CLAIM"),
-                token_types: self.list("TOKEN_TYPES"),
-                required_claims: self.object("REQUIRED_CLAIMS"),
-                scope_claims: self.list("SCOPE_CLAIMS"),
+                issuer: self.text(settings::ISSUER),
+                audience: self.list(settings::AUDIENCE),
+                jwks_uri: self.text(settings::JWKS_URI),
+                jwks: self.json(settings::JWKS),
+                algorithms: self.list(settings::ALGORITHMS),
+                audience_claim: self.list(settings::AUDIENCE_CLAIM),
+                token_types: self.list(settings::TOKEN_TYPES),
+                required_claims: self.object(settings::REQUIRED_CLAIMS),
+                scope_claims: self.list(settings::SCOPE_CLAIMS),
             }];
         }
         for name in PER_ISSUER {
@@ -84,7 +84,7 @@ impl Reader<'_> {
                 self.problem(name, "cannot be set beside ISSUERS: every issuer has its own");
             }
         }
-        let Some(text) = self.json("ISSUERS") else { return Vec::new() };
+        let Some(text) = self.json(settings::ISSUERS) else { return Vec::new() };
         match json::value(text.as_bytes()) {
             Ok(Value::Array(entries)) if !entries.is_empty() => entries
                 .into_iter()
@@ -135,14 +135,14 @@ impl Reader<'_> {
                 }
             }
         }
-        for (name, list) in [
-            ("ALGORITHMS", &mut fields.algorithms),
-            ("AUDIENCE_CLAIM", &mut fields.audience_claim),
-            ("TOKEN_TYPES", &mut fields.token_types),
-            ("SCOPE_CLAIMS", &mut fields.scope_claims),
+        for (setting, list) in [
+            (settings::ALGORITHMS, &mut fields.algorithms),
+            (settings::AUDIENCE_CLAIM, &mut fields.audience_claim),
+            (settings::TOKEN_TYPES, &mut fields.token_types),
+            (settings::SCOPE_CLAIMS, &mut fields.scope_claims),
         ] {
             if list.is_empty() {
-                *list = members_of(default(name));
+                *list = members_of(setting.default);
             }
         }
         Some(fields)

@@ -129,9 +129,9 @@ impl Reader<'_> {
 
     fn config(&mut self) -> Option<Config> {
         let lifetimes = self.lifetimes();
-        let leeway = self.number("LEEWAY_SECONDS");
-        let max_life = self.set("MAX_TOKEN_SECONDS").and_then(|_| self.number("MAX_TOKEN_SECONDS"));
-        let principal_claims = self.claim_list("PRINCIPAL_CLAIM");
+        let leeway = self.number(settings::LEEWAY_SECONDS);
+        let max_life = self.number(settings::MAX_TOKEN_SECONDS);
+        let principal_claims = self.claim_list(settings::PRINCIPAL_CLAIM);
         let shared = Rules {
             audience_claims: Vec::new(),
             audiences: Vec::new(),
@@ -152,8 +152,9 @@ impl Reader<'_> {
             self.problem("ISSUERS", format!("issuer `{name}` is named twice"));
         }
 
-        let rights = Rights { required: self.list("REQUIRED_SCOPES"), routes: self.routes() };
-        let simple_response = self.switch("SIMPLE_RESPONSE");
+        let rights =
+            Rights { required: self.list(settings::REQUIRED_SCOPES), routes: self.routes() };
+        let simple_response = self.switch(settings::SIMPLE_RESPONSE);
         let mut warnings: Vec<_> = rights.routes.iter().flat_map(Routes::warnings).collect();
         warnings.iter_mut().for_each(|warning| warning.insert_str(0, "ROUTES: "));
         if simple_response == Some(true) && rights.routes.is_some() {
@@ -168,12 +169,12 @@ impl Reader<'_> {
             KeySource::Provider { keys_at: Some(endpoint), .. } => endpoint.is_https(),
             KeySource::Provider { keys_at: None, .. } => true,
         });
-        let credentials = (self.sources(), self.choice("BEARER_PREFIX"));
+        let credentials = (self.sources(), self.choice(settings::BEARER_PREFIX));
         let context = self.context();
-        let usage_key = self.claim("USAGE_KEY_CLAIM");
-        let on_refusal = self.choice("REFUSAL");
-        let expiry_guard = self.switch("EXPIRY_GUARD");
-        let fetch_timeout = self.number("JWKS_TIMEOUT_MS");
+        let usage_key = self.claim(settings::USAGE_KEY_CLAIM);
+        let on_refusal = self.choice(settings::REFUSAL);
+        let expiry_guard = self.switch(settings::EXPIRY_GUARD);
+        let fetch_timeout = self.number(settings::JWKS_TIMEOUT_MS);
         let authorities = self.authorities(fetches_tls);
         let metrics = self.metrics();
         // Everything was read, so every problem is known. Nothing stands in for what is missing.
@@ -202,7 +203,8 @@ impl Reader<'_> {
     }
 
     fn lifetimes(&mut self) -> Option<Lifetimes> {
-        let (fresh, stale) = (self.number("JWKS_FRESH_SECONDS"), self.number("JWKS_STALE_SECONDS"));
+        let (fresh, stale) =
+            (self.number(settings::JWKS_FRESH_SECONDS), self.number(settings::JWKS_STALE_SECONDS));
         let (fresh, stale) = (fresh?, stale?);
         if stale < fresh {
             self.problem(
@@ -215,8 +217,8 @@ impl Reader<'_> {
     }
 
     fn routes(&mut self) -> Option<Routes> {
-        let guard = self.switch("PATH_GUARD");
-        let table = self.object("ROUTES")?;
+        let guard = self.switch(settings::PATH_GUARD);
+        let table = self.object(settings::ROUTES)?;
         let routes = match Routes::parse(&table, guard?) {
             Ok(routes) => routes,
             Err(problems) => {
@@ -240,7 +242,7 @@ impl Reader<'_> {
     }
 
     fn context(&mut self) -> Vec<ContextClaim> {
-        let entries = self.list("CONTEXT_CLAIMS");
+        let entries = self.list(settings::CONTEXT_CLAIMS);
         if entries == ["none"] {
             return Vec::new();
         }
@@ -274,7 +276,7 @@ impl Reader<'_> {
 
     fn sources(&mut self) -> Vec<Source> {
         let mut sources = Vec::new();
-        for text in self.list("TOKEN_SOURCE") {
+        for text in self.list(settings::TOKEN_SOURCE) {
             match Source::parse(&text) {
                 Ok(source) => sources.push(source),
                 Err(problem) => self.problem("TOKEN_SOURCE", problem),
@@ -284,22 +286,22 @@ impl Reader<'_> {
     }
 
     fn metrics(&mut self) -> Option<Metrics> {
-        let namespace = self.text("METRICS_NAMESPACE")?;
+        let namespace = self.text(settings::METRICS_NAMESPACE)?;
         if !metrics::is_namespace(&namespace) {
             let message =
                 "want up to 255 letters, digits, spaces and `.-_/#:`, not beginning with `AWS/`";
             self.problem("METRICS_NAMESPACE", message);
             return None;
         }
-        let level = self.text("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default().to_uppercase();
+        let level = self.value(&settings::AWS_LAMBDA_LOG_LEVEL).unwrap_or_default().to_uppercase();
         Some(Metrics { namespace, level })
     }
 
     /// Private certificate authorities. What the platform's variable names is read only if there is TLS to do.
     fn authorities(&mut self, fetches_tls: bool) -> Authorities {
         let mut authorities = Authorities::new();
-        for name in ["JWKS_CA_FILE", "SSL_CERT_FILE"] {
-            let Some(file) = self.set(name).filter(|_| fetches_tls || name == "JWKS_CA_FILE")
+        for name in [settings::JWKS_CA_FILE.name, "SSL_CERT_FILE"] {
+            let Some(file) = self.set(name).filter(|_| fetches_tls || name != "SSL_CERT_FILE")
             else {
                 continue;
             };

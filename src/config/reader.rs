@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::config::Problem;
 use crate::config::environment::Environment;
-use crate::config::settings::{bounds, default, words};
+use crate::config::settings::{Json, List, Number, Setting, Text, Word};
 use crate::jose::json;
 use crate::jose::token::ClaimPath;
 
@@ -26,36 +26,41 @@ impl Reader<'_> {
     }
 
     /// The variable, or its default.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
-        self.set(name)
-            .or_else(|| Some(default(name).to_owned()).filter(|default| !default.is_empty()))
+    pub(super) fn value<K>(&self, setting: &Setting<K>) -> Option<String> {
+        self.set(setting.name)
+            .or_else(|| Some(setting.default.to_owned()).filter(|default| !default.is_empty()))
     }
 
-    pub(super) fn list(&mut self, name: &str) -> Vec<String> {
-        let Some(text) = self.text(name) else { return Vec::new() };
+    pub(super) fn text(&self, setting: Setting<Text>) -> Option<String> {
+        self.value(&setting)
+    }
+
+    pub(super) fn list(&mut self, setting: Setting<List>) -> Vec<String> {
+        let Some(text) = self.value(&setting) else { return Vec::new() };
         let members = members_of(&text);
         if members.is_empty() {
-            self.problem(name, "is a list without a member");
+            self.problem(setting.name, "is a list without a member");
         }
         members
     }
 
     /// The text of a JSON-valued setting, which may be in a file: `@path`.
-    pub(super) fn json(&mut self, name: &str) -> Option<String> {
-        let text = self.text(name)?;
+    pub(super) fn json(&mut self, setting: Setting<Json>) -> Option<String> {
+        let text = self.value(&setting)?;
         let Some(file) = text.strip_prefix('@') else { return Some(text) };
         let path = self.path(file);
         match std::fs::read_to_string(&path) {
             Ok(text) => Some(text),
             Err(error) => {
-                self.problem(name, format!("{}: {error}", path.display()));
+                self.problem(setting.name, format!("{}: {error}", path.display()));
                 None
             }
         }
     }
 
-    pub(super) fn object(&mut self, name: &str) -> Option<Map<String, Value>> {
-        let text = self.json(name)?;
+    pub(super) fn object(&mut self, setting: Setting<Json>) -> Option<Map<String, Value>> {
+        let name = setting.name;
+        let text = self.json(setting)?;
         match json::object(text.as_bytes()) {
             Ok(object) => Some(object),
             Err(error) => {
@@ -65,48 +70,46 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn number(&mut self, name: &str) -> Option<u64> {
-        let range = bounds(name);
-        let text = self.text(name).unwrap_or_default();
+    /// A number; none if the setting has no default and is not set.
+    pub(super) fn number(&mut self, setting: Setting<Number>) -> Option<u64> {
+        let text = self.value(&setting)?;
+        let Number(bounds) = setting.kind;
         let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse() {
-            Ok(number) if is_whole && range.contains(&number) => Some(number),
+            Ok(number) if is_whole && bounds.contains(&number) => Some(number),
             _ => {
-                self.problem(
-                    name,
-                    format!(
-                        "`{text}`: want a whole number from {} to {}",
-                        range.start(),
-                        range.end()
-                    ),
-                );
+                let (least, most) = bounds.into_inner();
+                let message = format!("`{text}`: want a whole number from {least} to {most}");
+                self.problem(setting.name, message);
                 None
             }
         }
     }
 
     /// One of the setting's words.
-    pub(super) fn choice(&mut self, name: &str) -> Option<&'static str> {
-        let words = words(name);
-        let text = self.text(name).unwrap_or_default();
+    pub(super) fn choice(&mut self, setting: Setting<Word>) -> Option<&'static str> {
+        let Word(words) = setting.kind;
+        let text = self.value(&setting).unwrap_or_default();
         let word = words.iter().copied().find(|word| *word == text);
         if word.is_none() {
-            self.problem(name, format!("`{text}`: want `{}`", words.join("` or `")));
+            self.problem(setting.name, format!("`{text}`: want `{}`", words.join("` or `")));
         }
         word
     }
 
-    pub(super) fn switch(&mut self, name: &str) -> Option<bool> {
-        self.choice(name).map(|word| word == "on")
+    pub(super) fn switch(&mut self, setting: Setting<Word>) -> Option<bool> {
+        self.choice(setting).map(|word| word == "on")
     }
 
-    pub(super) fn claim(&mut self, name: &str) -> Option<ClaimPath> {
-        let text = self.text(name)?;
+    pub(super) fn claim(&mut self, setting: Setting<Text>) -> Option<ClaimPath> {
+        let name = setting.name;
+        let text = self.text(setting)?;
         self.claim_at(name, &text)
     }
 
-    pub(super) fn claim_list(&mut self, name: &str) -> Vec<ClaimPath> {
-        let names = self.list(name);
+    pub(super) fn claim_list(&mut self, setting: Setting<List>) -> Vec<ClaimPath> {
+        let name = setting.name;
+        let names = self.list(setting);
         self.claims_at(name, &names)
     }
 

@@ -6,11 +6,11 @@ use crate::jose::algorithm::Algorithms;
 
 /// A setting: the variable it is read from, what it may hold, and the default where there is one.
 #[derive(Clone, Debug)]
-pub struct Setting {
+pub struct Setting<K = SettingKind> {
     /// The environment variable.
     pub name: &'static str,
     /// What its value may be.
-    pub kind: SettingKind,
+    pub kind: K,
     /// What an unset or blank variable means; empty where the setting is off or has no default.
     pub default: &'static str,
 }
@@ -30,50 +30,68 @@ pub enum SettingKind {
     Json,
 }
 
-const LIST: SettingKind = SettingKind::List(&[]);
-const ON_OFF: SettingKind = SettingKind::Word(&["on", "off"]);
+/// The words of a switch.
+pub(super) const ON_OFF: &[&str] = &["on", "off"];
 
-const fn setting(name: &'static str, kind: SettingKind, default: &'static str) -> Setting {
-    Setting { name, kind, default }
+// A type for each kind, so that no setting is read as one of another kind.
+pub(super) struct Text;
+pub(super) struct List(#[expect(dead_code, reason = "read in SETTINGS")] &'static [&'static str]);
+pub(super) struct Word(pub(super) &'static [&'static str]);
+pub(super) struct Number(pub(super) RangeInclusive<u64>);
+pub(super) struct Json;
+
+/// A constant for each setting, by which it is read, and the list of all.
+macro_rules! settings {
+    ($($(#[$attribute:meta])* $name:ident: $kind:ident $(($limits:expr))? = $default:literal,)*) => {
+        $($(#[$attribute])*
+        pub(super) const $name: Setting<$kind> = Setting {
+            name: stringify!($name),
+            kind: $kind $(($limits))?,
+            default: $default,
+        };)*
+
+        /// Every setting of this program, in the order of the documentation.
+        pub const SETTINGS: &[Setting] = &[$(Setting {
+            name: stringify!($name),
+            kind: SettingKind::$kind $(($limits))?,
+            default: $default,
+        }),*];
+    };
 }
 
-/// Every setting of this program, in the order of the documentation.
-pub const SETTINGS: [Setting; 30] = [
-    setting("ISSUER", SettingKind::Text, ""),
-    setting("AUDIENCE", LIST, ""),
-    setting("JWKS_URI", SettingKind::Text, ""),
-    setting("JWKS", SettingKind::Json, ""),
-    setting("ALGORITHMS", SettingKind::List(&Algorithms::NAMES), "RS256"),
-    setting("AUDIENCE_CLAIM", LIST, "aud"),
-    setting("TOKEN_TYPES", LIST, "JWT, at+jwt"),
-    setting("LEEWAY_SECONDS", SettingKind::Number(0..=300), "0"),
-    setting("REQUIRED_CLAIMS", SettingKind::Json, "{}"),
-    setting("MAX_TOKEN_SECONDS", SettingKind::Number(1..=31_536_000), ""),
-    setting("SCOPE_CLAIMS", LIST, "scope, scp"),
-    setting("REQUIRED_SCOPES", LIST, ""),
-    setting("ROUTES", SettingKind::Json, ""),
-    setting("PATH_GUARD", ON_OFF, "on"),
-    setting("PRINCIPAL_CLAIM", LIST, "sub"),
-    setting("CONTEXT_CLAIMS", LIST, "iss, sub, client_id, scope, exp, jti"),
-    setting("USAGE_KEY_CLAIM", SettingKind::Text, ""),
-    setting("REFUSAL", SettingKind::Word(&["deny", "unauthorized"]), "deny"),
-    setting("EXPIRY_GUARD", ON_OFF, "on"),
-    setting("TOKEN_SOURCE", LIST, "header:Authorization"),
-    setting("BEARER_PREFIX", SettingKind::Word(&["required", "optional"]), "required"),
-    setting("SIMPLE_RESPONSE", ON_OFF, "off"),
-    setting("JWKS_FRESH_SECONDS", SettingKind::Number(1..=86_400), "600"),
-    setting("JWKS_STALE_SECONDS", SettingKind::Number(1..=604_800), "86400"),
-    setting("JWKS_TIMEOUT_MS", SettingKind::Number(100..=10_000), "2000"),
-    setting("JWKS_CA_FILE", SettingKind::Text, ""),
-    setting("METRICS_NAMESPACE", SettingKind::Text, ""),
-    setting("ISSUERS", SettingKind::Json, ""),
-    setting(
-        "AWS_LAMBDA_LOG_LEVEL",
-        SettingKind::Word(&["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]),
-        "INFO",
-    ),
-    setting("AWS_LAMBDA_LOG_FORMAT", SettingKind::Word(&["JSON", "TEXT"]), "JSON"),
-];
+settings! {
+    ISSUER: Text = "",
+    AUDIENCE: List(&[]) = "",
+    JWKS_URI: Text = "",
+    JWKS: Json = "",
+    ALGORITHMS: List(&Algorithms::NAMES) = "RS256",
+    AUDIENCE_CLAIM: List(&[]) = "aud",
+    TOKEN_TYPES: List(&[]) = "JWT, at+jwt",
+    LEEWAY_SECONDS: Number(0..=300) = "0",
+    REQUIRED_CLAIMS: Json = "{}",
+    MAX_TOKEN_SECONDS: Number(1..=31_536_000) = "",
+    SCOPE_CLAIMS: List(&[]) = "scope, scp",
+    REQUIRED_SCOPES: List(&[]) = "",
+    ROUTES: Json = "",
+    PATH_GUARD: Word(ON_OFF) = "on",
+    PRINCIPAL_CLAIM: List(&[]) = "sub",
+    CONTEXT_CLAIMS: List(&[]) = "iss, sub, client_id, scope, exp, jti",
+    USAGE_KEY_CLAIM: Text = "",
+    REFUSAL: Word(&["deny", "unauthorized"]) = "deny",
+    EXPIRY_GUARD: Word(ON_OFF) = "on",
+    TOKEN_SOURCE: List(&[]) = "header:Authorization",
+    BEARER_PREFIX: Word(&["required", "optional"]) = "required",
+    SIMPLE_RESPONSE: Word(ON_OFF) = "off",
+    JWKS_FRESH_SECONDS: Number(1..=86_400) = "600",
+    JWKS_STALE_SECONDS: Number(1..=604_800) = "86400",
+    JWKS_TIMEOUT_MS: Number(100..=10_000) = "2000",
+    JWKS_CA_FILE: Text = "",
+    METRICS_NAMESPACE: Text = "",
+    ISSUERS: Json = "",
+    AWS_LAMBDA_LOG_LEVEL: Word(&["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]) = "INFO",
+    #[expect(dead_code, reason = "read by the log")]
+    AWS_LAMBDA_LOG_FORMAT: Word(&["JSON", "TEXT"]) = "JSON",
+}
 
 /// The settings that one object of `ISSUERS` holds, and that it excludes as variables. In an object their names
 /// are in lower case.
@@ -104,23 +122,3 @@ pub(super) const RESERVED_CONTEXT: [&str; 9] = [
     "requestId",
     "status",
 ];
-
-pub(super) fn default(name: &str) -> &'static str {
-    SETTINGS.iter().find(|setting| setting.name == name).map_or("", |setting| setting.default)
-}
-
-/// The bounds of a setting that is a number. Nothing is within those of any other.
-pub(super) fn bounds(name: &str) -> RangeInclusive<u64> {
-    match SETTINGS.into_iter().find(|setting| setting.name == name) {
-        Some(Setting { kind: SettingKind::Number(bounds), .. }) => bounds,
-        _ => RangeInclusive::new(1, 0),
-    }
-}
-
-/// The words that a setting may be; none for a setting that is no word.
-pub(super) fn words(name: &str) -> &'static [&'static str] {
-    match SETTINGS.into_iter().find(|setting| setting.name == name) {
-        Some(Setting { kind: SettingKind::Word(words), .. }) => words,
-        _ => &[],
-    }
-}
