@@ -5,24 +5,25 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use futures_util::future::join_all;
 
 use crate::access::rights::Rights;
 use crate::clock::Now;
-use crate::config::{Config, Issuer, KeySource, OnRefusal};
+use crate::config::{Config, Issuer, KeySource, OnRefusal, RevocationSource};
 use crate::decision::{
     AfterAnswer, Decision, Failure, Invocation, Observed, ObservedRequest, Verdict,
 };
+use crate::documents::http::{Endpoint, Fetcher};
+use crate::documents::refresh::ended;
 use crate::gateway::event::{Credentials, Event, EventKind};
 use crate::gateway::policy::{self, Allow, Answer, Context, ContextClaim, ResponseFormat};
 use crate::issuer::{HeaderRules, TrustedIssuer};
 use crate::jose::algorithm::Algorithm;
 use crate::jose::token::{ClaimPath, Token};
 use crate::keys::Keys;
-use crate::keys::http::Fetcher;
 use crate::keys::provider::Provider;
 use crate::metrics::Metrics;
 use crate::reason::{Denial, Obstacle, Reason, Refusal};
+use crate::revocation::Revocations;
 
 /// Decides about requests, for as long as the process lives.
 pub struct Authorizer {
@@ -54,7 +55,9 @@ impl Authorizer {
         let metrics = config.metrics.map(Arc::new);
         let mut any_issuer = HeaderRules::default();
         let mut issuers = HashMap::with_capacity(config.issuers.len());
-        for Issuer { name, algorithms, types, rules, scope_claims, keys } in config.issuers {
+        let mut lists: HashMap<Endpoint, Arc<Revocations>> = HashMap::new();
+        for issuer in config.issuers {
+            let Issuer { name, algorithms, types, rules, scope_claims, keys, revoked } = issuer;
             any_issuer.algorithms = any_issuer.algorithms | algorithms;
             any_issuer.types.extend(types.iter().cloned());
             let keys = match keys {
@@ -71,10 +74,28 @@ impl Authorizer {
                     Keys::of(provider, seed, config.lifetimes, metrics.clone())
                 }
             };
+            let revocations = revoked.map(|revoked| match revoked {
+                RevocationSource::Given(list) => Revocations::fixed(list, config.list_lifetimes),
+                RevocationSource::At(list_at) => {
+                    let at = |list_at: &Endpoint| {
+                        let (fetcher, metrics) = (Arc::clone(&fetcher), metrics.clone());
+                        Revocations::at(list_at.clone(), config.list_lifetimes, fetcher, metrics)
+                    };
+                    Arc::clone(lists.entry(list_at).or_insert_with_key(at))
+                }
+            });
             let header_rules = HeaderRules { types, algorithms };
             issuers.insert(
                 name.clone(),
-                TrustedIssuer { name, header_rules, keys, rules, scope_claims },
+                TrustedIssuer { name, header_rules, keys, rules, revocations, scope_claims },
+            );
+        }
+        if !lists.is_empty() {
+            tracing::info!(
+                REVOKED_FRESH_SECONDS = config.list_lifetimes.fresh.as_secs(),
+                REVOKED_STALE_SECONDS = config.list_lifetimes.stale.as_secs(),
+                "a revocation takes effect in this function REVOKED_FRESH_SECONDS and one request after its list is \
+                 published, and after REVOKED_STALE_SECONDS at the latest, whatever the list's provider does"
             );
         }
         Self {
@@ -91,13 +112,21 @@ impl Authorizer {
         }
     }
 
-    /// Fetches the first keys of all issuers at once. What cannot be fetched is logged, and tried again when needed.
+    /// Fetches the first keys and revocation lists of all issuers at once. What cannot be fetched is logged, and tried
+    /// again when needed.
     pub async fn prefetch(&self) {
-        join_all(self.issuers.values().map(|issuer| issuer.keys.prefetch())).await;
+        let begun = |issuer: &TrustedIssuer| {
+            let list = issuer.revocations.as_ref().and_then(|list| list.prefetch());
+            issuer.keys.prefetch().into_iter().chain(list)
+        };
+        let begun: Vec<_> = self.issuers.values().flat_map(begun).collect();
+        for refresh in begun {
+            ended(refresh).await;
+        }
     }
 
-    /// Answers an event of API Gateway, given as JSON text, and records the decision. Does not wait for a refresh of
-    /// keys that it may have begun.
+    /// Answers an event of API Gateway, given as JSON text, and records the decision. Does not wait for a refresh
+    /// that it may have begun.
     ///
     /// # Errors
     ///
@@ -148,11 +177,17 @@ impl Authorizer {
         observed.token(&token);
         let (issuer, algorithm) = self.trust(&token)?;
         observed.issuer = Some(issuer);
+        if let Some(list) = &issuer.revocations {
+            list.prepare(&mut observed.pending);
+        }
         let claims = issuer.keys.verify(token, algorithm, &mut observed.pending).await?;
         let claims = observed.claims.insert(claims);
         let caller = issuer.rules.check(claims, now)?;
         observed.principal = Some(caller.principal.to_owned());
         observed.expires_at = Some(caller.expires_at);
+        if let Some(list) = &issuer.revocations {
+            list.check(claims, &mut observed.pending).await?;
+        }
         let single_request = self.single_request(request.kind).then_some(request.route);
         let access = self.rights.access(&issuer.scope_claims, claims, single_request)?;
         policy::check_length(

@@ -27,6 +27,8 @@ pub struct Explanation<'a> {
     pub is_verified: bool,
     /// The keys of the issuer: its name, how many can be used, and why the last fetch failed, if it did.
     pub keys: Option<(String, usize, Option<String>)>,
+    /// The revocation list of the issuer, if it has one: how many entries, and why the last fetch failed, if it did.
+    pub revocations: Option<(usize, Option<String>)>,
     /// The checks, in their order.
     pub steps: Vec<Step>,
     /// The entries of `ROUTES`, if there is a table.
@@ -72,7 +74,11 @@ impl Authorizer {
         let request = observed.request.as_ref();
         let keys = observed.issuer.map(|issuer| {
             let status = issuer.keys.status();
-            (issuer.name.clone(), status.usable, status.last_failure)
+            (issuer.name.clone(), status.size, status.last_failure)
+        });
+        let revocations = observed.issuer.and_then(|issuer| {
+            let status = issuer.revocations.as_ref()?.status();
+            Some((status.size, status.last_failure))
         });
         Explanation {
             request: request.map(|request| (request.stage.arn().to_owned(), request.route.clone())),
@@ -83,6 +89,7 @@ impl Authorizer {
                 .map(|token| ((*token.header).clone(), (*token.payload).clone())),
             is_verified: observed.claims.is_some(),
             keys,
+            revocations,
             steps: Reason::ALL.map(|reason| self.step(reason, decision)).into(),
             routes: self.rights.routes.iter().flat_map(Routes::names).map(str::to_owned).collect(),
             table: self.table(observed),
@@ -120,6 +127,9 @@ impl Authorizer {
             Verdict::Undecided(fault) if fault.obstacle == Obstacle::KeysUnavailable => {
                 (Some(Reason::KeyUnknown), StepState::Undecided)
             }
+            Verdict::Undecided(fault) if fault.obstacle == Obstacle::RevocationsUnavailable => {
+                (Some(Reason::TokenRevoked), StepState::Undecided)
+            }
             // The event was not understood, or this program is at fault.
             Verdict::Undecided(_) => return StepState::NotReached,
         };
@@ -134,6 +144,9 @@ impl Authorizer {
     fn is_not_applicable(&self, reason: Reason, observed: &Observed<'_>) -> bool {
         if reason == Reason::InsufficientScope {
             return self.rights.required.is_empty() && self.rights.routes.is_none();
+        }
+        if reason == Reason::TokenRevoked {
+            return observed.issuer.is_some_and(|issuer| issuer.revocations.is_none());
         }
         match (observed.issuer, &observed.claims) {
             (Some(issuer), Some(claims)) => issuer.rules.not_applicable(claims).contains(&reason),
@@ -240,6 +253,17 @@ impl Authorizer {
                 let wanted =
                     if required.is_empty() { wanted } else { format!("{wanted}, and {required}") };
                 (wanted, claims(paths))
+            }
+            Reason::TokenRevoked => {
+                let list = observed.issuer.and_then(|issuer| issuer.revocations.as_ref());
+                let wanted = match list {
+                    Some(_) => {
+                        "the list of REVOKED does not hold the token; API Gateway asks again when its cached policy ends"
+                    }
+                    None => "the list of REVOKED, if there is one, does not hold the token",
+                };
+                let paths = ["jti", "sid", "sub", "iat"].map(|name| ClaimPath::Member(name.into()));
+                (wanted.to_owned(), list.map(|_| claims(&paths)).unwrap_or_default())
             }
             Reason::InsufficientScope => {
                 let required = &self.rights.required;

@@ -6,6 +6,7 @@ use crate::access::claims::Rules;
 use crate::jose::algorithm::Algorithms;
 use crate::jose::token::ClaimPath;
 use crate::keys::Keys;
+use crate::revocation::Revocations;
 
 /// An issuer whose tokens are believed.
 pub(crate) struct TrustedIssuer {
@@ -13,6 +14,8 @@ pub(crate) struct TrustedIssuer {
     pub(crate) header_rules: HeaderRules,
     pub(crate) keys: Arc<Keys>,
     pub(crate) rules: Rules,
+    /// The tokens that it has taken back, where there is a list of them.
+    pub(crate) revocations: Option<Arc<Revocations>>,
     pub(crate) scope_claims: Vec<ClaimPath>,
 }
 

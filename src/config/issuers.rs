@@ -5,11 +5,12 @@ use serde_json::{Map, Value};
 use crate::access::claims::{Requirement, Rules};
 use crate::config::reader::{Reader, members_of};
 use crate::config::settings::{self, PER_ISSUER};
+use crate::documents::http::Endpoint;
 use crate::jose::algorithm::Algorithms;
 use crate::jose::json;
 use crate::jose::jwks::{self, Key, Origin};
 use crate::jose::token::{self, ClaimPath};
-use crate::keys::http::Endpoint;
+use crate::revocation::list::RevocationList;
 
 /// A trusted issuer.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub(crate) struct Issuer {
     pub(crate) rules: Rules,
     pub(crate) scope_claims: Vec<ClaimPath>,
     pub(crate) keys: KeySource,
+    pub(crate) revoked: Option<RevocationSource>,
 }
 
 /// Where an issuer's keys come from.
@@ -30,6 +32,15 @@ pub(crate) enum KeySource {
     Fixed(Vec<Key>),
     /// The provider: at this address, or where its discovery document says. Configured keys serve until then.
     Provider { keys_at: Option<Endpoint>, seed: Vec<Key> },
+}
+
+/// Where a revocation list comes from.
+#[derive(Debug)]
+pub(crate) enum RevocationSource {
+    /// The configuration.
+    Given(RevocationList),
+    /// This address.
+    At(Endpoint),
 }
 
 /// The fields of one issuer, from variables or from an object of `ISSUERS`, before they are checked.
@@ -45,6 +56,8 @@ pub(super) struct Fields {
     audience_claim: Vec<String>,
     token_types: Vec<String>,
     required_claims: Option<Map<String, Value>>,
+    /// A list, `@file` or an address.
+    revoked: Option<String>,
     scope_claims: Vec<String>,
 }
 
@@ -76,6 +89,7 @@ impl Reader<'_> {
                 audience_claim: self.list(settings::AUDIENCE_CLAIM),
                 token_types: self.list(settings::TOKEN_TYPES),
                 required_claims: self.object(settings::REQUIRED_CLAIMS),
+                revoked: self.value(&settings::REVOKED),
                 scope_claims: self.list(settings::SCOPE_CLAIMS),
             }];
         }
@@ -124,6 +138,13 @@ impl Reader<'_> {
                     _ => self
                         .problem(&place, "want a JSON object: claim -> value or array of values"),
                 },
+                "revoked" => match value {
+                    Value::Object(_) => fields.revoked = Some(value.to_string()),
+                    Value::String(text) if text.starts_with('@') || has_scheme(&text) => {
+                        fields.revoked = Some(text);
+                    }
+                    _ => self.problem(&place, "want an object, or a text: `@file` or an https URL"),
+                },
                 "audience" => fields.audience = self.strings(&place, value),
                 "algorithms" => fields.algorithms = self.strings(&place, value),
                 "audience_claim" => fields.audience_claim = self.strings(&place, value),
@@ -169,6 +190,7 @@ impl Reader<'_> {
             fields.token_types.iter().map(|typ| token::media_type(typ).to_lowercase()).collect();
         let scope_claims = self.claims_at(&fields.place("SCOPE_CLAIMS"), &fields.scope_claims);
         let keys = self.key_source(fields, algorithms.unwrap_or(Algorithms::ALL));
+        let revoked = self.revocation_source(fields);
         let is_right = self.problems.len() == problems;
         is_right.then_some(())?;
         Some(Issuer {
@@ -178,6 +200,7 @@ impl Reader<'_> {
             rules,
             scope_claims,
             keys: keys?,
+            revoked,
         })
     }
 
@@ -251,6 +274,19 @@ impl Reader<'_> {
         }
     }
 
+    /// No message quotes what the list says, or its address: see [`RevocationList::parse`].
+    fn revocation_source(&mut self, fields: &Fields) -> Option<RevocationSource> {
+        let place = fields.place("REVOKED");
+        let text = fields.revoked.clone()?;
+        let source = if has_scheme(&text) {
+            Endpoint::parse(&text).map(RevocationSource::At).map_err(str::to_owned)
+        } else {
+            let text = self.text_or_file(&place, text)?;
+            RevocationList::parse(text.as_bytes()).map(RevocationSource::Given)
+        };
+        source.map_err(|problem| self.problem(&place, problem)).ok()
+    }
+
     fn required_claims(&mut self, fields: &Fields) -> Vec<Requirement> {
         let place = fields.place("REQUIRED_CLAIMS");
         let mut required = Vec::new();
@@ -262,4 +298,11 @@ impl Reader<'_> {
         }
         required
     }
+}
+
+/// Whether this begins as a URL does (RFC 3986 section 3.1).
+fn has_scheme(text: &str) -> bool {
+    let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }

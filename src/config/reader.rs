@@ -47,12 +47,17 @@ impl Reader<'_> {
     /// The text of a JSON-valued setting, which may be in a file: `@path`.
     pub(super) fn json(&mut self, setting: Setting<Json>) -> Option<String> {
         let text = self.value(&setting)?;
+        self.text_or_file(setting.name, text)
+    }
+
+    /// This text, or what is in the file that it names.
+    pub(super) fn text_or_file(&mut self, place: &str, text: String) -> Option<String> {
         let Some(file) = text.strip_prefix('@') else { return Some(text) };
         let path = self.path(file);
         match std::fs::read_to_string(&path) {
             Ok(text) => Some(text),
             Err(error) => {
-                self.problem(setting.name, format!("{}: {error}", path.display()));
+                self.problem(place, format!("{}: {error}", path.display()));
                 None
             }
         }

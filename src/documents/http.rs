@@ -19,7 +19,7 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::clock::Now;
 
 /// The longest document that is read. API Gateway's own JWT authorizer takes 150,000 bytes.
-const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
+pub(crate) const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 
 const MAX_REDIRECTS: usize = 3;
 
@@ -28,7 +28,7 @@ const MAX_REDIRECTS: usize = 3;
 const SCHEDULING_MARGIN: Duration = Duration::from_millis(250);
 
 /// An address that may be fetched: `https`, or `http` on a loopback address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint(Url);
 
 impl Endpoint {
@@ -76,6 +76,11 @@ impl Endpoint {
 
     pub(crate) fn has_query(&self) -> bool {
         self.0.query().is_some()
+    }
+
+    /// The address as it may be told: a query may be a signature.
+    pub(crate) fn without_query(&self) -> &str {
+        self.0.as_str().split('?').next().unwrap_or_default()
     }
 }
 
@@ -138,7 +143,9 @@ impl FetchError {
     }
 
     /// reqwest tells the stages of a connection apart only by the chain of causes.
-    fn from_reqwest(error: &reqwest::Error) -> Self {
+    fn from_reqwest(error: reqwest::Error) -> Self {
+        // Its text would tell the address, query included.
+        let error = error.without_url();
         let causes: Vec<_> =
             std::iter::successors(error.source(), |cause| (*cause).source()).collect();
         let stage = if error.is_timeout() {
@@ -249,8 +256,7 @@ impl Fetcher {
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        let mut response =
-            request.send().await.map_err(|error| FetchError::from_reqwest(&error))?;
+        let mut response = request.send().await.map_err(FetchError::from_reqwest)?;
         let headers = response.headers();
         let text =
             |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -270,9 +276,7 @@ impl Fetcher {
             ));
         }
         let mut body = Vec::new();
-        while let Some(chunk) =
-            response.chunk().await.map_err(|error| FetchError::from_reqwest(&error))?
-        {
+        while let Some(chunk) = response.chunk().await.map_err(FetchError::from_reqwest)? {
             if body.len() + chunk.len() > MAX_DOCUMENT_BYTES {
                 return Err(FetchError::new(
                     FetchStage::Size,
