@@ -136,3 +136,174 @@ impl<'de> Visitor<'de> for SubjectsVisitor {
         Ok(Subjects(subjects))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn list(document: &Value) -> RevocationList {
+        RevocationList::parse(document.to_string().as_bytes()).unwrap()
+    }
+
+    /// What the list says of a token with these claims: why it is refused, or nothing.
+    fn said(list: &RevocationList, claims: Value) -> &'static str {
+        match list.check(&Claims::verified(claims)) {
+            Ok(()) => "",
+            Err(denial) => {
+                assert_eq!(denial.reason, Reason::TokenRevoked);
+                match denial.detail {
+                    std::borrow::Cow::Borrowed(detail) => detail,
+                    std::borrow::Cow::Owned(_) => panic!("no fixed text"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_member_revokes_what_it_names_byte_for_byte() {
+        const JTI: &str = "its `jti` is listed";
+        const SID: &str = "its `sid` is listed";
+        let list = list(&json!({"jti": ["a", "B", "\u{e9}"], "sid": ["s", ""]}));
+        assert_eq!(list.len(), 5);
+        for (claims, expected) in [
+            (json!({"jti": "a"}), JTI),
+            (json!({"jti": "B", "sid": "t"}), JTI),
+            (json!({"jti": "\u{e9}"}), JTI),
+            (json!({"jti": "e\u{301}"}), ""),
+            (json!({"jti": "b"}), ""),
+            (json!({"jti": "A"}), ""),
+            (json!({"jti": "a "}), ""),
+            (json!({"jti": ""}), ""),
+            (json!({"jti": "s"}), ""),
+            (json!({"sid": "s"}), SID),
+            (json!({"sid": ""}), SID),
+            (json!({"sid": "a"}), ""),
+            (json!({"sub": "a"}), ""),
+            (json!({"jti": ["a"], "sid": ["s"]}), ""),
+            (json!({"jti": null, "sid": 7, "sub": {}}), ""),
+            (json!({}), ""),
+        ] {
+            assert_eq!(said(&list, claims.clone()), expected, "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_subject_and_all_are_signed_out_up_to_a_second() {
+        const SUB: &str = "its `sub` is listed, and it was not issued since";
+        const ALL: &str = "it was not issued since `before`";
+        let of_sub = list(&json!({"sub": {"u": 1000, "v": 1000.5, "w": -1}}));
+        let of_all = list(&json!({"before": 1000}));
+        for (claims, by_sub, by_all) in [
+            (json!({"sub": "u", "iat": 999}), SUB, ALL),
+            (json!({"sub": "u", "iat": 999.999}), SUB, ALL),
+            (json!({"sub": "u", "iat": 1000}), "", ""),
+            (json!({"sub": "u", "iat": 1000.0}), "", ""),
+            (json!({"sub": "u", "iat": 1001}), "", ""),
+            (json!({"sub": "u"}), SUB, ALL),
+            (json!({"sub": "v", "iat": 1000.25}), SUB, ""),
+            (json!({"sub": "v", "iat": 1000.5}), "", ""),
+            (json!({"sub": "w", "iat": -1}), "", ALL),
+            (json!({"sub": "w", "iat": -2}), SUB, ALL),
+            (json!({"sub": "U", "iat": 999}), "", ALL),
+            (json!({"sub": ["u"], "iat": 999}), "", ALL),
+            (json!({"iat": u64::MAX}), "", ""),
+            (json!({"iat": i64::MIN}), "", ALL),
+            (json!({}), "", ALL),
+        ] {
+            assert_eq!(said(&of_sub, claims.clone()), by_sub, "{claims}");
+            assert_eq!(said(&of_all, claims.clone()), by_all, "{claims}");
+        }
+        let both = list(&json!({"sub": {"u": 1000}, "before": 2000}));
+        assert_eq!(
+            said(&both, json!({"sub": "u", "iat": 1500})),
+            ALL,
+            "the later of the two counts"
+        );
+        assert_eq!(said(&both, json!({"sub": "u", "iat": 2000})), "");
+        let both = list(&json!({"sub": {"u": 2000}, "before": 1000}));
+        assert_eq!(said(&both, json!({"sub": "u", "iat": 1500})), SUB);
+        assert_eq!(both.len(), 2);
+    }
+
+    #[test]
+    fn what_is_empty_revokes_nothing() {
+        for document in [json!({}), json!({"jti": [], "sid": [], "sub": {}})] {
+            let list = list(&document);
+            assert_eq!((list.len(), said(&list, json!({"sub": "u", "jti": ""}))), (0, ""));
+        }
+        let escaped = RevocationList::parse(br#" {"\u006ati": ["\u0061", "a"], "before": 0} "#);
+        let escaped = escaped.unwrap();
+        assert_eq!(
+            (escaped.len(), said(&escaped, json!({"jti": "a"}))),
+            (2, "its `jti` is listed")
+        );
+    }
+
+    #[test]
+    fn what_is_not_as_it_should_be_is_no_list_and_is_not_quoted() {
+        for document in [
+            "",
+            "secret",
+            "null",
+            "true",
+            "7",
+            "[]",
+            r#"["secret"]"#,
+            r#""secret""#,
+            r#"[["secret"],[],{},1]"#,
+            r#"{"secret":[]}"#,
+            r#"{"JTI":["secret"]}"#,
+            r#"{"jti":["secret"],"exp":1}"#,
+            r#"{"jti":"secret"}"#,
+            r#"{"jti":null}"#,
+            r#"{"jti":{"secret":1}}"#,
+            r#"{"jti":["secret",null]}"#,
+            r#"{"jti":["secret",1]}"#,
+            r#"{"jti":[["secret"]]}"#,
+            r#"{"jti":["\ud800"]}"#,
+            r#"{"jti":[],"jti":[]}"#,
+            r#"{"jti":[],"\u006ati":[]}"#,
+            r#"{"sid":[],"sid":[]}"#,
+            r#"{"sid":"secret"}"#,
+            r#"{"sid":null}"#,
+            r#"{"sub":["secret"]}"#,
+            r#"{"sub":"secret"}"#,
+            r#"{"sub":null}"#,
+            r#"{"sub":{"secret":"1"}}"#,
+            r#"{"sub":{"secret":null}}"#,
+            r#"{"sub":{"secret":true}}"#,
+            r#"{"sub":{"secret":[1]}}"#,
+            r#"{"sub":{"secret":1e400}}"#,
+            r#"{"sub":{"secret":-1e400}}"#,
+            r#"{"sub":{"secret":NaN}}"#,
+            r#"{"sub":{"secret":1,"secret":1}}"#,
+            r#"{"sub":{"secret":1,"\u0073ecret":2}}"#,
+            r#"{"sub":{},"sub":{}}"#,
+            r#"{"before":"secret"}"#,
+            r#"{"before":null}"#,
+            r#"{"before":[1]}"#,
+            r#"{"before":1e400}"#,
+            r#"{"before":Infinity}"#,
+            r#"{"before":1,"before":1}"#,
+            r#"{"jti":["secret"]}{}"#,
+            r#"{"jti":["secret"],}"#,
+            r#"{"jti":["secret""#,
+            "\u{feff}{}",
+        ] {
+            let problem = RevocationList::parse(document.as_bytes()).unwrap_err();
+            assert!(problem.starts_with("want a JSON object with any of"), "{document}: {problem}");
+            assert!(problem.contains(" at line ") && !problem.contains("secret"), "{problem}");
+        }
+        assert_eq!(RevocationList::parse(b"{\"jti\":[\"\xff\"]}").unwrap_err(), "not UTF-8");
+    }
+
+    #[test]
+    fn a_list_has_at_most_a_mebibyte() {
+        let long = |bytes: usize| format!("{}{{}}", " ".repeat(bytes - 2));
+        assert!(RevocationList::parse(long(1 << 20).as_bytes()).is_ok());
+        let problem = RevocationList::parse(long((1 << 20) + 1).as_bytes()).unwrap_err();
+        assert_eq!(problem, "more than 1048576 bytes");
+    }
+}

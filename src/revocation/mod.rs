@@ -140,3 +140,6 @@ fn unavailable() -> Fault {
     Obstacle::RevocationsUnavailable
         .because("the revocation list of the token's issuer is unavailable now")
 }
+
+#[cfg(test)]
+mod histories;
