@@ -10,6 +10,7 @@ mod logs;
 mod metrics;
 mod platform;
 mod providers;
+mod revocations;
 mod startup;
 
 #[path = "../support/mod.rs"]
