@@ -256,13 +256,8 @@ impl Authorizer {
             }
             Reason::TokenRevoked => {
                 let list = observed.issuer.and_then(|issuer| issuer.revocations.as_ref());
-                let wanted = match list {
-                    Some(_) => {
-                        "the list of REVOKED does not hold the token; API Gateway asks again when its cached policy ends"
-                    }
-                    None => "the list of REVOKED, if there is one, does not hold the token",
-                };
                 let paths = ["jti", "sid", "sub", "iat"].map(|name| ClaimPath::Member(name.into()));
+                let wanted = "the list of REVOKED, if there is one, does not hold the token";
                 (wanted.to_owned(), list.map(|_| claims(&paths)).unwrap_or_default())
             }
             Reason::InsufficientScope => {
