@@ -55,7 +55,7 @@ impl Authorizer {
         let metrics = config.metrics.map(Arc::new);
         let mut any_issuer = HeaderRules::default();
         let mut issuers = HashMap::with_capacity(config.issuers.len());
-        let mut lists: HashMap<Endpoint, Arc<Revocations>> = HashMap::new();
+        let mut lists: Vec<(Endpoint, Arc<Revocations>)> = Vec::new();
         for issuer in config.issuers {
             let Issuer { name, algorithms, types, rules, scope_claims, keys, revoked } = issuer;
             any_issuer.algorithms = any_issuer.algorithms | algorithms;
@@ -77,11 +77,14 @@ impl Authorizer {
             let revocations = revoked.map(|revoked| match revoked {
                 RevocationSource::Given(list) => Revocations::fixed(list, config.list_lifetimes),
                 RevocationSource::At(list_at) => {
-                    let at = |list_at: &Endpoint| {
-                        let (fetcher, metrics) = (Arc::clone(&fetcher), metrics.clone());
-                        Revocations::at(list_at.clone(), config.list_lifetimes, fetcher, metrics)
-                    };
-                    Arc::clone(lists.entry(list_at).or_insert_with_key(at))
+                    if let Some((_, list)) = lists.iter().find(|(known, _)| *known == list_at) {
+                        return Arc::clone(list);
+                    }
+                    let (fetcher, metrics) = (Arc::clone(&fetcher), metrics.clone());
+                    let list =
+                        Revocations::at(list_at.clone(), config.list_lifetimes, fetcher, metrics);
+                    lists.push((list_at, Arc::clone(&list)));
+                    list
                 }
             });
             let header_rules = HeaderRules { types, algorithms };

@@ -28,7 +28,7 @@ const MAX_REDIRECTS: usize = 3;
 const SCHEDULING_MARGIN: Duration = Duration::from_millis(250);
 
 /// An address that may be fetched: `https`, or `http` on a loopback address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint(Url);
 
 impl Endpoint {

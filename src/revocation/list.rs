@@ -3,10 +3,10 @@
 //! The list decides who is locked out, so nothing in it is guessed at: a member that is not known, or not as it should
 //! be, makes the whole document no list. Nothing of it is ever quoted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use crate::documents::http::MAX_DOCUMENT_BYTES;
@@ -22,14 +22,18 @@ pub(crate) const WANTED: &str = "a JSON object with any of `jti` and `sid` (arra
 #[derive(Debug, Default)]
 pub(crate) struct RevocationList {
     /// Tokens, by their id.
-    jti: HashSet<Box<str>>,
+    jti: Listed,
     /// All tokens of these sessions.
-    sid: HashSet<Box<str>>,
-    /// All tokens of a subject that were issued before this Unix time.
-    sub: HashMap<Box<str>, f64>,
+    sid: Listed,
+    /// All tokens of a subject that were issued before a time.
+    sub: Listed,
     /// All tokens that were issued before this Unix time.
     before: Option<f64>,
 }
+
+/// Texts, and the Unix time before which a token must have been issued to be refused by one. For `jti` and `sid` that
+/// is infinity, which is later than any token.
+type Listed = HashMap<Box<str>, f64>;
 
 impl RevocationList {
     /// Reads a list. The error says what is wanted and where the document is otherwise, and quotes nothing.
@@ -52,22 +56,21 @@ impl RevocationList {
     /// Whether a token with these claims is still good. They have passed the rules for claims, so an `iat` that is
     /// there is a number.
     pub(crate) fn check(&self, claims: &Claims) -> Result<(), Denial> {
-        let text = |name| claims.member(name).and_then(Value::as_str);
-        let revoked = |detail| Err(Reason::TokenRevoked.because(detail));
-        if text("jti").is_some_and(|id| self.jti.contains(id)) {
-            return revoked("its `jti` is listed");
-        }
-        if text("sid").is_some_and(|session| self.sid.contains(session)) {
-            return revoked("its `sid` is listed");
-        }
         // A token that does not say when it was issued may have been issued before.
         let issued = claims.member("iat").and_then(Value::as_f64);
         let is_before = |time: &f64| issued.is_none_or(|issued| issued < *time);
-        if text("sub").and_then(|subject| self.sub.get(subject)).is_some_and(is_before) {
-            return revoked("its `sub` is listed, and it was not issued since");
+        for (name, listed, detail) in [
+            ("jti", &self.jti, "its `jti` is listed"),
+            ("sid", &self.sid, "its `sid` is listed"),
+            ("sub", &self.sub, "its `sub` is listed, and it was not issued since"),
+        ] {
+            let text = claims.member(name).and_then(Value::as_str);
+            if text.and_then(|text| listed.get(text)).is_some_and(is_before) {
+                return Err(Reason::TokenRevoked.because(detail));
+            }
         }
         if self.before.as_ref().is_some_and(is_before) {
-            return revoked("it was not issued since `before`");
+            return Err(Reason::TokenRevoked.because("it was not issued since `before`"));
         }
         Ok(())
     }
@@ -92,24 +95,47 @@ impl<'de> Visitor<'de> for ListVisitor {
         let (mut jti, mut sid, mut sub, mut before) = (None, None, None, None);
         while let Some(Text(name)) = members.next_key()? {
             match &*name {
-                "jti" if jti.is_none() => jti = Some(members.next_value()?),
-                "sid" if sid.is_none() => sid = Some(members.next_value()?),
-                "sub" if sub.is_none() => sub = Some(members.next_value()?),
+                "jti" if jti.is_none() => jti = Some(members.next_value::<Texts>()?.0),
+                "sid" if sid.is_none() => sid = Some(members.next_value::<Texts>()?.0),
+                "sub" if sub.is_none() => sub = Some(members.next_value::<Subjects>()?.0),
                 "before" if before.is_none() => before = Some(members.next_value()?),
                 _ => return Err(A::Error::custom("another member, or one that stands twice")),
             }
         }
-        Ok(RevocationList {
-            jti: jti.unwrap_or_default(),
-            sid: sid.unwrap_or_default(),
-            sub: sub.map(|Subjects(sub)| sub).unwrap_or_default(),
-            before,
-        })
+        let [jti, sid, sub] = [jti, sid, sub].map(Option::unwrap_or_default);
+        Ok(RevocationList { jti, sid, sub, before })
     }
 }
 
-/// Subjects, each of which stands once.
-struct Subjects(HashMap<Box<str>, f64>);
+/// An array of texts.
+struct Texts(Listed);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(TextsVisitor)
+    }
+}
+
+struct TextsVisitor;
+
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = Texts;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Texts, A::Error> {
+        let mut listed = Listed::new();
+        while let Some(Text(text)) = texts.next_element()? {
+            listed.insert(text.into(), f64::INFINITY);
+        }
+        Ok(Texts(listed))
+    }
+}
+
+/// An object, subject -> number, with each subject once.
+struct Subjects(Listed);
 
 impl<'de> Deserialize<'de> for Subjects {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -126,14 +152,14 @@ impl<'de> Visitor<'de> for SubjectsVisitor {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Subjects, A::Error> {
-        let mut subjects = HashMap::new();
-        while let Some((subject, time)) = members.next_entry::<Box<str>, f64>()? {
-            if subjects.insert(subject, time).is_some() {
+    fn visit_map<A: MapAccess<'de>>(self, mut subjects: A) -> Result<Subjects, A::Error> {
+        let mut listed = Listed::new();
+        while let Some(Text(subject)) = subjects.next_key()? {
+            if listed.insert(subject.into(), subjects.next_value()?).is_some() {
                 return Err(A::Error::custom("a subject stands twice"));
             }
         }
-        Ok(Subjects(subjects))
+        Ok(Subjects(listed))
     }
 }
 
