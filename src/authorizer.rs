@@ -118,11 +118,11 @@ impl Authorizer {
     /// Fetches the first keys and revocation lists of all issuers at once. What cannot be fetched is logged, and tried
     /// again when needed.
     pub async fn prefetch(&self) {
-        let begun = |issuer: &TrustedIssuer| {
-            let list = issuer.revocations.as_ref().and_then(|list| list.prefetch());
-            issuer.keys.prefetch().into_iter().chain(list)
-        };
-        let begun: Vec<_> = self.issuers.values().flat_map(begun).collect();
+        let mut begun = Vec::new();
+        for issuer in self.issuers.values() {
+            begun.extend(issuer.keys.prefetch());
+            begun.extend(issuer.revocations.as_ref().and_then(|list| list.prefetch()));
+        }
         for refresh in begun {
             ended(refresh).await;
         }
@@ -186,11 +186,11 @@ impl Authorizer {
         let claims = issuer.keys.verify(token, algorithm, &mut observed.pending).await?;
         let claims = observed.claims.insert(claims);
         let caller = issuer.rules.check(claims, now)?;
-        observed.principal = Some(caller.principal.to_owned());
-        observed.expires_at = Some(caller.expires_at);
         if let Some(list) = &issuer.revocations {
             list.check(claims, &mut observed.pending).await?;
         }
+        observed.principal = Some(caller.principal.to_owned());
+        observed.expires_at = Some(caller.expires_at);
         let single_request = self.single_request(request.kind).then_some(request.route);
         let access = self.rights.access(&issuer.scope_claims, claims, single_request)?;
         policy::check_length(

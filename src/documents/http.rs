@@ -4,6 +4,7 @@
 use std::error::Error as _;
 use std::fmt;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -221,7 +222,17 @@ impl Fetcher {
     }
 
     /// Gets a document; with the `etag` of the one at hand only if it has changed since (RFC 9110 section 13.1.2).
-    pub(crate) async fn get(
+    ///
+    /// Boxed, so that its code is there once, and not in every future that waits for it.
+    pub(crate) fn get<'f>(
+        &'f self,
+        endpoint: &'f Endpoint,
+        etag: Option<&'f str>,
+    ) -> Pin<Box<dyn Future<Output = Result<Response, FetchError>> + Send + 'f>> {
+        Box::pin(self.get_in_time(endpoint, etag))
+    }
+
+    async fn get_in_time(
         &self,
         endpoint: &Endpoint,
         etag: Option<&str>,

@@ -94,72 +94,78 @@ impl<'de> Visitor<'de> for ListVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<RevocationList, A::Error> {
         let (mut jti, mut sid, mut sub, mut before) = (None, None, None, None);
         while let Some(Text(name)) = members.next_key()? {
-            match &*name {
-                "jti" if jti.is_none() => jti = Some(members.next_value::<Texts>()?.0),
-                "sid" if sid.is_none() => sid = Some(members.next_value::<Texts>()?.0),
-                "sub" if sub.is_none() => sub = Some(members.next_value::<Subjects>()?.0),
-                "before" if before.is_none() => before = Some(members.next_value()?),
-                _ => return Err(A::Error::custom("another member, or one that stands twice")),
+            match (&*name, members.next_value()?) {
+                ("jti", Member::Texts(listed)) if jti.is_none() => jti = Some(listed),
+                ("sid", Member::Texts(listed)) if sid.is_none() => sid = Some(listed),
+                ("sub", Member::Subjects(listed)) if sub.is_none() => sub = Some(listed),
+                ("before", Member::Time(time)) if before.is_none() => before = Some(time),
+                _ => {
+                    return Err(A::Error::custom("another member, type, or one that stands twice"));
+                }
             }
         }
-        let [jti, sid, sub] = [jti, sid, sub].map(Option::unwrap_or_default);
-        Ok(RevocationList { jti, sid, sub, before })
+        Ok(RevocationList {
+            jti: jti.unwrap_or_default(),
+            sid: sid.unwrap_or_default(),
+            sub: sub.unwrap_or_default(),
+            before,
+        })
     }
 }
 
-/// An array of texts.
-struct Texts(Listed);
+/// What a member may hold.
+enum Member {
+    /// An array of texts.
+    Texts(Listed),
+    /// An object, subject -> number, with each subject once.
+    Subjects(Listed),
+    /// A number, which is finite as all numbers are that are read.
+    Time(f64),
+}
 
-impl<'de> Deserialize<'de> for Texts {
+impl<'de> Deserialize<'de> for Member {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(TextsVisitor)
+        deserializer.deserialize_any(MemberVisitor)
     }
 }
 
-struct TextsVisitor;
+struct MemberVisitor;
 
-impl<'de> Visitor<'de> for TextsVisitor {
-    type Value = Texts;
+impl<'de> Visitor<'de> for MemberVisitor {
+    type Value = Member;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
+        f.write_str("an array, an object or a number")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Texts, A::Error> {
+    fn visit_u64<E>(self, time: u64) -> Result<Member, E> {
+        Ok(Member::Time(time as f64))
+    }
+
+    fn visit_i64<E>(self, time: i64) -> Result<Member, E> {
+        Ok(Member::Time(time as f64))
+    }
+
+    fn visit_f64<E>(self, time: f64) -> Result<Member, E> {
+        Ok(Member::Time(time))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Member, A::Error> {
         let mut listed = Listed::new();
         while let Some(Text(text)) = texts.next_element()? {
             listed.insert(text.into(), f64::INFINITY);
         }
-        Ok(Texts(listed))
-    }
-}
-
-/// An object, subject -> number, with each subject once.
-struct Subjects(Listed);
-
-impl<'de> Deserialize<'de> for Subjects {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(SubjectsVisitor)
-    }
-}
-
-struct SubjectsVisitor;
-
-impl<'de> Visitor<'de> for SubjectsVisitor {
-    type Value = Subjects;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+        Ok(Member::Texts(listed))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut subjects: A) -> Result<Subjects, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut subjects: A) -> Result<Member, A::Error> {
         let mut listed = Listed::new();
         while let Some(Text(subject)) = subjects.next_key()? {
             if listed.insert(subject.into(), subjects.next_value()?).is_some() {
                 return Err(A::Error::custom("a subject stands twice"));
             }
         }
-        Ok(Subjects(listed))
+        Ok(Member::Subjects(listed))
     }
 }
 

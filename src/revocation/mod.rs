@@ -142,4 +142,4 @@ fn unavailable() -> Fault {
 }
 
 #[cfg(test)]
-mod histories;
+mod histories_tests;

@@ -19,6 +19,7 @@ mod other_algorithms;
 mod other_forms;
 mod principals;
 mod public_key_as_secret;
+mod revoked_tokens;
 mod sizes;
 mod times;
 mod unsigned;
@@ -361,7 +362,7 @@ impl Local {
 
     /// The steps that `explain` shows tell of the decision that was made, and of nothing that was not there.
     fn assert_explained(&self, attack: &Attack) {
-        let Attack { group, name, event, expected, .. } = attack;
+        let Attack { group, name, settings, event, expected } = attack;
         let decision = self.runtime.block_on(self.authorizer.decide(event));
         let seen = self.authorizer.explain(&decision);
         let failed: Vec<_> =
@@ -390,6 +391,7 @@ impl Local {
                     is_text(&claims["aud"])
                         || claims["aud"].as_array().is_some_and(|all| all.iter().all(is_text))
                 }),
+                Reason::TokenRevoked => settings.iter().any(|(name, _)| *name == "REVOKED"),
                 Reason::InsufficientScope => false,
                 _ => true,
             };

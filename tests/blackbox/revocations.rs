@@ -83,7 +83,10 @@ fn every_member_refuses_wherever_the_list_comes_from() {
             (json!({"sub": "user-3", "iat": null}), "Deny token_revoked"),
         ] {
             let event = with(&idp, &key, changes.clone());
-            assert_eq!(said(&lambda.invoke(&event)), expected, "{changes}, {revoked}");
+            let reply = lambda.invoke(&event);
+            assert_eq!(said(&reply), expected, "{changes}, {revoked}");
+            let is_named = reply.body["principalId"] != "anonymous";
+            assert_eq!(is_named, expected == "Allow", "{changes}");
         }
         let output = lambda.end();
         for listed in ["token-1", "session-1", "user-now"] {
