@@ -120,8 +120,7 @@ impl Authorizer {
     pub async fn prefetch(&self) {
         let mut begun = Vec::new();
         for issuer in self.issuers.values() {
-            begun.extend(issuer.keys.prefetch());
-            begun.extend(issuer.revocations.as_ref().and_then(|list| list.prefetch()));
+            issuer.prefetch(&mut begun);
         }
         for refresh in begun {
             ended(refresh).await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::access::claims::Rules;
+use crate::documents::refresh::Ended;
 use crate::jose::algorithm::Algorithms;
 use crate::jose::token::ClaimPath;
 use crate::keys::Keys;
@@ -17,6 +18,14 @@ pub(crate) struct TrustedIssuer {
     /// The tokens that it has taken back, where there is a list of them.
     pub(crate) revocations: Option<Arc<Revocations>>,
     pub(crate) scope_claims: Vec<ClaimPath>,
+}
+
+impl TrustedIssuer {
+    /// Begins to fetch the first keys and the first list, where there are none to answer from.
+    pub(crate) fn prefetch(&self, begun: &mut Vec<Ended>) {
+        begun.extend(self.keys.prefetch());
+        begun.extend(self.revocations.as_ref().and_then(|list| list.prefetch()));
+    }
 }
 
 /// Which headers of tokens are accepted.

@@ -94,14 +94,21 @@ impl<'de> Visitor<'de> for ListVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<RevocationList, A::Error> {
         let (mut jti, mut sid, mut sub, mut before) = (None, None, None, None);
         while let Some(Text(name)) = members.next_key()? {
-            match (&*name, members.next_value()?) {
-                ("jti", Member::Texts(listed)) if jti.is_none() => jti = Some(listed),
-                ("sid", Member::Texts(listed)) if sid.is_none() => sid = Some(listed),
-                ("sub", Member::Subjects(listed)) if sub.is_none() => sub = Some(listed),
-                ("before", Member::Time(time)) if before.is_none() => before = Some(time),
-                _ => {
-                    return Err(A::Error::custom("another member, type, or one that stands twice"));
+            let is_first = match &*name {
+                "jti" | "sid" => {
+                    let Texts(listed) = members.next_value()?;
+                    let member = if name == "jti" { &mut jti } else { &mut sid };
+                    member.replace(listed).is_none()
                 }
+                "sub" => {
+                    let Subjects(listed) = members.next_value()?;
+                    sub.replace(listed).is_none()
+                }
+                "before" => before.replace(members.next_value()?).is_none(),
+                _ => false,
+            };
+            if !is_first {
+                return Err(A::Error::custom("another member, or one that stands twice"));
             }
         }
         Ok(RevocationList {
@@ -113,59 +120,59 @@ impl<'de> Visitor<'de> for ListVisitor {
     }
 }
 
-/// What a member may hold.
-enum Member {
-    /// An array of texts.
-    Texts(Listed),
-    /// An object, subject -> number, with each subject once.
-    Subjects(Listed),
-    /// A number, which is finite as all numbers are that are read.
-    Time(f64),
-}
+/// An array of texts.
+struct Texts(Listed);
 
-impl<'de> Deserialize<'de> for Member {
+impl<'de> Deserialize<'de> for Texts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(MemberVisitor)
+        deserializer.deserialize_seq(TextsVisitor)
     }
 }
 
-struct MemberVisitor;
+struct TextsVisitor;
 
-impl<'de> Visitor<'de> for MemberVisitor {
-    type Value = Member;
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = Texts;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array, an object or a number")
+        f.write_str("an array")
     }
 
-    fn visit_u64<E>(self, time: u64) -> Result<Member, E> {
-        Ok(Member::Time(time as f64))
-    }
-
-    fn visit_i64<E>(self, time: i64) -> Result<Member, E> {
-        Ok(Member::Time(time as f64))
-    }
-
-    fn visit_f64<E>(self, time: f64) -> Result<Member, E> {
-        Ok(Member::Time(time))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Member, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Texts, A::Error> {
         let mut listed = Listed::new();
         while let Some(Text(text)) = texts.next_element()? {
             listed.insert(text.into(), f64::INFINITY);
         }
-        Ok(Member::Texts(listed))
+        Ok(Texts(listed))
+    }
+}
+
+/// An object, subject -> number, with each subject once.
+struct Subjects(Listed);
+
+impl<'de> Deserialize<'de> for Subjects {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(SubjectsVisitor)
+    }
+}
+
+struct SubjectsVisitor;
+
+impl<'de> Visitor<'de> for SubjectsVisitor {
+    type Value = Subjects;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut subjects: A) -> Result<Member, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut subjects: A) -> Result<Subjects, A::Error> {
         let mut listed = Listed::new();
         while let Some(Text(subject)) = subjects.next_key()? {
             if listed.insert(subject.into(), subjects.next_value()?).is_some() {
                 return Err(A::Error::custom("a subject stands twice"));
             }
         }
-        Ok(Member::Subjects(listed))
+        Ok(Subjects(listed))
     }
 }
 
