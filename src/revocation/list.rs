@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use serde_json::Value;
 
 use crate::documents::http::MAX_DOCUMENT_BYTES;
-use crate::jose::json::Text;
+use crate::jose::json::{Text, next_name};
 use crate::jose::token::Claims;
 use crate::reason::{Denial, Reason};
 
@@ -56,24 +56,28 @@ impl RevocationList {
     /// Whether a token with these claims is still good. They have passed the rules for claims, so an `iat` that is
     /// there is a number.
     pub(crate) fn check(&self, claims: &Claims) -> Result<(), Denial> {
-        // A token that does not say when it was issued may have been issued before.
-        let issued = claims.member("iat").and_then(Value::as_f64);
-        let is_before = |time: &f64| issued.is_none_or(|issued| issued < *time);
         for (name, listed, detail) in [
             ("jti", &self.jti, "its `jti` is listed"),
             ("sid", &self.sid, "its `sid` is listed"),
             ("sub", &self.sub, "its `sub` is listed, and it was not issued since"),
         ] {
             let text = claims.member(name).and_then(Value::as_str);
-            if text.and_then(|text| listed.get(text)).is_some_and(is_before) {
+            if text.is_some_and(|text| is_issued_before(claims, listed.get(text))) {
                 return Err(Reason::TokenRevoked.because(detail));
             }
         }
-        if self.before.as_ref().is_some_and(is_before) {
+        if is_issued_before(claims, self.before.as_ref()) {
             return Err(Reason::TokenRevoked.because("it was not issued since `before`"));
         }
         Ok(())
     }
+}
+
+/// Whether a token was issued before this time, if there is one. A token that does not say when it was issued may have
+/// been.
+fn is_issued_before(claims: &Claims, time: Option<&f64>) -> bool {
+    let issued = || claims.member("iat").and_then(Value::as_f64);
+    time.is_some_and(|time| issued().is_none_or(|issued| issued < *time))
 }
 
 impl<'de> Deserialize<'de> for RevocationList {
@@ -93,7 +97,7 @@ impl<'de> Visitor<'de> for ListVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<RevocationList, A::Error> {
         let (mut jti, mut sid, mut sub, mut before) = (None, None, None, None);
-        while let Some(Text(name)) = members.next_key()? {
+        while let Some(name) = next_name(&mut members)? {
             let is_first = match &*name {
                 "jti" | "sid" => {
                     let Texts(listed) = members.next_value()?;
@@ -167,7 +171,7 @@ impl<'de> Visitor<'de> for SubjectsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut subjects: A) -> Result<Subjects, A::Error> {
         let mut listed = Listed::new();
-        while let Some(Text(subject)) = subjects.next_key()? {
+        while let Some(subject) = next_name(&mut subjects)? {
             if listed.insert(subject.into(), subjects.next_value()?).is_some() {
                 return Err(A::Error::custom("a subject stands twice"));
             }
