@@ -197,3 +197,57 @@ impl<D> Cache<D> {
         }
     }
 }
+
+// `keys/misses_tests.rs` tries the same with keys, whose misses come on top; `revocation/histories_tests.rs` tries
+// histories of a list.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIMES: Lifetimes =
+        Lifetimes { fresh: Duration::from_secs(60), stale: Duration::from_secs(3600) };
+
+    #[test]
+    fn a_document_is_used_and_refreshed_by_its_age() {
+        use CacheAction::{Answer, AnswerAndRefresh, RefreshAndWait, Unavailable, Wait};
+        let start = Now::at(1_800_000_000.0);
+        let mut cache = Cache::empty(LIFETIMES, start);
+        assert_eq!(cache.action(false, &start), RefreshAndWait);
+        assert_eq!(cache.action(true, &start), Wait);
+        cache.succeeded(Refreshed::Document(Arc::new("list")), None, start);
+        // Without a refresh under way, with one, and in a backoff.
+        for (age, idle, refreshing, in_backoff) in [
+            (0.0, Answer, Answer, Answer),
+            (60.0, Answer, Answer, Answer),
+            (60.001, AnswerAndRefresh, Answer, Answer),
+            (3600.0, AnswerAndRefresh, Answer, Answer),
+            (3600.001, RefreshAndWait, Wait, Unavailable),
+        ] {
+            let now = start.later(Duration::from_secs_f64(age));
+            assert_eq!(cache.action(false, &now), idle, "{age} s");
+            assert_eq!(cache.action(true, &now), refreshing, "{age} s");
+            let mut failing = Cache::empty(LIFETIMES, start);
+            failing.succeeded(Refreshed::Document(Arc::new("list")), None, start);
+            failing.failed(1.0, now);
+            assert_eq!(failing.action(false, &now), in_backoff, "{age} s");
+            let over = now.later(Duration::from_secs(1));
+            assert!(!failing.in_backoff(&over) && failing.has_failed());
+        }
+    }
+
+    #[test]
+    fn only_an_answer_of_the_source_tells_an_age() {
+        let start = Now::at(1_800_000_000.0);
+        let mut empty = Cache::<()>::empty(LIFETIMES, start);
+        let fixed = Cache::fixed((), LIFETIMES, start);
+        assert!(empty.confirmed_at().is_none() && empty.document().is_none());
+        assert!(Cache::seeded((), LIFETIMES, start).confirmed_at().is_none());
+        assert!(fixed.confirmed_at().is_none() && fixed.is_fixed() && !empty.is_fixed());
+        let asked = start.later(Duration::from_secs(5));
+        empty.succeeded(Refreshed::Document(Arc::new(())), None, asked);
+        assert_eq!(
+            empty.confirmed_at().map(|then| then.since(&start)),
+            Some(Duration::from_secs(5))
+        );
+    }
+}

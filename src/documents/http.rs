@@ -429,6 +429,14 @@ mod tests {
         }
         assert!(Endpoint::parse("https://login.example.com/?").unwrap().has_query());
         assert!(!Endpoint::parse("https://login.example.com/").unwrap().has_query());
+        for (text, told) in [
+            ("https://a.example.com/list?sig=a?b", "https://a.example.com/list"),
+            ("https://a.example.com/a%3Fb?c", "https://a.example.com/a%3Fb"),
+            ("https://a.example.com?c", "https://a.example.com/"),
+            ("https://a.example.com/list", "https://a.example.com/list"),
+        ] {
+            assert_eq!(Endpoint::parse(text).unwrap().without_query(), told);
+        }
     }
 
     #[test]
