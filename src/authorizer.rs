@@ -97,8 +97,8 @@ impl Authorizer {
             tracing::info!(
                 REVOKED_FRESH_SECONDS = config.list_lifetimes.fresh.as_secs(),
                 REVOKED_STALE_SECONDS = config.list_lifetimes.stale.as_secs(),
-                "a revocation takes effect in this function REVOKED_FRESH_SECONDS and one request after its list is \
-                 published, and after REVOKED_STALE_SECONDS at the latest, whatever the list's provider does"
+                "a revocation takes effect after REVOKED_FRESH_SECONDS and one request, \
+                 and after REVOKED_STALE_SECONDS at the latest"
             );
         }
         Self {

@@ -74,6 +74,7 @@ fn every_reason_is_reached() {
             ("REQUIRED_SCOPES", "pets:read"),
             ("LEEWAY_SECONDS", "5"),
             ("METRICS_NAMESPACE", "Pets"),
+            ("REVOKED", r#"{"sid": ["session-1"]}"#),
         ],
     );
     let good = |changes: Value| {
@@ -126,6 +127,7 @@ fn every_reason_is_reached() {
         ("no exp", token(json!({"exp": null})), "claim_missing"),
         ("exp as text", token(json!({"exp": (now + 60).to_string()})), "claim_invalid"),
         ("ID token", token(json!({"token_use": "id"})), "claim_invalid"),
+        ("revoked", token(json!({"sid": "session-1"})), "token_revoked"),
         ("no rights", token(json!({"scope": "pets:write"})), "insufficient_scope"),
     ];
     for (name, event, expected) in &rows {
