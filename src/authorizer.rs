@@ -205,10 +205,8 @@ impl Authorizer {
             {
                 return Err(Failure::Unauthorized);
             }
-            let lacking = match (issuer, claims) {
-                (Some(issuer), Some(claims)) if denial.reason == Reason::InsufficientScope => {
-                    self.rights.lacking(&issuer.scope_claims, claims)
-                }
+            let lacking = || match (issuer, claims) {
+                (Some(issuer), Some(claims)) => self.rights.lacking(&issuer.scope_claims, claims),
                 _ => &[],
             };
             let reason = denial.reason;

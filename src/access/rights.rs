@@ -102,7 +102,8 @@ pub(crate) fn scopes<'c>(paths: &[ClaimPath], claims: &'c Claims) -> HashSet<&'c
 
 /// Whether this can be a scope (RFC 6749 section 3.3, `scope-token`). A challenge has scopes between quotes.
 pub(crate) fn is_scope(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
 }
 
 /// The table of routes: a request passes if an entry opens it, and no closed entry matches it.
@@ -652,6 +653,22 @@ mod tests {
         assert_eq!(access(&both, "x", Some("GET/x")), refused("scope `a`"));
         assert_eq!(access(&both, "a", None), Ok(Some(vec![true, false])));
         assert_eq!(access(&both, "a x", None), Ok(Some(vec![true, true])));
+    }
+
+    #[test]
+    fn a_scope_is_printable_ascii_without_quote_and_backslash() {
+        for (text, is_scope) in [
+            ("pets:read", true),
+            ("!#[]~", true),
+            ("", false),
+            ("a b", false),
+            ("a\"", false),
+            ("a\\", false),
+            ("a\u{7f}", false),
+            ("p\u{e4}ts", false),
+        ] {
+            assert_eq!(super::is_scope(text), is_scope, "{text}");
+        }
     }
 
     #[test]

@@ -3,11 +3,11 @@
 
 use crate::reason::Reason;
 
-/// The challenge of a refusal (RFC 6750 section 3). `lacking` are the required scopes, where one of them is what the
+/// The challenge of a refusal (RFC 6750 section 3). `lacking` gives the required scopes, where one of them is what the
 /// token lacks. Every value is a configured or fixed text without quotes and backslashes.
-pub(crate) fn challenge(
+pub(crate) fn challenge<'s>(
     reason: Reason,
-    lacking: &[String],
+    lacking: impl FnOnce() -> &'s [String],
     resource_metadata: Option<&str>,
 ) -> String {
     let mut challenge = "Bearer".to_owned();
@@ -22,8 +22,9 @@ pub(crate) fn challenge(
         Reason::TokenMissing => {}
         Reason::InsufficientScope => {
             add("error", "insufficient_scope");
-            if !lacking.is_empty() {
-                add("scope", &lacking.join(" "));
+            let scopes = lacking();
+            if !scopes.is_empty() {
+                add("scope", &scopes.join(" "));
             }
         }
         _ => {
@@ -61,11 +62,11 @@ mod tests {
                     (text.clone(), text)
                 }
             };
-            assert_eq!(challenge(reason, &[], None), plain);
-            assert_eq!(challenge(reason, &scopes, None), with_scopes);
+            assert_eq!(challenge(reason, || &[], None), plain);
+            assert_eq!(challenge(reason, || &scopes, None), with_scopes);
             let comma = if reason == Reason::TokenMissing { "" } else { "," };
             let pointed = format!(r#"{with_scopes}{comma} resource_metadata="{URL}""#);
-            assert_eq!(challenge(reason, &scopes, Some(URL)), pointed);
+            assert_eq!(challenge(reason, || &scopes, Some(URL)), pointed);
         }
     }
 }
