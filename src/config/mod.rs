@@ -157,7 +157,9 @@ impl Reader<'_> {
         }
 
         let binding = self.choice(settings::TOKEN_BINDING);
-        let rights = Rights { required: self.required_scopes(), routes: self.routes() };
+        let required = self.list(settings::REQUIRED_SCOPES);
+        let required = self.scopes_at("REQUIRED_SCOPES", required);
+        let rights = Rights { required, routes: self.routes() };
         let simple_response = self.switch(settings::SIMPLE_RESPONSE);
         let mut warnings: Vec<_> = rights.routes.iter().flat_map(Routes::warnings).collect();
         warnings.iter_mut().for_each(|warning| warning.insert_str(0, "ROUTES: "));
@@ -227,13 +229,11 @@ impl Reader<'_> {
         Some(Lifetimes { fresh: Duration::from_secs(fresh), stale: Duration::from_secs(stale) })
     }
 
-    fn required_scopes(&mut self) -> Vec<String> {
-        let scopes = self.list(settings::REQUIRED_SCOPES);
+    /// Scopes that can be written into a challenge.
+    fn scopes_at(&mut self, place: &str, scopes: Vec<String>) -> Vec<String> {
         for scope in scopes.iter().filter(|scope| !rights::is_scope(scope)) {
-            let message = format!(
-                "`{scope}`: want printable ASCII without quote and backslash (RFC 6749 section 3.3)"
-            );
-            self.problem("REQUIRED_SCOPES", message);
+            let wanted = "want printable ASCII without quote and backslash (RFC 6749 section 3.3)";
+            self.problem(place, format!("`{scope}`: {wanted}"));
         }
         scopes
     }
