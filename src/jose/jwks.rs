@@ -12,6 +12,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, Par
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
+use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use serde_json::value::RawValue;
 
 use crate::jose::algorithm::{self, Algorithm, Algorithms};
@@ -50,9 +51,10 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// Whether this is the signature of `message` under this key. `signature` is the third segment of a token.
-    fn verifies(&self, signature: &str, message: &[u8], algorithm: Algorithm) -> bool {
-        jsonwebtoken::crypto::verify(signature, message, &self.material, algorithm).unwrap_or(false)
+    /// Whether this is the signature of `message` under this key.
+    fn verifies(&self, signature: &Vec<u8>, message: &[u8], algorithm: Algorithm) -> bool {
+        let verifier = (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &self.material);
+        verifier.is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
     }
 
     pub(crate) fn is_symmetric(&self) -> bool {
@@ -292,7 +294,7 @@ impl KeySet {
         &self,
         id: Option<&str>,
         algorithm: Algorithm,
-        signature: &str,
+        signature: &Vec<u8>,
         message: &[u8],
     ) -> bool {
         self.candidates(id, algorithm).any(|key| key.verifies(signature, message, algorithm))
@@ -340,7 +342,7 @@ mod tests {
     }
 
     fn verifies(set: &KeySet, id: Option<&str>, algorithm: Algorithm, signer: &SigningKey) -> bool {
-        set.verifies(id, algorithm, &b64(signer.sign(b"message")), b"message")
+        set.verifies(id, algorithm, &signer.sign(b"message"), b"message")
     }
 
     #[test]
