@@ -38,24 +38,28 @@ impl TokenBinding {
         certificate: impl FnOnce() -> Option<String>,
     ) -> Result<(), Denial> {
         let Some(confirmation) = bound(claims) else { return Ok(()) };
-        let invalid = |detail: Cow<'static, str>| Reason::TokenBindingInvalid.because(detail);
-        match self {
-            Self::Ignore => return Ok(()),
-            Self::Refuse => return Err(invalid("claim `cnf`, which TOKEN_BINDING refuses".into())),
-            Self::Certificate => {}
-        }
-        let wanted = confirmation.get(THUMBPRINT).and_then(Value::as_str);
-        let wanted = wanted
-            .ok_or_else(|| invalid("claim `cnf` names no certificate (`x5t#S256`)".into()))?;
-        let pem =
-            certificate().ok_or_else(|| invalid("the event has no client certificate".into()))?;
-        let held = thumbprint(&pem)
-            .ok_or_else(|| invalid("the client certificate of the event is not PEM".into()))?;
-        if wanted == held {
-            Ok(())
-        } else {
-            Err(invalid(format!("bound to another certificate than {held}").into()))
-        }
+        let proven = match self {
+            Self::Ignore => Ok(()),
+            Self::Refuse => Err("claim `cnf`, which TOKEN_BINDING refuses".into()),
+            Self::Certificate => names(confirmation, certificate),
+        };
+        proven.map_err(|detail| Reason::TokenBindingInvalid.because(detail))
+    }
+}
+
+/// Whether it is this certificate that a token is bound to. The error says what is wrong.
+fn names(
+    confirmation: &Value,
+    certificate: impl FnOnce() -> Option<String>,
+) -> Result<(), Cow<'static, str>> {
+    let named = confirmation.get(THUMBPRINT).and_then(Value::as_str);
+    let named = named.ok_or("claim `cnf` names no certificate (`x5t#S256`)")?;
+    let pem = certificate().ok_or("the event has no client certificate")?;
+    let held = thumbprint(&pem).ok_or("the client certificate of the event is not PEM")?;
+    if named == held {
+        Ok(())
+    } else {
+        Err(format!("bound to another certificate than {held}").into())
     }
 }
 
