@@ -18,8 +18,8 @@
 //! | `config` | environment -> typed settings |
 //! | `issuer` | what one issuer is trusted with |
 //! | `keys` | an issuer's keys: the cache, and how they are fetched |
-//! | `gateway` | events of API Gateway, and the policy |
-//! | `access` | rules for claims, rights by route |
+//! | `gateway` | events of API Gateway, the policy, the challenge |
+//! | `access` | rules for claims, binding to a certificate, rights by route |
 //! | `jose` | tokens, keys and algorithms |
 //! | `log`, `metrics` | lines for the operator |
 //! | `reason`, `clock` | every reason; where time enters |
