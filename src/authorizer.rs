@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 
+use crate::access::binding::TokenBinding;
 use crate::access::rights::Rights;
 use crate::clock::Now;
 use crate::config::{Config, Issuer, KeySource, OnRefusal, RevocationSource};
@@ -14,6 +15,7 @@ use crate::decision::{
 };
 use crate::documents::http::{Endpoint, Fetcher};
 use crate::documents::refresh::ended;
+use crate::gateway::challenge::challenge;
 use crate::gateway::event::{Credentials, Event, EventKind};
 use crate::gateway::policy::{self, Allow, Answer, Context, ContextClaim, ResponseFormat};
 use crate::issuer::{HeaderRules, TrustedIssuer};
@@ -30,11 +32,13 @@ pub struct Authorizer {
     pub(crate) issuers: HashMap<String, TrustedIssuer>,
     /// What the header of a token may say whose issuer is not trusted, before it is refused for that.
     pub(crate) any_issuer: HeaderRules,
+    pub(crate) binding: TokenBinding,
     pub(crate) rights: Rights,
     credentials: Credentials,
     context: Vec<ContextClaim>,
     usage_key: Option<ClaimPath>,
     on_refusal: OnRefusal,
+    resource_metadata: Option<String>,
     expiry_guard: bool,
     simple_response: bool,
     metrics: Option<Arc<Metrics>>,
@@ -104,11 +108,13 @@ impl Authorizer {
         Self {
             issuers,
             any_issuer,
+            binding: config.binding,
             rights: config.rights,
             credentials: config.credentials,
             context: config.context,
             usage_key: config.usage_key,
             on_refusal: config.on_refusal,
+            resource_metadata: config.resource_metadata,
             expiry_guard: config.expiry_guard,
             simple_response: config.simple_response,
             metrics,
@@ -185,6 +191,7 @@ impl Authorizer {
         let claims = issuer.keys.verify(token, algorithm, &mut observed.pending).await?;
         let claims = observed.claims.insert(claims);
         let caller = issuer.rules.check(claims, now)?;
+        self.binding.check(claims, || request.client_certificate())?;
         if let Some(list) = &issuer.revocations {
             list.check(claims, &mut observed.pending).await?;
         }
@@ -219,7 +226,7 @@ impl Authorizer {
     ///
     /// As [`Authorizer::authorize`].
     pub fn answer(&self, decision: &mut Decision<'_>) -> Result<Answer, Failure> {
-        let Observed { request, claims, principal, expires_at, access, omitted, .. } =
+        let Observed { request, issuer, claims, principal, expires_at, access, omitted, .. } =
             &mut decision.observed;
         let (verdict, request) = match (&decision.verdict, request) {
             (Verdict::Undecided(fault), _) => return Err(Failure::NoVerdict(fault.clone())),
@@ -235,7 +242,14 @@ impl Authorizer {
             {
                 return Err(Failure::Unauthorized);
             }
-            return Ok(policy::deny(stage, response_format, denial.reason, principal.as_deref()));
+            let lacking = || match (issuer, claims) {
+                (Some(issuer), Some(claims)) => self.rights.lacking(&issuer.scope_claims, claims),
+                _ => &[],
+            };
+            let reason = denial.reason;
+            let challenge = challenge(reason, lacking, self.resource_metadata.as_deref());
+            let principal = principal.as_deref();
+            return Ok(policy::deny(stage, response_format, reason, challenge, principal));
         }
         let (Some(claims), Some(principal), Some(access)) = (claims, principal, access) else {
             return Err(incomplete());

@@ -20,8 +20,8 @@
 //! | `keys` | an issuer's keys: which one a token asks for, and where they are |
 //! | `revocation` | tokens that an issuer has taken back: what a list says, and where it is |
 //! | `documents` | key sets and lists alike: how they are fetched, and kept fresh |
-//! | `gateway` | events of API Gateway, and the policy |
-//! | `access` | rules for claims, rights by route |
+//! | `gateway` | events of API Gateway, the policy, the challenge |
+//! | `access` | rules for claims, binding to a certificate, rights by route |
 //! | `jose` | tokens, keys and algorithms |
 //! | `log`, `metrics` | lines for the operator |
 //! | `reason`, `clock` | every reason; where time enters |

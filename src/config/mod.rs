@@ -10,13 +10,14 @@ use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
+use crate::access::binding::TokenBinding;
 use crate::access::claims::Rules;
-use crate::access::rights::{Rights, Routes};
+use crate::access::rights::{self, Rights, Routes};
 use crate::config::environment::Environment;
 use crate::config::reader::Reader;
 use crate::config::settings::{Number, PLATFORM, RESERVED_CONTEXT};
 use crate::documents::cache::Lifetimes;
-use crate::documents::http::{self, Authorities};
+use crate::documents::http::{self, Authorities, Endpoint};
 use crate::gateway::event::{Credentials, Source};
 use crate::gateway::policy::{self, ContextClaim};
 use crate::jose::token::ClaimPath;
@@ -29,11 +30,14 @@ pub use self::settings::{SETTINGS, Setting, SettingKind};
 #[derive(Debug)]
 pub struct Config {
     pub(crate) issuers: Vec<Issuer>,
+    pub(crate) binding: TokenBinding,
     pub(crate) rights: Rights,
     pub(crate) credentials: Credentials,
     pub(crate) context: Vec<ContextClaim>,
     pub(crate) usage_key: Option<ClaimPath>,
     pub(crate) on_refusal: OnRefusal,
+    /// Where challenges point to, as it is written (RFC 9728 section 5.1).
+    pub(crate) resource_metadata: Option<String>,
     pub(crate) expiry_guard: bool,
     pub(crate) simple_response: bool,
     pub(crate) lifetimes: Lifetimes,
@@ -155,8 +159,10 @@ impl Reader<'_> {
             self.problem("ISSUERS", format!("issuer `{name}` is named twice"));
         }
 
-        let rights =
-            Rights { required: self.list(settings::REQUIRED_SCOPES), routes: self.routes() };
+        let binding = self.choice(settings::TOKEN_BINDING);
+        let required = self.list(settings::REQUIRED_SCOPES);
+        let required = self.scopes_at("REQUIRED_SCOPES", required);
+        let rights = Rights { required, routes: self.routes() };
         let simple_response = self.switch(settings::SIMPLE_RESPONSE);
         let mut warnings: Vec<_> = rights.routes.iter().flat_map(Routes::warnings).collect();
         warnings.iter_mut().for_each(|warning| warning.insert_str(0, "ROUTES: "));
@@ -180,6 +186,7 @@ impl Reader<'_> {
         let usage_key = self.claim(settings::USAGE_KEY_CLAIM);
         let on_refusal = self.choice(settings::REFUSAL);
         let expiry_guard = self.switch(settings::EXPIRY_GUARD);
+        let resource_metadata = self.resource_metadata();
         let fetch_timeout = self.number(settings::JWKS_TIMEOUT_MS);
         let authorities = self.authorities(fetches_tls);
         let metrics = self.metrics();
@@ -187,6 +194,11 @@ impl Reader<'_> {
         leeway?;
         Some(Config {
             issuers,
+            binding: match binding? {
+                "refuse" => TokenBinding::Refuse,
+                "certificate" => TokenBinding::Certificate,
+                _ => TokenBinding::Ignore,
+            },
             rights,
             credentials: Credentials {
                 sources: credentials.0,
@@ -198,6 +210,7 @@ impl Reader<'_> {
                 "deny" => OnRefusal::Deny,
                 _ => OnRefusal::Unauthorized,
             },
+            resource_metadata,
             expiry_guard: expiry_guard?,
             simple_response: simple_response?,
             lifetimes: lifetimes?,
@@ -218,6 +231,15 @@ impl Reader<'_> {
             return None;
         }
         Some(Lifetimes { fresh: Duration::from_secs(fresh), stale: Duration::from_secs(stale) })
+    }
+
+    /// Scopes that can be written into a challenge.
+    fn scopes_at(&mut self, place: &str, scopes: Vec<String>) -> Vec<String> {
+        for scope in scopes.iter().filter(|scope| !rights::is_scope(scope)) {
+            let wanted = "want printable ASCII without quote and backslash (RFC 6749 section 3.3)";
+            self.problem(place, format!("`{scope}`: {wanted}"));
+        }
+        scopes
     }
 
     fn routes(&mut self) -> Option<Routes> {
@@ -276,6 +298,19 @@ impl Reader<'_> {
             }
         }
         context
+    }
+
+    /// It is written between quotes into a header, so nothing in it may end them (RFC 9110 section 5.6.4).
+    fn resource_metadata(&mut self) -> Option<String> {
+        let url = self.text(settings::RESOURCE_METADATA)?;
+        // An endpoint has no backslash, no space, and nothing but printable ASCII.
+        let problem = match Endpoint::parse(&url) {
+            Ok(_) if url.contains('"') => "must not hold a quote: write it as %22",
+            Ok(_) => return Some(url),
+            Err(problem) => problem,
+        };
+        self.problem("RESOURCE_METADATA", problem);
+        None
     }
 
     fn sources(&mut self) -> Vec<Source> {
