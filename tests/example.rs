@@ -291,7 +291,8 @@ async fn refusal_unauthorized_has_its_reason_all_the_same() {
     assert!(page.contains("Deny: token_expired") && page.contains("answers 401"), "{page}");
     let page = trusted.explain(&[&trusted.token(json!({"scope": "none"}))]).await;
     assert!(
-        page.contains("Deny: insufficient_scope (scope `pets:read`)") && !page.contains("401"),
+        page.contains("Deny: insufficient_scope (scope `pets:read`)")
+            && !page.contains("answers 401"),
         "{page}"
     );
 }

