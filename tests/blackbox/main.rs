@@ -6,6 +6,7 @@ mod apis;
 mod decisions;
 mod emulator;
 mod freezes;
+mod issuers;
 mod logs;
 mod metrics;
 mod platform;

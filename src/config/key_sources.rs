@@ -1,0 +1,83 @@
+//! Where keys come from. Issuers that name the same source share it, so it is fetched and kept once.
+
+use std::collections::HashMap;
+
+use crate::issuer::IssuerName;
+use crate::jose::algorithm::Algorithms;
+use crate::jose::jwks::Key;
+use crate::keys::http::Endpoint;
+
+/// A source of keys, and whose they are.
+#[derive(Debug)]
+pub(crate) struct KeySource {
+    /// The names of the issuers, for the log, with spaces between.
+    pub(crate) issuers: String,
+    /// The algorithms of all of them. A token is held against those of its own issuer before a key is looked up.
+    pub(crate) algorithms: Algorithms,
+    pub(crate) place: KeyPlace,
+}
+
+/// Where keys are.
+#[derive(Debug)]
+pub(crate) enum KeyPlace {
+    /// In the configuration alone.
+    Configuration(Vec<Key>),
+    /// Where the issuer's discovery document says.
+    Discovery,
+    /// At this address. Configured keys serve until they were fetched.
+    Address(Endpoint, Vec<Key>),
+}
+
+/// All sources, each once.
+#[derive(Default)]
+pub(super) struct KeySources {
+    pub(super) sources: Vec<KeySource>,
+    /// Those with an address, by that and by the text of the configured keys: these are for the issuers that name
+    /// them, and for no other that has its keys from the same address.
+    addressed: HashMap<(String, Option<String>), usize>,
+}
+
+impl KeySources {
+    /// Gives each of these names the number of its source. `jwks`: the text of the configured keys.
+    pub(super) fn give(
+        &mut self,
+        names: Vec<IssuerName>,
+        place: KeyPlace,
+        jwks: Option<&str>,
+        algorithms: Algorithms,
+    ) -> Vec<(IssuerName, usize)> {
+        if let KeyPlace::Discovery = place {
+            let own = |name: IssuerName| {
+                let source = self.add(name.to_string(), algorithms, KeyPlace::Discovery);
+                (name, source)
+            };
+            return names.into_iter().map(own).collect();
+        }
+        let issuers = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let source = match &place {
+            KeyPlace::Address(address, _) => {
+                let key = (address.to_string(), jwks.map(str::to_owned));
+                match self.addressed.get(&key).copied() {
+                    Some(known) => {
+                        let source = &mut self.sources[known];
+                        source.issuers.extend([" ", &issuers]);
+                        source.algorithms = source.algorithms | algorithms;
+                        known
+                    }
+                    None => {
+                        let new = self.add(issuers, algorithms, place);
+                        self.addressed.insert(key, new);
+                        new
+                    }
+                }
+            }
+            _ => self.add(issuers, algorithms, place),
+        };
+        names.into_iter().map(|name| (name, source)).collect()
+    }
+
+    fn add(&mut self, issuers: String, algorithms: Algorithms, place: KeyPlace) -> usize {
+        self.sources.push(KeySource { issuers, algorithms, place });
+        self.sources.len() - 1
+    }
+}
