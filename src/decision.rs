@@ -248,9 +248,12 @@ impl AfterAnswer {
 
 /// The first characters of a token's text, safe to log. JSON escapes control characters, but not those at which some
 /// readers break lines, those that reorder text in a terminal, and invisible ones. These are escaped here.
-fn excerpt(text: &str) -> Cow<'_, str> {
-    let end = text.char_indices().nth(MAX_LOGGED).map_or(text.len(), |(end, _)| end);
-    let text = &text[..end];
+fn excerpt(mut text: &str) -> Cow<'_, str> {
+    // A character has a byte at least.
+    if text.len() > MAX_LOGGED {
+        let end = text.char_indices().nth(MAX_LOGGED).map_or(text.len(), |(end, _)| end);
+        text = &text[..end];
+    }
     if text.bytes().all(|byte| byte < 0x7f) {
         return Cow::Borrowed(text);
     }

@@ -37,7 +37,7 @@ fn the_module_and_the_construct_have_the_settings_of_the_program() {
             == SETTINGS.len()
     );
     let typescript = format!(
-        "// Every setting of the program. Written by tests/deploy.rs from `SETTINGS` in src/config.rs; do not edit.\n\
+        "// Every setting of the program. Written by tests/deploy.rs from `SETTINGS` in src/config/settings.rs; do not edit.\n\
          export const SETTINGS = {} as const;\n",
         json.trim_end()
     );

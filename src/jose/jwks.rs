@@ -12,6 +12,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, Par
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
+use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use serde_json::value::RawValue;
 
 use crate::jose::algorithm::{self, Algorithm, Algorithms};
@@ -54,9 +55,10 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// Whether this is the signature of `message` under this key. `signature` is the third segment of a token.
-    fn verifies(&self, signature: &str, message: &[u8], algorithm: Algorithm) -> bool {
-        jsonwebtoken::crypto::verify(signature, message, &self.material, algorithm).unwrap_or(false)
+    /// Whether this is the signature of `message` under this key.
+    fn verifies(&self, signature: &Vec<u8>, message: &[u8], algorithm: Algorithm) -> bool {
+        let verifier = (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &self.material);
+        verifier.is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
     }
 
     /// Whether it can verify a signature of one of these algorithms.
@@ -327,7 +329,12 @@ impl KeySet {
     }
 
     /// Whether one of the keys that may verify the token verifies the signature over exactly these bytes.
-    pub(crate) fn verifies(&self, query: KeyQuery<'_>, signature: &str, message: &[u8]) -> bool {
+    pub(crate) fn verifies(
+        &self,
+        query: KeyQuery<'_>,
+        signature: &Vec<u8>,
+        message: &[u8],
+    ) -> bool {
         self.candidates(query).any(|key| key.verifies(signature, message, query.algorithm))
     }
 }
@@ -381,7 +388,7 @@ mod tests {
     }
 
     fn verifies(set: &KeySet, id: Option<&str>, algorithm: Algorithm, signer: &SigningKey) -> bool {
-        set.verifies(KeyQuery::of(id, algorithm), &b64(signer.sign(b"message")), b"message")
+        set.verifies(KeyQuery::of(id, algorithm), &signer.sign(b"message"), b"message")
     }
 
     #[test]

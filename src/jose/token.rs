@@ -21,7 +21,7 @@ pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 pub(crate) struct Token<'a> {
     /// The first two segments with the dot between them: what the signature covers.
     signed: &'a str,
-    signature: &'a str,
+    signature: Vec<u8>,
     header: Arc<Value>,
     payload: Arc<Value>,
 }
@@ -41,8 +41,8 @@ impl<'a> Token<'a> {
         let (signed, signature) = text.rsplit_once('.').ok_or_else(not_three)?;
         let (header, payload) = signed.split_once('.').ok_or_else(not_three)?;
         let object = |segment: &str| json::object(&decode(segment)?).ok();
-        let header =
-            object(header).ok_or(malformed("the header is not a JSON object in base64url"))?;
+        let header = object(header)
+            .ok_or_else(|| malformed("the header is not a JSON object in base64url"))?;
         let payload = object(payload).ok_or_else(|| {
             // Those of a JWE would be five: the dots between are no base64url, and need not be looked for before.
             if payload.contains('.') {
@@ -51,7 +51,8 @@ impl<'a> Token<'a> {
                 malformed("the payload is not a JSON object in base64url")
             }
         })?;
-        decode(signature).ok_or(malformed("the signature is not base64url"))?;
+        let signature =
+            decode(signature).ok_or_else(|| malformed("the signature is not base64url"))?;
 
         // RFC 7515 section 4.1: these are strings. `alg` must be there, the others may.
         if !header.get("alg").is_some_and(Value::is_string) {
@@ -113,7 +114,7 @@ impl<'a> Token<'a> {
         key_issuer: Option<&str>,
     ) -> Result<Claims, Self> {
         let query = self.key_query(algorithm, key_issuer);
-        if keys.verifies(query, self.signature, self.signed.as_bytes()) {
+        if keys.verifies(query, &self.signature, self.signed.as_bytes()) {
             Ok(Claims(self.payload))
         } else {
             Err(self)

@@ -339,7 +339,7 @@ fn verifies(jwk: &Value, algorithm: Algorithm, message: &[u8], signature: &[u8])
     else {
         return false;
     };
-    KeySet::new(parsed.keys).verifies(KeyQuery::of(None, algorithm), &b64(signature), message)
+    KeySet::new(parsed.keys).verifies(KeyQuery::of(None, algorithm), &signature.to_vec(), message)
 }
 
 fn rsa(modulus: &[u8], exponent: &[u8]) -> Value {

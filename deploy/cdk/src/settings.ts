@@ -1,4 +1,4 @@
-// Every setting of the program. Written by tests/deploy.rs from `SETTINGS` in src/config.rs; do not edit.
+// Every setting of the program. Written by tests/deploy.rs from `SETTINGS` in src/config/settings.rs; do not edit.
 export const SETTINGS = {
   "ISSUER": {"kind": "list", "of": [], "default": ""},
   "TENANTS": {"kind": "list", "of": [], "default": ""},
