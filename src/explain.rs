@@ -182,22 +182,7 @@ impl Authorizer {
             Reason::AlgorithmNotAllowed => {
                 (format!("`alg` is {}", any(&names(*algorithms))), show(header("alg")))
             }
-            Reason::IssuerUntrusted => {
-                let names: Vec<_> = self.issuers.names().into_iter().map(describe).collect();
-                let mut found = show(payload("iss"));
-                for name in self.issuers.names() {
-                    if let IssuerName::Template(template) = name {
-                        found +=
-                            &format!(", `{}` {}", template.claim, show(payload(&template.claim)));
-                    }
-                }
-                let other = payload("iss").and_then(Value::as_str).and_then(other_form);
-                if let Some(other) = other.filter(|other| self.issuers.has_name(other)) {
-                    found +=
-                        &format!(": the other form of the same pool as {other}; ISSUER takes both");
-                }
-                (format!("`iss` is exactly {}", any(&names)), found)
-            }
+            Reason::IssuerUntrusted => self.issuers_compared(observed),
             Reason::KeyUnknown => (
                 "the issuer has a key for `kid` and `alg`".to_owned(),
                 format!("`kid` {}", show(header("kid"))),
@@ -264,6 +249,24 @@ impl Authorizer {
                 }
             },
         }
+    }
+
+    fn issuers_compared(&self, observed: &Observed<'_>) -> (String, String) {
+        let payload =
+            |name: &str| observed.token.as_ref().and_then(|token| token.payload.get(name));
+        let (mut wanted, mut found) = (Vec::new(), show(payload("iss")));
+        for name in self.issuers.names() {
+            wanted.push(describe(name));
+            if let IssuerName::Template(IssuerTemplate { claim, .. }) = name {
+                found += &format!(", `{claim}` {}", show(payload(claim)));
+            }
+        }
+        let untrusted = payload("iss").filter(|_| observed.issuer.is_none());
+        let other = untrusted.and_then(Value::as_str).and_then(other_form);
+        if let Some(other) = other.filter(|other| self.issuers.has_name(other)) {
+            found += &format!(": the other form of the same pool as {other}; ISSUER takes both");
+        }
+        (format!("`iss` is exactly {}", any(&wanted)), found)
     }
 }
 

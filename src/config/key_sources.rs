@@ -32,9 +32,9 @@ pub(crate) enum KeyPlace {
 #[derive(Default)]
 pub(super) struct KeySources {
     pub(super) sources: Vec<KeySource>,
-    /// Those with an address, by that and by the text of the configured keys: these are for the issuers that name
-    /// them, and for no other that has its keys from the same address.
-    addressed: HashMap<(String, Option<String>), usize>,
+    /// The numbers of those with an address, by that and the text of the configured keys: these are for the issuers
+    /// that name them, and for no other that has its keys from the same address.
+    addressed: HashMap<String, usize>,
 }
 
 impl KeySources {
@@ -48,36 +48,30 @@ impl KeySources {
     ) -> Vec<(IssuerName, usize)> {
         if let KeyPlace::Discovery = place {
             let own = |name: IssuerName| {
-                let source = self.add(name.to_string(), algorithms, KeyPlace::Discovery);
-                (name, source)
+                let number = self.sources.len();
+                let issuers = name.to_string();
+                self.sources.push(KeySource { issuers, algorithms, place: KeyPlace::Discovery });
+                (name, number)
             };
             return names.into_iter().map(own).collect();
         }
-        let issuers = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        let source = match &place {
+        let new = self.sources.len();
+        let number = match &place {
+            // No URL has a space in it.
             KeyPlace::Address(address, _) => {
-                let key = (address.to_string(), jwks.map(str::to_owned));
-                match self.addressed.get(&key).copied() {
-                    Some(known) => {
-                        let source = &mut self.sources[known];
-                        source.issuers.extend([" ", &issuers]);
-                        source.algorithms = source.algorithms | algorithms;
-                        known
-                    }
-                    None => {
-                        let new = self.add(issuers, algorithms, place);
-                        self.addressed.insert(key, new);
-                        new
-                    }
-                }
+                let key = format!("{address} {}", jwks.unwrap_or_default());
+                *self.addressed.entry(key).or_insert(new)
             }
-            _ => self.add(issuers, algorithms, place),
+            _ => new,
         };
-        names.into_iter().map(|name| (name, source)).collect()
-    }
-
-    fn add(&mut self, issuers: String, algorithms: Algorithms, place: KeyPlace) -> usize {
-        self.sources.push(KeySource { issuers, algorithms, place });
-        self.sources.len() - 1
+        let issuers = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        match self.sources.get_mut(number) {
+            Some(shared) => {
+                shared.issuers.extend([" ", &issuers]);
+                shared.algorithms = shared.algorithms | algorithms;
+            }
+            None => self.sources.push(KeySource { issuers, algorithms, place }),
+        }
+        names.into_iter().map(|name| (name, number)).collect()
     }
 }

@@ -272,7 +272,7 @@ pub(crate) struct KeyQuery<'t> {
     pub(crate) issuers: Option<[&'t str; 2]>,
 }
 
-/// The keys of one issuer, by id. A look-up costs the same for one key and for a thousand.
+/// The keys of one source, by id. A look-up costs the same for one key and for a thousand.
 #[derive(Debug, Default)]
 pub(crate) struct KeySet {
     by_id: HashMap<String, Vec<Arc<Key>>>,
