@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::access::claims::{Requirement, Rules};
 use crate::access::rights::Rights;
 use crate::config::key_sources::{KeyPlace, KeySources};
-use crate::config::reader::{Reader, members_of};
+use crate::config::reader::{Reader, members_of, quoted};
 use crate::config::settings::{self, OVERRIDABLE, PER_ISSUER};
 use crate::issuer::IssuerName;
 use crate::jose::algorithm::Algorithms;
@@ -241,9 +241,10 @@ impl Reader<'_> {
             }
             Ok(algorithms) => Some(algorithms),
             Err(unknown) => {
+                let unknown = quoted(&place, &unknown);
                 self.problem(
                     &place,
-                    format!("`{unknown}` is unknown; there are {}", Algorithms::known()),
+                    format!("{unknown} is unknown; there are {}", Algorithms::known()),
                 );
                 None
             }

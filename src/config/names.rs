@@ -104,9 +104,12 @@ impl Reader<'_> {
             self.problem(&place, "`any` stands alone");
             return None;
         }
-        for member in members.iter().filter(|member| !is_tenant(member)) {
+        let bad = members.iter().enumerate().filter(|(_, member)| !is_tenant(member));
+        for (index, _) in bad {
             let message = format!(
-                "`{member}`: no token could have this tenant; want 1 to 128 characters out of A-Z a-z 0-9 - . _ ~"
+                "tenant {} of {}: no token could have it; want 1 to 128 characters out of A-Z a-z 0-9 - . _ ~",
+                index + 1,
+                members.len()
             );
             self.problem(&place, message);
         }

@@ -275,6 +275,46 @@ fn no_iss_can_be_that_of_two_issuers() {
     }
 }
 
+/// What is in `ISSUERS` may hold secrets: of that, problems tell names of members, issuers and routes only.
+#[test]
+fn no_problem_quotes_a_value_of_issuers() {
+    let secret = "s3cret";
+    let text = |text: &str| json!(text.replace('#', secret));
+    let cases = [
+        ("tenants", text("#/")),
+        ("tenants", json!([format!("{secret}/")])),
+        ("tenants", text("any #")),
+        ("audience", text("# b")),
+        ("jwks_uri", text("http://#.example.com/#")),
+        ("jwks_uri", text("https://u:#@login.example.com/")),
+        ("jwks", json!({"keys": [{"kty": "oct", "k": secret}]})),
+        ("jwks", text("#")),
+        ("algorithms", text("#")),
+        ("audience_claim", text("/~#")),
+        ("scope_claims", text("/~#")),
+        ("principal_claim", text("/~#")),
+        ("token_types", json!([[secret]])),
+        ("required_claims", json!({"a": {"any": secret}})),
+        ("required_claims", text("#")),
+        ("required_scopes", json!([{ "a": secret }])),
+        ("routes", text("#")),
+        ("routes", json!({"GET /{id}": {"path": {"id": format!("/~{secret}")}}})),
+        ("routes", json!({"GET /": {"any": secret}})),
+        ("routes", json!({"GET /": [{"claims": {"a": {"none": secret}}}]})),
+    ];
+    for (name, value) in cases {
+        let mut entry =
+            json!({"issuer": ENTRA, "tenants": "any", "audience": "api", "jwks_uri": KEYS});
+        entry[name] = value.clone();
+        let problems = of_issuers(&json!([entry])).unwrap_err();
+        assert!(!problems.is_empty());
+        assert!(!format!("{problems:?}").contains(secret), "{value}: {problems:?}");
+    }
+    // Of a variable, the value is told.
+    let problems = read(&[("ISSUER", "https://login.example.com"), ("ALGORITHMS", "ES999")]);
+    assert!(format!("{problems:?}").contains("`ES999`"));
+}
+
 #[test]
 fn issuers_have_the_shared_rights_or_their_own() {
     let table = json!({"GET /pets": ["pets:read"]});

@@ -147,10 +147,8 @@ impl Reader<'_> {
         let values = match value {
             Value::Array(values) => values,
             Value::String(text) if text.trim().contains([',', ' ']) => {
-                self.problem(
-                    place,
-                    format!("`{text}` would be one value: give several as an array of strings"),
-                );
+                let message = "a text is one value, and this has a comma or space in it: give several as an array of strings";
+                self.problem(place, message);
                 return Vec::new();
             }
             one => vec![one],
@@ -173,6 +171,11 @@ impl Reader<'_> {
     pub(super) fn reported(&self, place: &str) -> bool {
         self.problems.iter().any(|problem| problem.place == place)
     }
+}
+
+/// A value, to be told. What is in `ISSUERS` may hold a secret, so of that only names are.
+pub(super) fn quoted(place: &str, value: &str) -> String {
+    if place.starts_with("ISSUERS") { "a value".to_owned() } else { format!("`{value}`") }
 }
 
 /// The members of a list: separated by commas, spaces or both.

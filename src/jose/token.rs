@@ -196,7 +196,7 @@ pub(crate) enum ClaimPath {
 
 impl ClaimPath {
     /// The error says what is expected.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         if !text.starts_with('/') {
             return Ok(Self::Member(text.to_owned()));
         }
@@ -205,7 +205,7 @@ impl ClaimPath {
         if escapes_are_whole {
             Ok(Self::Pointer(text.to_owned()))
         } else {
-            Err(format!("`{text}` is not a JSON Pointer: `~` is written `~0`"))
+            Err("a name that begins with `/` is a JSON Pointer, in which `~` is written `~0`")
         }
     }
 
