@@ -157,9 +157,7 @@ impl IssuerTemplate {
             https://login.microsoftonline.com/{tid}/v2.0";
         let (prefix, rest) = text.split_once('{').ok_or(WANT)?;
         let (claim, suffix) = rest.split_once('}').ok_or(WANT)?;
-        let is_in_path = prefix
-            .split_once("://")
-            .is_some_and(|(_, rest)| rest.contains('/') && rest.ends_with('/'));
+        let is_in_path = prefix.split_once("://").is_some_and(|(_, rest)| rest.ends_with('/'));
         let is_whole = suffix.is_empty() || suffix.starts_with('/');
         let is_claim = !claim.is_empty() && !claim.contains('/');
         if !is_in_path || !is_whole || !is_claim || text.matches(['{', '}']).count() != 2 {

@@ -312,6 +312,18 @@ async fn an_issuer_that_is_nearly_right_is_told() {
 }
 
 #[tokio::test]
+async fn only_keys_that_are_of_use_to_the_issuer_are_counted() {
+    let mut trusted = Trusted::new(&[]);
+    let both = tokens::jwks(&[&trusted.key, &SigningKey::rsa("r")]).to_string();
+    for (algorithms, usable) in [("ES256", "1 usable"), ("ES256 RS256", "2 usable")] {
+        trusted.settings.retain(|(name, _)| !["ALGORITHMS", "JWKS"].contains(name));
+        trusted.settings.extend([("ALGORITHMS", algorithms.to_owned()), ("JWKS", both.clone())]);
+        let page = trusted.explain(&[&trusted.token(json!({}))]).await;
+        assert!(page.contains("  Allow\n") && page.contains(usable), "{page}");
+    }
+}
+
+#[tokio::test]
 async fn the_table_is_that_of_the_token_s_issuer() {
     let trusted = Trusted::new(&[]);
     let jwks = tokens::jwks(&[&trusted.key]);

@@ -41,11 +41,12 @@ impl Reader<'_> {
         if fields.issuer.is_empty() && !self.reported(&place) {
             self.problem(&place, "is required: the exact `iss` of the tokens to trust");
         }
+        let has_keys = self.has_keys(fields);
         let (templates, exact): (Vec<_>, Vec<_>) =
             fields.issuer.iter().partition(|name| name.contains(['{', '}']));
         let mut names = Vec::new();
         for name in exact {
-            match check_name(name, fields.has_keys()) {
+            match check_name(name, has_keys) {
                 Ok(()) => names.push(IssuerName::Exact(name.clone())),
                 Err(problem) => self.problem(&place, problem),
             }
@@ -64,6 +65,12 @@ impl Reader<'_> {
         names
     }
 
+    /// Whether it is said where the keys are, rightly or not.
+    fn has_keys(&self, fields: &Fields) -> bool {
+        let reported = |name| self.reported(&fields.place(name));
+        fields.has_keys() || reported("JWKS_URI") || reported("JWKS")
+    }
+
     fn template(
         &mut self,
         fields: &Fields,
@@ -78,7 +85,7 @@ impl Reader<'_> {
         });
         if fields.tenants.is_none() && !self.reported(&fields.place("TENANTS")) {
             self.problem(&place, WANT_TENANTS);
-        } else if !fields.has_keys() {
+        } else if !self.has_keys(fields) {
             let message =
                 "is required with a `{claim}` in ISSUER, or else JWKS: the keys of all tenants";
             self.problem(&fields.place("JWKS_URI"), message);

@@ -142,6 +142,10 @@ fn a_tenant_that_no_token_could_have_is_an_error() {
         assert_eq!(tenants(ENTRA, bad), ["TENANTS"], "{bad}");
         assert_eq!(tenants(ENTRA, &format!("a, {bad}")), ["TENANTS"], "{bad}");
     }
+    let settings = [("ISSUER", ENTRA), ("TENANTS", "a, *, b, /"), ("JWKS_URI", KEYS)];
+    let starts = read(&settings).unwrap_err();
+    let starts: Vec<_> = starts.iter().map(|(_, text)| text.split(':').next().unwrap()).collect();
+    assert_eq!(starts, ["tenant 2 of 4", "tenant 4 of 4"]);
     for bad in ["any, a", "a any", "any any"] {
         assert_eq!(tenants(ENTRA, bad), ["TENANTS"], "{bad}");
     }
@@ -217,6 +221,10 @@ fn tenants_need_a_claim_and_keys_and_a_claim_needs_tenants() {
     assert!(place == "JWKS_URI" && message.contains("or else JWKS"), "{message}");
     assert_eq!(places(&[("ISSUER", ENTRA)]), ["ISSUER"]);
     assert_eq!(places(&[("TENANTS", "a"), keys]), ["ISSUER", "TENANTS"]);
+    // A problem with the keys is one.
+    let unreadable = ("JWKS", "@no/such/file");
+    assert_eq!(places(&[("ISSUER", "auth"), unreadable]), ["JWKS"]);
+    assert_eq!(places(&[("ISSUER", ENTRA), any, unreadable]), ["JWKS"]);
     let jwks = tokens::jwks(&[&SigningKey::rsa("k")]).to_string();
     assert!(read(&[("ISSUER", ENTRA), any, ("JWKS", &jwks)]).is_ok());
 
@@ -234,6 +242,8 @@ fn tenants_need_a_claim_and_keys_and_a_claim_needs_tenants() {
         ["0].issuer", "1].tenants", "2].jwks_uri", "3].issuer", "4].issuer", "5].issuer"];
     assert_eq!(found, expected.map(|place| format!("ISSUERS[{place}")));
     assert_eq!(places(&[("ISSUERS", "[]"), any]), ["TENANTS", "ISSUERS"]);
+    let unreadable = json!([{"issuer": "auth", "audience": "api", "jwks_uri": 5}]);
+    assert_eq!(places(&[("ISSUERS", &unreadable.to_string())]), ["ISSUERS[0].jwks_uri"]);
 }
 
 #[test]

@@ -187,6 +187,29 @@ fn the_examples_of_several_issuers_and_of_tenants_are_good_settings() {
         .unwrap_or_else(|problems| panic!("{problems}"));
 }
 
+/// What the text says to write instead is good beside the rest of the block.
+#[test]
+fn the_settings_in_the_text_are_good_in_place_of_those_in_the_block() {
+    let mut tried = 0;
+    for section in PAGE.split("\n## ").skip(1) {
+        let text = section.split("</details>").nth(1).unwrap();
+        for code in text.split('`').skip(1).step_by(2).filter(|code| code.contains("='")) {
+            // There is no such file here.
+            if code.contains("='@") {
+                continue;
+            }
+            let mut settings = readers::shell(readers::block(section, "sh"));
+            let instead = readers::shell(code);
+            assert_eq!(instead.len(), 1, "{code}");
+            settings.extend(instead);
+            let pairs: Vec<_> = settings.iter().map(|(name, value)| (&**name, &**value)).collect();
+            direct::read(&pairs).unwrap_or_else(|problems| panic!("{code}: {problems}"));
+            tried += 1;
+        }
+    }
+    assert!(tried > 5, "{tried}");
+}
+
 #[test]
 fn the_page_and_the_tests_have_the_same_providers_and_real_settings() {
     let headings: Vec<_> = page().into_iter().map(|(heading, _)| heading).collect();
