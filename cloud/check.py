@@ -1,7 +1,8 @@
 """What CI tries in the emulator, besides the tour: ./try --check
 
-The template updated and broken, the provider down, every kind of API from docs/apis.md, the commands and the CDK
-construct of docs/deploy.md, those of docs/tasks.md, and the first commands of the README, as printed."""
+The template updated and broken, the provider down, every kind of API from docs/apis.md, the page docs/mcp.md, the
+commands and the CDK construct of docs/deploy.md, those of docs/tasks.md, and the first commands of the README, as
+printed."""
 
 import argparse
 import base64
@@ -21,10 +22,11 @@ from pathlib import Path
 
 import yaml
 from botocore.exceptions import ClientError
+from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 from emulator import ACCOUNT, REGION, ROOT, TARGET, b64, claims_of, end_in_order, hs256, resign
-from stack import BUCKET, PACKAGE, Failed, Stack, architecture
+from stack import BUCKET, PACKAGE, Failed, NoManagedPolicies, Stack, architecture
 from tour import Cloud, curl, expect, tour
 
 AWSCLI = "awscli==1.45.8"
@@ -49,11 +51,13 @@ def refusal_reaches_the_stage(cloud):
         ("unauthorized", 401, 'Bearer realm="api", error="invalid_token"'),
         ("deny", 403, 'Bearer realm="api"'),
     ]:
+        # The challenge of a 403 comes from the answer of the function, of which the emulator fills in nothing.
+        of_refused = challenge if status == 401 else None
         cloud.update(Refusal=refusal)
         cloud.write_tokens(EXPIRED=expired(cloud))
         answer = curl('curl -si -H "Authorization: Bearer $EXPIRED" $URL/pets')
         expect(f"an expired token with Refusal={refusal}", answer.status, status)
-        expect(f"its challenge with Refusal={refusal}", answer.headers.get("www-authenticate"), challenge)
+        expect(f"its challenge with Refusal={refusal}", answer.headers.get("www-authenticate"), of_refused)
         missing = curl("curl -si $URL/pets").headers.get("www-authenticate")
         expect(f"the challenge without a token with Refusal={refusal}", missing, challenge)
         # A good token without the rights gets 403 in both.
@@ -72,8 +76,9 @@ BROKEN = {
     "without a default authorizer": ("        DefaultAuthorizer: TokenAuthorizer\n", ""),
     "with the token in another header": ("              Header: Authorization", "              Header: X-Token"),
     "with a wrong issuer": ("ISSUER: !Ref Issuer", "ISSUER: https://login.example.com"),
-    "with Refusal not handed on": ("REFUSAL: !Ref Refusal", "REFUSAL: deny"),
-    "without a challenge": ("              WWW-Authenticate: !If\n", "              X-Challenge: !If\n"),
+    "with Refusal not handed on": ("REFUSAL: !If [HasMcpServer, unauthorized, !Ref Refusal]", "REFUSAL: deny"),
+    "without a challenge": ("              WWW-Authenticate: !Sub\n", "              X-Challenge: !Sub\n"),
+    "without a pointer to the metadata": ("${Error}${Pointer}", "${Error}"),
     "without AlwaysDeploy": ("      AlwaysDeploy: true\n", ""),
     "with a cache that is off": ("ReauthorizeEvery: !Ref CacheSeconds", "ReauthorizeEvery: 0"),
     "with a parameter that is missing": ("  Audience:\n", "  Audiences:\n"),
@@ -93,12 +98,42 @@ def broken_templates_are_noticed():
         try:
             tour(cloud, quiet, rotation=False)
             refusal_reaches_the_stage(cloud)
+            mcp_server(cloud)
         except Failed as failure:
             print(f"a template {what}: {failure}", flush=True)
         else:
             raise Failed(f"a template {what} passes")
         finally:
             cloud.stop()
+
+
+def mcp_server(cloud):
+    """docs/mcp.md from its first command to its last, and back to an API that is no MCP server."""
+    page = (ROOT / "docs" / "mcp.md").read_text()
+    deploy, requests = blocks(page, "sh")
+    challenge, document = block(page, "text").strip().split("\n\n")
+    wanted = dict(re.findall(r"(\w+)=(\S+)", deploy.split("--parameter-overrides")[1]))
+    issuer, _ = wanted.pop("Issuer"), wanted.pop("Audience")
+    cloud.update(**wanted)
+    cloud.write_tokens(TOKEN=cloud.pool.sign_in("ann"))
+    lines = [line.split(" #")[0].strip() for line in requests.strip().splitlines()]
+    missing, metadata, good = [curl(line) for line in lines]
+    expect("MCP: the three answers", (missing.status, metadata.status, good.status), (401, 200, 200))
+    challenge = challenge.removeprefix("WWW-Authenticate: ")
+    expect("MCP: the challenge without a token", missing.headers.get("www-authenticate"), challenge)
+    [pointer] = re.findall(r'resource_metadata="(.*)"', challenge)
+    expect("MCP: where the challenge points", pointer, lines[1].split()[-1].replace("$URL", wanted["McpServerUrl"]))
+    of_pool = document.replace(issuer, cloud.pool.issuer)
+    expect("MCP: the metadata", json.loads(metadata.body), json.loads(of_pool))
+    expect("MCP: the metadata's CORS", metadata.headers.get("access-control-allow-origin"), "*")
+    cloud.write_tokens(EXPIRED=expired(cloud))
+    answer = curl('curl -si -H "Authorization: Bearer $EXPIRED" $URL/pets')
+    expect("MCP: an expired token", (answer.status, answer.headers.get("www-authenticate")), (401, challenge))
+    cloud.update(McpServerUrl="", SupportedScopes="")
+    answer = curl("curl -si $URL/pets")
+    expect("no MCP server: the challenge", answer.headers.get("www-authenticate"), 'Bearer realm="api"')
+    expect("no MCP server: the metadata", curl(lines[1]).status == 200, False)
+    print(f"401 with {pointer}, 200 {metadata.body}, 200 with a token", flush=True)
 
 
 # --- the provider
@@ -178,11 +213,15 @@ KINDS = {
     "HTTP API, payload 2.0, simple response": ("header", {"SIMPLE_RESPONSE": "on"}),
 }
 
+MUTUAL_TLS = "Mutual TLS"
+
 
 def every_kind_of_api(cloud):
     fragments = Sections("docs/apis.md")
     expect(
-        "the kinds of API in docs/apis.md", [kind for kind in fragments if "```yaml" in fragments[kind]], list(KINDS)
+        "the fragments in docs/apis.md",
+        [kind for kind in fragments if "```yaml" in fragments[kind]],
+        [*KINDS, MUTUAL_TLS],
     )
     for kind, (place, settings) in KINDS.items():
         for refusal in ["deny", "unauthorized"]:
@@ -210,6 +249,31 @@ def try_kind(cloud, kind, fragment, place, settings):
     wanted = 403 if refusal == "deny" else 401 if is_rest else 500
     expect(f"{kind}: an expired token with REFUSAL={refusal}", ask("GET", expired(cloud)), wanted)
     print(f"{kind}, REFUSAL={refusal}: no token 401, good {requests[0][2]}, expired {wanted}", flush=True)
+
+
+def bound_tokens(cloud):
+    """The fragment for mutual TLS: whole for SAM, and without its domain in the emulator, which knows no mutual TLS."""
+    fragment = yaml_parse(block(Sections("docs/apis.md")[MUTUAL_TLS], "yaml"))
+    template = around("REST API, `REQUEST`", fragment, cloud, {"TOKEN_BINDING": "certificate"})
+    made = transform(yaml_parse(yaml.safe_dump(template)), {}, NoManagedPolicies())["Resources"].values()
+    [domain] = [one["Properties"] for one in made if one["Type"] == "AWS::ApiGateway::DomainName"]
+    expect("the trust store", domain["MutualTlsAuthentication"], fragment["Domain"]["MutualTlsAuthentication"])
+    [api] = [one["Properties"] for one in made if one["Type"] == "AWS::ApiGateway::RestApi"]
+    [server] = api["Body"]["servers"]
+    own_address = {"disableExecuteApiEndpoint": True}
+    expect("the API's own address", server["x-amazon-apigateway-endpoint-configuration"], own_address)
+
+    for name in ("Domain", "DisableExecuteApiEndpoint"):
+        del template["Resources"]["Api"]["Properties"][name]
+    stack = Stack(cloud.emulator, "bound-tokens")
+    stack.deploy(yaml.safe_dump(template), {})
+    url = f"{cloud.emulator.api_url(stack.resource('AWS::ApiGateway::RestApi'))}/dev"
+    ann = cloud.pool.sign_in("ann")
+    bound = resign(ann, cloud.pool.key(), cnf={"x5t#S256": b64(os.urandom(32))})
+    # Without a cache a request without a token gets to the function, too.
+    for what, token, status in [("no token", None, 403), ("a bearer token", ann, 200), ("a bound token", bound, 403)]:
+        expect(f"{MUTUAL_TLS}: {what}", call("header", url, "GET", token), status)
+    print(f"{MUTUAL_TLS}: no token 403, a bearer token 200, a bound one without its certificate 403", flush=True)
 
 
 def around(kind, fragment, cloud, settings):
@@ -578,7 +642,9 @@ def main():
         ("tour", lambda: tour(cloud, quiet)),
         ("Refusal reaches the stage", lambda: refusal_reaches_the_stage(cloud)),
         ("provider down", lambda: provider_down(cloud)),
+        ("MCP server", lambda: mcp_server(cloud)),
         ("every kind of API", lambda: every_kind_of_api(cloud)),
+        ("bound tokens", lambda: bound_tokens(cloud)),
         ("commands of docs/deploy.md", lambda: commands_of_the_documentation(cloud)),
         ("common tasks", lambda: common_tasks(cloud)),
         ("CDK construct", lambda: cdk_fragment(cloud)),

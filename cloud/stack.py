@@ -46,6 +46,7 @@ class Stack:
         template = transform(yaml_parse(text), dict(parameters), NoManagedPolicies())
         join_in_conditions(template, parameters)
         separate_gateway_responses(template)
+        separate_open_mocks(template)
         separate_http_routes(template)
         body = {"TemplateBody": json.dumps(template), "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]}
         given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
@@ -118,6 +119,57 @@ def separate_gateway_responses(template):
                 "Ref": api_name
             }:
                 resource["DependsOn"] = names
+
+
+def separate_open_mocks(template):
+    """The emulator drops the answers of mock integrations in an OpenAPI document. Here the paths with mocks that have no
+    authorizer become resources of their own, with the same content and condition. (The authorizer of the others has no
+    name outside of the document.)"""
+    resources = template["Resources"]
+    for api_name, api in list(resources.items()):
+        if api["Type"] != "AWS::ApiGateway::RestApi" or "Body" not in api["Properties"]:
+            continue
+        paths, made = api["Properties"]["Body"]["paths"], []
+        for path, item in list(paths.items()):
+            condition, item, _ = item.get("Fn::If", [None, item, None])
+            if not all(is_open_mock(operation) for operation in item.values()):
+                continue
+            del paths[path]
+            condition = {"Condition": condition} if condition else {}
+            here = {"RestApiId": {"Ref": api_name}}
+            parent, name = {"Fn::GetAtt": [api_name, "RootResourceId"]}, api_name
+            for part in path.strip("/").split("/"):
+                name += re.sub(r"[^A-Za-z0-9]", "", part.title())
+                properties = {**here, "ParentId": parent, "PathPart": part}
+                resources[name] = {"Type": "AWS::ApiGateway::Resource", "Properties": properties, **condition}
+                parent = {"Ref": name}
+            for verb, operation in item.items():
+                properties = {**here, "ResourceId": parent, "HttpMethod": verb.upper(), "AuthorizationType": "NONE"}
+                properties["Integration"] = mock(operation["x-amazon-apigateway-integration"])
+                made.append(f"{name}{verb.title()}")
+                resources[made[-1]] = {"Type": "AWS::ApiGateway::Method", "Properties": properties, **condition}
+        for resource in resources.values():
+            if resource["Type"] == "AWS::ApiGateway::Deployment" and resource["Properties"]["RestApiId"] == {
+                "Ref": api_name
+            }:
+                resource["DependsOn"] = resource.get("DependsOn", []) + made
+
+
+def is_open_mock(operation):
+    return operation.get("security") == [{"NONE": []}] and operation["x-amazon-apigateway-integration"]["type"] == "mock"
+
+
+def mock(integration):
+    """As a property of a method what it is in an OpenAPI document."""
+    answers = [
+        {
+            "StatusCode": answer["statusCode"],
+            "ResponseParameters": answer.get("responseParameters", {}),
+            "ResponseTemplates": answer.get("responseTemplates", {}),
+        }
+        for answer in integration.get("responses", {}).values()
+    ]
+    return {"Type": "MOCK", "RequestTemplates": integration["requestTemplates"], "IntegrationResponses": answers}
 
 
 def separate_http_routes(template):

@@ -131,8 +131,7 @@ def tour(cloud, say=print, rotation=True):
     step("Another method while the answer is cached.", f"curl -si -X POST {bearer('ANN')} $URL/pets", 200, asked=False)
     step("Bob is not in the group writers. He may see pets,", f"curl -si {bearer('BOB')} $URL/pets", 200, asked=True)
     step("but not add one.", f"curl -si -X POST {bearer('BOB')} $URL/pets", 403, asked=False)
-    answer = step("An expired token.", f"curl -si {bearer('EXPIRED')} $URL/pets", 403, reason="token_expired")
-    expect("the template's challenge", answer.headers.get("www-authenticate"), 'Bearer realm="api"')
+    step("An expired token.", f"curl -si {bearer('EXPIRED')} $URL/pets", 403, reason="token_expired")
     step("Not a JWT.", 'curl -si -H "Authorization: Bearer a.b.c" $URL/pets', 403, reason="token_malformed")
     if not rotation:
         return

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
+use crate::access::binding::TokenBinding;
 use crate::clock::Now;
 use crate::config::{Config, Issuer, KeyPlace, KeySource, OnRefusal};
 use crate::decision::{
     AfterAnswer, Decision, Failure, Invocation, Observed, ObservedRequest, Verdict,
 };
+use crate::gateway::challenge::challenge;
 use crate::gateway::event::{Credentials, Event, EventKind};
 use crate::gateway::policy::{self, Allow, Answer, Context, ContextClaim, ResponseFormat};
 use crate::issuer::{HeaderRules, Issuers, TrustedIssuer};
@@ -30,10 +32,12 @@ pub struct Authorizer {
     pub(crate) any_issuer: HeaderRules,
     /// One for each source of keys.
     key_sets: Vec<Arc<Keys>>,
+    pub(crate) binding: TokenBinding,
     credentials: Credentials,
     context: Vec<ContextClaim>,
     usage_key: Option<ClaimPath>,
     on_refusal: OnRefusal,
+    resource_metadata: Option<String>,
     expiry_guard: bool,
     simple_response: bool,
     metrics: Option<Arc<Metrics>>,
@@ -88,10 +92,12 @@ impl Authorizer {
             issuers,
             any_issuer,
             key_sets,
+            binding: config.binding,
             credentials: config.credentials,
             context: config.context,
             usage_key: config.usage_key,
             on_refusal: config.on_refusal,
+            resource_metadata: config.resource_metadata,
             expiry_guard: config.expiry_guard,
             simple_response: config.simple_response,
             metrics,
@@ -159,6 +165,7 @@ impl Authorizer {
         let claims = issuer.keys.verify(token, algorithm, issuer.key_issuer(), pending).await?;
         let claims = observed.claims.insert(claims);
         let caller = issuer.caller(claims, now)?;
+        self.binding.check(claims, || request.client_certificate())?;
         observed.principal = Some(caller.principal.to_owned());
         observed.expires_at = Some(caller.expires_at);
         let single_request = self.single_request(request.kind).then_some(request.route);
@@ -190,7 +197,7 @@ impl Authorizer {
     ///
     /// As [`Authorizer::authorize`].
     pub fn answer(&self, decision: &mut Decision<'_>) -> Result<Answer, Failure> {
-        let Observed { request, claims, principal, expires_at, access, omitted, .. } =
+        let Observed { request, issuer, claims, principal, expires_at, access, omitted, .. } =
             &mut decision.observed;
         let (verdict, request) = match (&decision.verdict, request) {
             (Verdict::Undecided(fault), _) => return Err(Failure::NoVerdict(fault.clone())),
@@ -206,7 +213,14 @@ impl Authorizer {
             {
                 return Err(Failure::Unauthorized);
             }
-            return Ok(policy::deny(stage, response_format, denial.reason, principal.as_deref()));
+            let lacking = || match (issuer, claims) {
+                (Some(issuer), Some(claims)) => issuer.lacking(claims),
+                _ => &[],
+            };
+            let reason = denial.reason;
+            let challenge = challenge(reason, lacking, self.resource_metadata.as_deref());
+            let principal = principal.as_deref();
+            return Ok(policy::deny(stage, response_format, reason, challenge, principal));
         }
         let (Some(claims), Some(principal), Some(access)) = (claims, principal, access) else {
             return Err(incomplete());

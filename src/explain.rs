@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use crate::access::binding::{self, TokenBinding};
 use crate::access::report::TableReport;
 use crate::access::rights::Rights;
 use crate::authorizer::Authorizer;
@@ -130,6 +131,9 @@ impl Authorizer {
             (Some(TrustedIssuer { rights, .. }), _) if reason == Reason::InsufficientScope => {
                 rights.required.is_empty() && rights.routes.is_none()
             }
+            (_, Some(claims)) if reason == Reason::TokenBindingInvalid => {
+                self.binding == TokenBinding::Certificate && binding::bound(claims).is_none()
+            }
             (Some(issuer), Some(claims)) => issuer.rules.not_applicable(claims).contains(&reason),
             _ => false,
         }
@@ -230,6 +234,15 @@ impl Authorizer {
                 let wanted =
                     if required.is_empty() { wanted } else { format!("{wanted}, and {required}") };
                 (wanted, claims(paths))
+            }
+            Reason::TokenBindingInvalid => {
+                let wanted = match self.binding {
+                    TokenBinding::Refuse => "the token is bound to nothing",
+                    TokenBinding::Certificate => "`cnf` names the client certificate",
+                    TokenBinding::Ignore => "whatever `cnf` says: TOKEN_BINDING=ignore",
+                };
+                let found = observed.claims.as_ref().map(|claims| show(binding::bound(claims)));
+                (wanted.to_owned(), found.map(|cnf| format!("`cnf` {cnf}")).unwrap_or_default())
             }
             Reason::InsufficientScope => match observed.issuer {
                 None => ("the rights that the issuer's settings ask for".to_owned(), String::new()),

@@ -141,6 +141,11 @@ impl TrustedIssuer {
     ) -> Result<Access<'_>, Denial> {
         self.rights.access(&self.scope_claims, claims, single_request)
     }
+
+    /// The scopes that are needed, if one of them is lacking: see [`Rights::lacking`].
+    pub(crate) fn lacking(&self, claims: &Claims) -> &[String] {
+        self.rights.lacking(&self.scope_claims, claims)
+    }
 }
 
 impl fmt::Debug for TrustedIssuer {

@@ -18,8 +18,8 @@
 //! | `config` | environment -> typed settings |
 //! | `issuer` | the issuers by name, and what each is trusted with |
 //! | `keys` | the keys of one source: the cache, and how they are fetched |
-//! | `gateway` | events of API Gateway, and the policy |
-//! | `access` | rules for claims, rights by route |
+//! | `gateway` | events of API Gateway, the policy, the challenge |
+//! | `access` | rules for claims, binding to a certificate, rights by route |
 //! | `jose` | tokens, keys and algorithms |
 //! | `log`, `metrics` | lines for the operator |
 //! | `reason`, `clock` | every reason; where time enters |

@@ -2,8 +2,8 @@
 //!
 //! "No" and "cannot tell" are different types. A [`Denial`] is a verdict about the token and may be answered
 //! with a policy, which API Gateway caches; a [`Fault`] means that no verdict was possible, so that nothing may
-//! be cached. Details are written for operators and hold only fixed texts, configured names and numbers: never
-//! a byte of the token.
+//! be cached. Details are written for operators and hold only fixed texts, configured names, numbers, and the
+//! thumbprint of a client certificate: never a byte of the token.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -39,13 +39,15 @@ pub enum Reason {
     ClaimMissing,
     /// A claim is of the wrong type, or does not have a required value.
     ClaimInvalid,
+    /// The token is bound to a key or certificate, and the request does not prove it (RFC 8705 section 3).
+    TokenBindingInvalid,
     /// A good token without the rights (RFC 6750 section 3.1).
     InsufficientScope,
 }
 
 impl Reason {
     /// The whole list, in the order of the checks.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::TokenMissing,
         Self::TokenTooLong,
         Self::TokenMalformed,
@@ -60,6 +62,7 @@ impl Reason {
         Self::AudienceMismatch,
         Self::ClaimMissing,
         Self::ClaimInvalid,
+        Self::TokenBindingInvalid,
         Self::InsufficientScope,
     ];
 
@@ -81,6 +84,7 @@ impl Reason {
             Self::AudienceMismatch => "audience_mismatch",
             Self::ClaimMissing => "claim_missing",
             Self::ClaimInvalid => "claim_invalid",
+            Self::TokenBindingInvalid => "token_binding_invalid",
             Self::InsufficientScope => "insufficient_scope",
         }
     }

@@ -121,6 +121,24 @@ async fn the_refusing_step_is_shown_with_those_before_and_after() {
 }
 
 #[tokio::test]
+async fn a_binding_is_explained_as_it_is_set() {
+    let token = |trusted: &Trusted, cnf: Value| trusted.token(json!({ "cnf": cnf }));
+    let named = json!({"x5t#S256": "thumbprint"});
+    for (binding, cnf, mark, wanted, found) in [
+        ("refuse", json!(null), "ok", "the token is bound to nothing", "`cnf` absent"),
+        ("refuse", named.clone(), "REFUSED", "the token is bound to nothing", "thumbprint"),
+        ("certificate", json!(null), "n/a", "`cnf` names the client certificate", "`cnf` absent"),
+        ("certificate", named.clone(), "REFUSED", "has no client certificate", "thumbprint"),
+        ("ignore", named, "ok", "whatever `cnf` says: TOKEN_BINDING=ignore", "thumbprint"),
+    ] {
+        let trusted = Trusted::new(&[("TOKEN_BINDING", binding)]);
+        let page = trusted.explain(&[&token(&trusted, cnf)]).await;
+        assert!(marks(&page).contains(&(mark, "token_binding_invalid")), "{page}");
+        assert!(page.contains(wanted) && page.contains(found), "{wanted}, {found}:\n{page}");
+    }
+}
+
+#[tokio::test]
 async fn requests_are_decided_by_the_policy() {
     let routes =
         r#"{"GET /pets": ["pets:read"], "ANY /admin/{proxy+}": ["admin"], "POST /pets": []}"#;

@@ -48,6 +48,22 @@ static ROUTED: LazyLock<Authorizer> = LazyLock::new(|| {
     ])
 });
 
+static BOUND: LazyLock<Authorizer> =
+    LazyLock::new(|| authorizer(&[("TOKEN_BINDING", "certificate")]));
+
+/// What texts of certificates are made of, and what is not quite that.
+const PEM: [&str; 9] = [
+    "-----BEGIN CERTIFICATE-----",
+    "-----END CERTIFICATE-----",
+    "-----BEGIN PUBLIC KEY-----",
+    "MIIB",
+    "\n",
+    "\r\n",
+    " ",
+    "=",
+    "-",
+];
+
 /// Trusts all of [`KEYS`]; these settings are added.
 fn authorizer(settings: &[(&str, &str)]) -> Authorizer {
     let keys: Vec<&SigningKey> = KEYS.iter().collect();
@@ -243,6 +259,22 @@ proptest! {
         }
         let answer = ask(&AUTHORIZER, &bearer(&KEYS[2].token(&claims))).unwrap();
         assert_within_limits(&answer);
+    }
+
+    #[test]
+    fn no_text_is_too_odd_for_a_certificate_and_none_proves_a_binding(
+        pieces in vec(prop_oneof![select(PEM.to_vec()).prop_map(str::to_owned), ".{0,8}"], 0..16),
+    ) {
+        let mut claims = tokens::claims(ISSUER, AUDIENCE);
+        claims["cnf"] = json!({"x5t#S256": tokens::b64([7; 32])});
+        let event = json!({
+            "type": "REQUEST",
+            "methodArn": ARN,
+            "headers": {"Authorization": format!("Bearer {}", KEYS[2].token(&claims))},
+            "requestContext": {"identity": {"clientCert": {"clientCertPem": pieces.concat()}}},
+        });
+        let answer = ask(&BOUND, &event.to_string()).unwrap();
+        prop_assert_eq!(said(&answer), "token_binding_invalid");
     }
 
     #[test]

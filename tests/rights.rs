@@ -416,6 +416,8 @@ async fn lets_through(
         event["headers"] = json!({ "authorization": format!("Bearer {token}") });
         let answer = authorizer.authorize(&event.to_string(), Invocation::default()).await.unwrap();
         let answer: Value = serde_json::from_str(answer.get()).unwrap();
+        let reason = "insufficient_scope";
+        let refused = json!({ "reason": reason, "challenge": support::events::challenge(reason) });
         let is_open = match answer["isAuthorized"].as_bool() {
             Some(is_open) => is_open,
             None => evaluate(&answer["policyDocument"], &arn, now()) == Verdict::Allow,
@@ -423,7 +425,7 @@ async fn lets_through(
         if is_open {
             open.push((*route).to_owned());
         } else {
-            assert_eq!(answer["context"], json!({ "reason": "insufficient_scope" }), "{route}");
+            assert_eq!(answer["context"], refused, "{route}");
         }
     }
     open

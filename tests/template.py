@@ -47,7 +47,10 @@ for name, setting in settings.items():
     if name == "METRICS_NAMESPACE":
         assert variables[name] == {"If": ["Monitored", reference, {"Ref": "AWS::NoValue"}]}
         continue
-    assert name.startswith("AWS_LAMBDA_") or variables[name] == reference, name
+    # What an MCP server needs is set with it.
+    with_mcp_server = {"REFUSAL": "unauthorized", "RESOURCE_METADATA": {"Sub": "${McpServerUrl}/.well-known/oauth-protected-resource"}}
+    expected = {"If": ["HasMcpServer", with_mcp_server[name], reference]} if name in with_mcp_server else reference
+    assert name.startswith("AWS_LAMBDA_") or variables[name] == expected, name
     match setting["kind"]:
         case "word":
             assert (parameter["Default"], parameter["AllowedValues"]) == (setting["default"], setting["of"]), name
@@ -107,7 +110,12 @@ assert authorizer["FunctionPayloadType"] == "TOKEN"
 assert authorizer["Identity"]["Header"] == "Authorization"
 assert authorizer["Identity"]["ReauthorizeEvery"] == {"Ref": "CacheSeconds"}
 assert auth["AddDefaultAuthorizerToCorsPreflight"] is False
-for verbs in api["DefinitionBody"]["paths"].values():
+paths = dict(api["DefinitionBody"]["paths"])
+METADATA = "/.well-known/oauth-protected-resource"
+condition, metadata, otherwise = paths.pop(METADATA)["If"]
+assert (condition, otherwise, list(metadata)) == ("HasMcpServer", {"Ref": "AWS::NoValue"}, ["get"])
+assert metadata["get"]["security"] == [{"NONE": []}], "who has no token could not learn where to get one"
+for verbs in paths.values():
     assert all("security" not in operation for operation in verbs.values()), "the default authorizer is overridden"
 
 condition, *expressions = authorizer["Identity"]["ValidationExpression"]["If"]
@@ -118,10 +126,100 @@ for bearer_is_required, expression in zip([True, False], expressions):
                            "Bearer a.b.c=": False, " a.b.c": False, "": False}.items():
         assert bool(re.fullmatch(expression, header)) == passes, (expression, header)
 
+
+
+def resolved(node, values):
+    """What CloudFormation makes of this with these parameters."""
+    if not isinstance(node, dict):
+        return node
+    [(function, argument)] = node.items()
+    match function:
+        case "Ref":
+            return values[argument]
+        case "Condition":
+            return resolved(template["Conditions"][argument], values)
+        case "Equals":
+            one, other = (resolved(member, values) for member in argument)
+            return one == other
+        case "Not":
+            return not resolved(argument[0], values)
+        case "And":
+            return all(resolved(member, values) for member in argument)
+        case "If":
+            condition, then, otherwise = argument
+            return resolved(then if resolved({"Condition": condition}, values) else otherwise, values)
+        case "Sub":
+            text, own = argument if isinstance(argument, list) else (argument, {})
+            known = values | {name: resolved(value, values) for name, value in own.items()}
+            return re.sub(r"\$\{(\w+)\}", lambda name: known[name[1]], text)
+        case "Join":
+            separator, members = argument
+            return separator.join(resolved(members, values))
+        case "Split":
+            separator, text = argument
+            return resolved(text, values).split(separator)
+    raise AssertionError(f"cannot resolve {function}")
+
+
+defaults = {name: str(parameter["Default"]) for name, parameter in parameters.items()}
+defaults |= {"Issuer": "https://login.example.com", "Audience": "https://mcp.example.com"}
+unauthorized = api["GatewayResponses"]["UNAUTHORIZED"]["ResponseParameters"]["Headers"]["WWW-Authenticate"]
+elsewhere = {"ResourceMetadata": "https://pets.example.com/metadata?x=%27"}
+server = {"McpServerUrl": "https://mcp.example.com"}
+for given, challenge, refusal, pointer in [
+    ({}, 'Bearer realm="api"', "deny", ""),
+    ({"Refusal": "unauthorized"}, 'Bearer realm="api", error="invalid_token"', "unauthorized", ""),
+    (elsewhere, 'Bearer realm="api"', "deny", elsewhere["ResourceMetadata"]),
+    (elsewhere | {"Refusal": "unauthorized"}, 'Bearer realm="api", error="invalid_token"', "unauthorized", elsewhere["ResourceMetadata"]),
+    (server, 'Bearer realm="api", error="invalid_token"', "unauthorized", f"https://mcp.example.com{METADATA}"),
+    (server | {"Refusal": "unauthorized"}, 'Bearer realm="api", error="invalid_token"', "unauthorized", f"https://mcp.example.com{METADATA}"),
+]:
+    values = defaults | given
+    for name, value in given.items():
+        assert re.fullmatch(parameters[name].get("AllowedPattern", ".*"), value), (name, value)
+    challenge += f', resource_metadata="{pointer}"' if pointer else ""
+    assert resolved(unauthorized, values) == f"'{challenge}'", given
+    assert resolved(variables["REFUSAL"], values) == refusal, given
+    assert resolved(variables["RESOURCE_METADATA"], values) == pointer, given
+    # With 401 for refused tokens every one of them is a function error.
+    assert resolved({"Condition": "AlarmOnErrors"}, values) == (refusal == "deny"), given
+
+integration = metadata["get"]["x-amazon-apigateway-integration"]
+assert (integration["type"], integration["requestTemplates"]) == ("mock", {"application/json": '{"statusCode": 200}'})
+answer = integration["responses"]["default"]
+assert answer["responseParameters"] == {"method.response.header.Access-Control-Allow-Origin": {"Sub": "'${AllowedOrigin}'"}}
+for given, wanted in [
+    ({}, {}),
+    ({"SupportedScopes": "pets:read"}, {"scopes_supported": ["pets:read"]}),
+    ({"SupportedScopes": "pets:read,api://pets/.default"}, {"scopes_supported": ["pets:read", "api://pets/.default"]}),
+    ({"Issuer": "", "AuthorizationServer": "https://a.example.com/x"}, {"authorization_servers": ["https://a.example.com/x"]}),
+]:
+    document = json.loads(resolved(answer["responseTemplates"]["application/json"], defaults | server | given))
+    # RFC 9728 section 2.
+    assert document == {"resource": "https://mcp.example.com", "authorization_servers": ["https://login.example.com"],
+                        "bearer_methods_supported": ["header"]} | wanted, document
+# What would end a text, or be code in the mapping template of the answer.
+for name in ("McpServerUrl", "AuthorizationServer", "SupportedScopes", "ResourceMetadata"):
+    for character in "\"'\\" + ("" if name == "ResourceMetadata" else "$#"):
+        assert not re.fullmatch(parameters[name]["AllowedPattern"], f"https://mcp.example.com/{character}x"), (name, character)
+for url in ("https://mcp.example.com/", "http://mcp.example.com", "https://mcp.example.com?x=y"):
+    assert not re.fullmatch(parameters["McpServerUrl"]["AllowedPattern"], url), url
+for scopes, passes in {"": True, "a": True, "pets:read,api://pets/.default": True, "a b": False, "a,": False, ",a": False, "a, b": False}.items():
+    assert bool(re.fullmatch(parameters["SupportedScopes"]["AllowedPattern"], scopes)) == passes, scopes
+
+# The challenge of a 403 is the function's, and the body has the reason.
+denied = api["GatewayResponses"]["ACCESS_DENIED"]
+assert denied["ResponseParameters"]["Headers"]["WWW-Authenticate"] == "context.authorizer.challenge"
+assert json.loads(denied["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '"text"')) == {
+    "message": "text", "reason": "$context.authorizer.reason"}
+
 for name, answer in api["GatewayResponses"].items():
     headers = answer["ResponseParameters"]["Headers"]
     assert "Access-Control-Allow-Origin" in headers, name
     assert ("WWW-Authenticate" in headers) == (answer["StatusCode"] in (401, 403)), name
+    # A browser shows a script no other headers of an answer from elsewhere.
+    own = [header for header in headers if not header.startswith("Access-Control-")]
+    assert headers.get("Access-Control-Expose-Headers", "''") == f"'{','.join(own)}'", name
     body = answer["ResponseTemplates"]["application/json"]
     json.loads(body.replace("$context.error.messageString", '"text"'))
 json.loads(resource["Dashboard"]["DashboardBody"]["Sub"].replace("${KeyAgeAlarmSeconds}", "1"))

@@ -1,5 +1,6 @@
-//! What a verified token may do: rules for its claims, rights by route.
+//! What a verified token may do: rules for its claims, its binding, rights by route.
 
+pub(crate) mod binding;
 pub(crate) mod claims;
 pub(crate) mod guard;
 pub(crate) mod pattern;

@@ -73,6 +73,14 @@ impl Rights {
         }
     }
 
+    /// The required scopes, if one of them is what the token lacks.
+    pub(crate) fn lacking(&self, scope_claims: &[ClaimPath], claims: &Claims) -> &[String] {
+        match self.missing(&scopes(scope_claims, claims)) {
+            Some(_) => &self.required,
+            None => &[],
+        }
+    }
+
     /// The first required scope that is not held.
     pub(crate) fn missing(&self, held: &HashSet<&str>) -> Option<&str> {
         self.required.iter().map(String::as_str).find(|scope| !held.contains(scope))
@@ -91,6 +99,12 @@ pub(crate) fn scopes<'c>(paths: &[ClaimPath], claims: &'c Claims) -> HashSet<&'c
         }
     }
     held
+}
+
+/// Whether this can be a scope (RFC 6749 section 3.3, `scope-token`). A challenge has scopes between quotes.
+pub(crate) fn is_scope(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
 }
 
 /// The table of routes: a request passes if an entry opens it, and no closed entry matches it.
@@ -640,6 +654,35 @@ mod tests {
         assert_eq!(access(&both, "x", Some("GET/x")), refused("scope `a`"));
         assert_eq!(access(&both, "a", None), Ok(Some(vec![true, false])));
         assert_eq!(access(&both, "a x", None), Ok(Some(vec![true, true])));
+    }
+
+    #[test]
+    fn a_scope_is_printable_ascii_without_quote_and_backslash() {
+        for (text, is_scope) in [
+            ("pets:read", true),
+            ("!#[]~", true),
+            ("", false),
+            ("a b", false),
+            ("a\"", false),
+            ("a\\", false),
+            ("a\u{7f}", false),
+            ("p\u{e4}ts", false),
+        ] {
+            assert_eq!(super::is_scope(text), is_scope, "{text}");
+        }
+    }
+
+    #[test]
+    fn all_required_scopes_are_told_where_one_of_them_is_lacking() {
+        let rights = rights(&["b", "a"], json!({ "GET /x": ["x"] }));
+        let none: &[String] = &[];
+        for (scope, expected) in
+            [("", &rights.required[..]), ("b", &rights.required), ("a b", none), ("a b x", none)]
+        {
+            let claims = Claims::verified(json!({ "scope": scope }));
+            let paths = [ClaimPath::Member("scope".to_owned())];
+            assert_eq!(rights.lacking(&paths, &claims), expected, "{scope}");
+        }
     }
 
     #[test]

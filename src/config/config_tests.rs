@@ -65,6 +65,7 @@ fn two_settings_are_enough() {
     assert_eq!(issuer.rules.principal_claims, paths(&["sub"]));
     assert_eq!(issuer.scope_claims, paths(&["scope", "scp"]));
     assert_eq!(sources(&config), [("discovery".to_owned(), 0, "https://login.example.com")]);
+    assert_eq!(config.binding, TokenBinding::Refuse);
     assert!(issuer.rights.required.is_empty() && issuer.rights.routes.is_none());
     assert_eq!(config.credentials.sources, [Source::Header("Authorization".to_owned())]);
     assert!(config.credentials.bearer_required && config.expiry_guard && !config.simple_response);
@@ -75,7 +76,7 @@ fn two_settings_are_enough() {
         ["iss", "sub", "client_id", "scope", "exp", "jti"].map(|name| (name, name))
     );
     assert_eq!(config.usage_key, None);
-    assert_eq!(config.on_refusal, OnRefusal::Deny);
+    assert_eq!((config.on_refusal, config.resource_metadata), (OnRefusal::Deny, None));
     assert_eq!((config.lifetimes.fresh.as_secs(), config.lifetimes.stale.as_secs()), (600, 86_400));
     assert_eq!(config.fetch_timeout.as_millis(), 2000);
     assert!(config.authorities.is_empty() && config.warnings.is_empty());
@@ -122,7 +123,7 @@ fn assert_all_tried<'n>(tried: impl Iterator<Item = &'n str>, exempt: &[&str]) {
 fn every_setting_is_heeded() {
     let routes = json!({"GET /pets": ["pets:read"]}).to_string();
     type Case<'a> = (&'a str, &'a str, fn(&Config) -> bool);
-    let cases: [Case<'_>; 30] = [
+    let cases: [Case<'_>; 34] = [
         ("ISSUER", "https://login.example.com/", |config| {
             names(&config.issuers[0]) == ["https://login.example.com/"]
         }),
@@ -146,6 +147,8 @@ fn every_setting_is_heeded() {
         ("MAX_TOKEN_SECONDS", "31536000", |config| {
             config.issuers[0].rules.max_life == Some(31_536_000.0)
         }),
+        ("TOKEN_BINDING", "certificate", |config| config.binding == TokenBinding::Certificate),
+        ("TOKEN_BINDING", "ignore", |config| config.binding == TokenBinding::Ignore),
         ("SCOPE_CLAIMS", "/roles", |config| config.issuers[0].scope_claims == paths(&["/roles"])),
         ("REQUIRED_SCOPES", "a b", |config| config.issuers[0].rights.required == ["a", "b"]),
         ("ROUTES", &routes, |config| {
@@ -165,6 +168,13 @@ fn every_setting_is_heeded() {
         }),
         ("REFUSAL", "unauthorized", |config| config.on_refusal == OnRefusal::Unauthorized),
         ("EXPIRY_GUARD", "off", |config| !config.expiry_guard),
+        ("RESOURCE_METADATA", "HTTPS://Pets.example.com/a/../b?c='d'", |config| {
+            let url = config.resource_metadata.as_deref();
+            url == Some("HTTPS://Pets.example.com/a/../b?c='d'")
+        }),
+        ("RESOURCE_METADATA", "http://127.0.0.1:8080/x", |config| {
+            config.resource_metadata.is_some()
+        }),
         ("TOKEN_SOURCE", "query:t,cookie:c header:X", |config| {
             config.credentials.sources.len() == 3
         }),
@@ -262,8 +272,9 @@ fn a_bad_value_is_one_problem_of_its_variable() {
             "REQUIRED_CLAIMS",
             &[r#"{"a":{}}"#, r#"{"a":[["b"]]}"#, r#"{"a":["b",null]}"#, r#"{"/a~":1}"#],
         ),
+        ("TOKEN_BINDING", &["off", "Refuse", "dpop", "certificate ignore"]),
         ("SCOPE_CLAIMS", &[",", "/~2"]),
-        ("REQUIRED_SCOPES", &[","]),
+        ("REQUIRED_SCOPES", &[",", "a\"b", "a\\b", "p\u{e4}ts", "a\u{7f}"]),
         (
             "ROUTES",
             &[
@@ -283,6 +294,20 @@ fn a_bad_value_is_one_problem_of_its_variable() {
         ("USAGE_KEY_CLAIM", &["/~"]),
         ("REFUSAL", &["401", "Deny", "unauthorised"]),
         ("EXPIRY_GUARD", &["true", "ON", "1"]),
+        (
+            "RESOURCE_METADATA",
+            &[
+                "pets.example.com",
+                "http://pets.example.com/x",
+                "https://pets.example.com/\"x",
+                "https://pets.example.com/\\x",
+                "https://pets.example.com/a b",
+                "https://pets.example.com/a\tb",
+                "https://pets.example.com/\u{e4}",
+                "https://pets.example.com/\u{7f}",
+                "https://a:b@pets.example.com/",
+            ],
+        ),
         (
             "TOKEN_SOURCE",
             &[",", "Authorization", "header:", "Header:A", "body:a", "header:Authorization:"],
@@ -307,7 +332,7 @@ fn a_bad_value_is_one_problem_of_its_variable() {
     // Any text is a claim's name, the log's are warned of, and ISSUERS has a test of its own.
     let others = ["USAGE_KEY_CLAIM", "AWS_LAMBDA_LOG_LEVEL", "AWS_LAMBDA_LOG_FORMAT", "ISSUERS"];
     assert_all_tried(cases.iter().map(|(name, _)| *name), &others);
-    let filled = "claims error integrationLatency integrationStatus latency principalId reason requestId status";
+    let filled = "challenge claims error integrationLatency integrationStatus latency principalId reason requestId status";
     for name in filled.split(' ') {
         assert_eq!(
             places(&[&ONE[..], &[("CONTEXT_CLAIMS", name)]].concat()),

@@ -211,7 +211,7 @@ impl Reader<'_> {
     fn rights(&mut self, fields: &Fields, shared: &Shared) -> Rights {
         let mut rights = shared.rights.clone();
         if let Some(required) = &fields.required_scopes {
-            rights.required.clone_from(required);
+            rights.required = self.scopes_at(&fields.place("REQUIRED_SCOPES"), required.clone());
         }
         if let (Some(table), Some(guard)) = (&fields.routes, shared.guard) {
             rights.routes = self.routes(&fields.place("ROUTES"), table, guard);

@@ -14,18 +14,19 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::access::binding::TokenBinding;
 use crate::access::claims::Rules;
-use crate::access::rights::{Rights, Routes};
+use crate::access::rights::{self, Rights, Routes};
 use crate::config::environment::Environment;
 use crate::config::issuers::Shared;
 use crate::config::key_sources::KeySources;
-use crate::config::reader::Reader;
+use crate::config::reader::{Reader, quoted};
 use crate::config::settings::{PLATFORM, RESERVED_CONTEXT};
 use crate::gateway::event::{Credentials, Source};
 use crate::gateway::policy::{self, ContextClaim};
 use crate::jose::token::ClaimPath;
 use crate::keys::cache::Lifetimes;
-use crate::keys::http::{self, Authorities};
+use crate::keys::http::{self, Authorities, Endpoint};
 use crate::metrics::{self, Metrics};
 
 pub(crate) use self::issuers::Issuer;
@@ -37,10 +38,13 @@ pub use self::settings::{SETTINGS, Setting, SettingKind};
 pub struct Config {
     pub(crate) issuers: Vec<Issuer>,
     pub(crate) key_sources: Vec<KeySource>,
+    pub(crate) binding: TokenBinding,
     pub(crate) credentials: Credentials,
     pub(crate) context: Vec<ContextClaim>,
     pub(crate) usage_key: Option<ClaimPath>,
     pub(crate) on_refusal: OnRefusal,
+    /// Where challenges point to, as it is written (RFC 9728 section 5.1).
+    pub(crate) resource_metadata: Option<String>,
     pub(crate) expiry_guard: bool,
     pub(crate) simple_response: bool,
     pub(crate) lifetimes: Lifetimes,
@@ -150,7 +154,9 @@ impl Reader<'_> {
         let guard = self.switch(settings::PATH_GUARD);
         let table = self.object(settings::ROUTES).zip(guard);
         let routes = table.and_then(|(table, guard)| self.routes("ROUTES", &table, guard));
-        let rights = Rights { required: self.list(settings::REQUIRED_SCOPES), routes };
+        let required = self.list(settings::REQUIRED_SCOPES);
+        let required = self.scopes_at("REQUIRED_SCOPES", required);
+        let rights = Rights { required, routes };
         let shared = Shared { rules, rights, guard };
         let fields = self.fields();
         let mut sources = KeySources::default();
@@ -160,6 +166,7 @@ impl Reader<'_> {
         let names = issuers.iter().flat_map(|issuer| &issuer.names).map(|(name, _)| name);
         self.names_twice(&fields, &names.collect::<Vec<_>>());
 
+        let binding = self.choice(settings::TOKEN_BINDING);
         let simple_response = self.switch(settings::SIMPLE_RESPONSE);
         let mut warnings = std::mem::take(&mut self.warnings);
         let has_table = issuers.iter().any(|issuer| issuer.rights.routes.is_some());
@@ -180,6 +187,7 @@ impl Reader<'_> {
         let usage_key = self.claim(settings::USAGE_KEY_CLAIM);
         let on_refusal = self.choice(settings::REFUSAL);
         let expiry_guard = self.switch(settings::EXPIRY_GUARD);
+        let resource_metadata = self.resource_metadata();
         let fetch_timeout = self.number(settings::JWKS_TIMEOUT_MS);
         let authorities = self.authorities(fetches_tls);
         let metrics = self.metrics();
@@ -188,6 +196,11 @@ impl Reader<'_> {
         Some(Config {
             issuers,
             key_sources,
+            binding: match binding? {
+                "refuse" => TokenBinding::Refuse,
+                "certificate" => TokenBinding::Certificate,
+                _ => TokenBinding::Ignore,
+            },
             credentials: Credentials {
                 sources: credentials.0,
                 bearer_required: credentials.1? == "required",
@@ -198,6 +211,7 @@ impl Reader<'_> {
                 "deny" => OnRefusal::Deny,
                 _ => OnRefusal::Unauthorized,
             },
+            resource_metadata,
             expiry_guard: expiry_guard?,
             simple_response: simple_response?,
             lifetimes: lifetimes?,
@@ -220,6 +234,15 @@ impl Reader<'_> {
             return None;
         }
         Some(Lifetimes { fresh: Duration::from_secs(fresh), stale: Duration::from_secs(stale) })
+    }
+
+    /// Scopes that can be written into a challenge.
+    fn scopes_at(&mut self, place: &str, scopes: Vec<String>) -> Vec<String> {
+        for scope in scopes.iter().filter(|scope| !rights::is_scope(scope)) {
+            let wanted = "want printable ASCII without quote and backslash (RFC 6749 section 3.3)";
+            self.problem(place, format!("{}: {wanted}", quoted(place, scope)));
+        }
+        scopes
     }
 
     /// The table of routes that stands at this place.
@@ -284,6 +307,19 @@ impl Reader<'_> {
             }
         }
         context
+    }
+
+    /// It is written between quotes into a header, so nothing in it may end them (RFC 9110 section 5.6.4).
+    fn resource_metadata(&mut self) -> Option<String> {
+        let url = self.text(settings::RESOURCE_METADATA)?;
+        // An endpoint has no backslash, no space, and nothing but printable ASCII.
+        let problem = match Endpoint::parse(&url) {
+            Ok(_) if url.contains('"') => "must not hold a quote: write it as %22",
+            Ok(_) => return Some(url),
+            Err(problem) => problem,
+        };
+        self.problem("RESOURCE_METADATA", problem);
+        None
     }
 
     fn sources(&mut self) -> Vec<Source> {

@@ -71,6 +71,7 @@ settings! {
     LEEWAY_SECONDS: Number(0..=300) = "0",
     REQUIRED_CLAIMS: Json = "{}",
     MAX_TOKEN_SECONDS: Number(1..=31_536_000) = "",
+    TOKEN_BINDING: Word(&["refuse", "certificate", "ignore"]) = "refuse",
     SCOPE_CLAIMS: List(&[]) = "scope, scp",
     REQUIRED_SCOPES: List(&[]) = "",
     ROUTES: Json = "",
@@ -80,6 +81,7 @@ settings! {
     USAGE_KEY_CLAIM: Text = "",
     REFUSAL: Word(&["deny", "unauthorized"]) = "deny",
     EXPIRY_GUARD: Word(ON_OFF) = "on",
+    RESOURCE_METADATA: Text = "",
     TOKEN_SOURCE: List(&[]) = "header:Authorization",
     BEARER_PREFIX: Word(&["required", "optional"]) = "required",
     SIMPLE_RESPONSE: Word(ON_OFF) = "off",
@@ -115,8 +117,10 @@ pub(super) const OVERRIDABLE: [&str; 3] = ["PRINCIPAL_CLAIM", "REQUIRED_SCOPES",
 /// Variables of others that are honoured.
 pub(super) const PLATFORM: [&str; 2] = ["LAMBDA_TASK_ROOT", "SSL_CERT_FILE"];
 
-/// Names that API Gateway fills itself in `$context.authorizer` (Developer Guide, "$context variables").
-pub(super) const RESERVED_CONTEXT: [&str; 9] = [
+/// Names that API Gateway fills itself in `$context.authorizer` (Developer Guide, "$context variables"), and those
+/// of a Deny.
+pub(super) const RESERVED_CONTEXT: [&str; 10] = [
+    "challenge",
     "claims",
     "error",
     "integrationLatency",

@@ -328,6 +328,21 @@ fn is_blank(value: &str) -> bool {
     value.trim().is_empty()
 }
 
+impl Request<'_> {
+    /// The client certificate of mutual TLS, in PEM, where API Gateway has put it for events of this kind. It has
+    /// verified it. Read only when it is asked for.
+    pub(crate) fn client_certificate(&self) -> Option<String> {
+        let place = match self.kind {
+            EventKind::Token => return None,
+            EventKind::Rest | EventKind::WebSocket | EventKind::Http1 => "identity",
+            EventKind::Http2 => "authentication",
+        };
+        let mut context = object(self.event.request_context)?;
+        let pem = context.get_mut(place)?.get_mut("clientCert")?.get_mut("clientCertPem")?.take();
+        if let Value::String(pem) = pem { Some(pem) } else { None }
+    }
+}
+
 impl Event<'_> {
     /// Every value of a header. REST APIs pass names on as the client wrote them: HTTP/2 clients in lower case.
     fn headers_named(&self, name: &str) -> Vec<String> {
@@ -362,12 +377,14 @@ impl Event<'_> {
     }
 }
 
-/// The values in a map of strings, or of arrays of strings, under the names that are meant. Maps may be null.
+/// A member that is an object. It may be null.
+fn object(member: Option<&RawValue>) -> Option<Map<String, Value>> {
+    serde_json::from_str::<Option<Map<String, Value>>>(member?.get()).ok().flatten()
+}
+
+/// The values in a map of strings, or of arrays of strings, under the names that are meant.
 fn values(map: Option<&RawValue>, is_named: impl Fn(&str) -> bool) -> Vec<String> {
-    let map = map.and_then(|raw| {
-        serde_json::from_str::<Option<Map<String, Value>>>(raw.get()).ok().flatten()
-    });
-    let named = map.into_iter().flatten().filter(|(name, _)| is_named(name));
+    let named = object(map).into_iter().flatten().filter(|(name, _)| is_named(name));
     let strings = named.flat_map(|(_, value)| match value {
         Value::Array(values) => values,
         value => vec![value],
@@ -417,6 +434,53 @@ mod tests {
 
     fn bearer(header: &str) -> Value {
         json!({"type": "TOKEN", "methodArn": format!("{PREFIX}/GET/"), "authorizationToken": header})
+    }
+
+    #[test]
+    fn a_client_certificate_is_where_events_of_its_kind_have_it() {
+        let read = |event: &Value| {
+            let event = event.to_string();
+            Event::parse(&event).unwrap().request().unwrap().client_certificate()
+        };
+        let certificate = |pem: Value| json!({"clientCert": {"clientCertPem": pem}});
+        let both = json!({
+            "identity": certificate(json!("identity")), "authentication": certificate(json!("authentication")),
+        });
+        let http2 =
+            json!({"version": "2.0", "type": "REQUEST", "routeArn": format!("{PREFIX}/GET/")});
+        let http1 = with(method("GET/"), "version", json!("1.0"));
+        let of_identity = [method("GET/"), method("$connect"), http1];
+        for (events, place, other) in [
+            (&of_identity[..], "identity", "authentication"),
+            (&[http2][..], "authentication", "identity"),
+        ] {
+            for event in events {
+                let with = |context: Value| with(event.clone(), "requestContext", context);
+                assert_eq!(read(&with(both.clone())).as_deref(), Some(place), "{event}");
+                for context in [
+                    json!({other: certificate(json!("pem"))}),
+                    json!({place: certificate(json!(null))}),
+                    json!({place: certificate(json!(5))}),
+                    json!({place: certificate(json!(["pem"]))}),
+                    json!({place: certificate(json!({"clientCertPem": "pem"}))}),
+                    json!({place: {"clientCert": "pem"}}),
+                    json!({place: {"clientCert": ["pem"]}}),
+                    json!({place: {"clientCert": null}}),
+                    json!({place: {"clientCertPem": "pem"}}),
+                    json!({place: "pem"}),
+                    json!({place: null}),
+                    json!({"clientCert": {"clientCertPem": "pem"}}),
+                    json!({}),
+                    json!([both]),
+                    json!("pem"),
+                    json!(null),
+                ] {
+                    assert_eq!(read(&with(context.clone())), None, "{context}");
+                }
+                assert_eq!(read(event), None, "{event}");
+            }
+        }
+        assert_eq!(read(&with(bearer("Bearer t"), "requestContext", both)), None, "TOKEN");
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! What API Gateway sends, and what it is answered.
 
+pub(crate) mod challenge;
 pub(crate) mod event;
 pub(crate) mod policy;

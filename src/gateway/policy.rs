@@ -99,12 +99,14 @@ pub(crate) fn deny(
     stage: &Stage<'_>,
     response_format: ResponseFormat,
     reason: Reason,
+    challenge: String,
     principal: Option<&str>,
 ) -> Answer {
-    let context = Context {
-        entries: vec![("reason", Cow::Owned(reason.code().into()))],
-        omitted: Vec::new(),
-    };
+    let entries = vec![
+        ("reason", Cow::Owned(reason.code().into())),
+        ("challenge", Cow::Owned(challenge.into())),
+    ];
+    let context = Context { entries, omitted: Vec::new() };
     if response_format == ResponseFormat::Simple {
         return json(&Simple { is_authorized: false, context: &context });
     }
@@ -483,9 +485,15 @@ mod tests {
             assert_eq!(statement["Resource"], json!([connect]));
         }
         assert!(
-            deny(&stage(&connect), ResponseFormat::Policy, Reason::TokenExpired, None)
-                .get()
-                .contains(&connect)
+            deny(
+                &stage(&connect),
+                ResponseFormat::Policy,
+                Reason::TokenExpired,
+                "Bearer".to_owned(),
+                None
+            )
+            .get()
+            .contains(&connect)
         );
     }
 
@@ -496,20 +504,19 @@ mod tests {
                 r#""policyDocument":{"Version":"2012-10-17","Statement":[{"Action":["execute-api:Invoke"],"#,
                 r#""Effect":"Deny","Resource":["arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/*"]}]}"#,
             );
-            format!(r#"{{"principalId":"{principal}",{policy},"context":{{"reason":"{reason}"}}}}"#)
+            let context = format!(r#"{{"reason":"{reason}","challenge":"Bearer x=\"y\""}}"#);
+            format!(r#"{{"principalId":"{principal}",{policy},"context":{context}}}"#)
         };
         for reason in Reason::ALL {
             let code = reason.code();
-            assert_eq!(
-                deny(&rest(), ResponseFormat::Policy, reason, None).get(),
-                text("anonymous", code)
-            );
-            assert_eq!(
-                deny(&rest(), ResponseFormat::Policy, reason, Some("alice")).get(),
-                text("alice", code)
-            );
-            let simple = format!(r#"{{"isAuthorized":false,"context":{{"reason":"{code}"}}}}"#);
-            assert_eq!(deny(&rest(), ResponseFormat::Simple, reason, Some("alice")).get(), simple);
+            let deny = |format, principal| {
+                deny(&rest(), format, reason, r#"Bearer x="y""#.to_owned(), principal)
+            };
+            assert_eq!(deny(ResponseFormat::Policy, None).get(), text("anonymous", code));
+            assert_eq!(deny(ResponseFormat::Policy, Some("alice")).get(), text("alice", code));
+            let context = format!(r#"{{"reason":"{code}","challenge":"Bearer x=\"y\""}}"#);
+            let simple = format!(r#"{{"isAuthorized":false,"context":{context}}}"#);
+            assert_eq!(deny(ResponseFormat::Simple, Some("alice")).get(), simple);
         }
     }
 

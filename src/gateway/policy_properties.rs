@@ -572,7 +572,10 @@ fn document_for(event: &str, rights: &Rights, claims: &Claims, expires_at: Optio
         (request.kind == crate::gateway::event::EventKind::WebSocket).then_some(request.route);
     let answer = match rights.access(&paths, claims, single_request) {
         Ok(access) => allow(&access, expires_at).answer(&request.stage, ResponseFormat::Policy),
-        Err(denial) => deny(&request.stage, ResponseFormat::Policy, denial.reason, Some("user-1")),
+        Err(denial) => {
+            let challenge = "Bearer".to_owned();
+            deny(&request.stage, ResponseFormat::Policy, denial.reason, challenge, Some("user-1"))
+        }
     };
     serde_json::from_str::<Value>(answer.get()).unwrap()["policyDocument"].take()
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tokens are made for now")]
 
 mod audiences;
+mod bound_tokens;
 mod broken_signatures;
 mod credentials;
 mod encoding;
@@ -38,7 +39,8 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use num_bigint::BigUint;
 use serde_json::{Value, json};
-use support::events::{STAGE, bearer, event};
+use support::certificates::ClientCertificate;
+use support::events::{STAGE, bearer, challenge, event};
 use support::idp::Idp;
 use support::process::Lambda;
 use support::tokens::{self, SigningKey, b64};
@@ -60,6 +62,7 @@ const KEY: &str = "key_unknown";
 const SIGNATURE: &str = "signature_invalid";
 const MISSING: &str = "claim_missing";
 const INVALID: &str = "claim_invalid";
+const BINDING: &str = "token_binding_invalid";
 const EVENT: &str = "event_unsupported";
 
 /// What the request says beside the stage.
@@ -142,7 +145,7 @@ fn no_byte_of_the_request_changes_the_policy_of_a_token() {
             assert_eq!(said(&Ok(plain.clone())), ALLOW, "{kind}");
             for route in hostile_routes() {
                 // With routes, a connection is decided by its own route, and this is none in the table.
-                let refused = r#""context":{"reason":"insufficient_scope"}}"#;
+                let refused = r#""challenge":"Bearer error=\"insufficient_scope\""}}"#;
                 let is_refused = kind == "WebSocket"
                     && !settings.is_empty()
                     && answer(&route).ends_with(refused);
@@ -266,18 +269,22 @@ impl Table {
         token: String,
         expected: &'static str,
     ) {
-        let (group, settings, event) = (self.group, settings.to_vec(), bearer(&token));
-        self.attacks.push(Attack { group, name: name.into(), settings, event, expected });
+        self.event_under(settings, name, bearer(&token), expected);
     }
 
     fn event(&mut self, name: impl Into<String>, event: String, expected: &'static str) {
-        self.attacks.push(Attack {
-            group: self.group,
-            name: name.into(),
-            settings: vec![],
-            event,
-            expected,
-        });
+        self.event_under(&[], name, event, expected);
+    }
+
+    fn event_under(
+        &mut self,
+        settings: &[(&'static str, String)],
+        name: impl Into<String>,
+        event: String,
+        expected: &'static str,
+    ) {
+        let (group, settings) = (self.group, settings.to_vec());
+        self.attacks.push(Attack { group, name: name.into(), settings, event, expected });
     }
 
     /// With these settings in place of the usual ones.
@@ -362,7 +369,7 @@ impl Local {
 
     /// The steps that `explain` shows tell of the decision that was made, and of nothing that was not there.
     fn assert_explained(&self, attack: &Attack) {
-        let Attack { group, name, event, expected, .. } = attack;
+        let Attack { group, name, settings, event, expected } = attack;
         let decision = self.runtime.block_on(self.authorizer.decide(event));
         let seen = self.authorizer.explain(&decision);
         let failed: Vec<_> =
@@ -391,6 +398,10 @@ impl Local {
                     is_text(&claims["aud"])
                         || claims["aud"].as_array().is_some_and(|all| all.iter().all(is_text))
                 }),
+                Reason::TokenBindingInvalid => {
+                    !settings.contains(&("TOKEN_BINDING", "certificate".to_owned()))
+                        || claims.is_some_and(|claims| !claims["cnf"].is_null())
+                }
                 Reason::InsufficientScope => false,
                 _ => true,
             };
@@ -424,7 +435,7 @@ fn said(answer: &Result<String, Failure>) -> String {
         "policyDocument": {"Version": "2012-10-17", "Statement": [
             {"Effect": "Deny", "Action": ["execute-api:Invoke"], "Resource": [format!("{STAGE}/*")]},
         ]},
-        "context": {"reason": reason},
+        "context": {"reason": reason, "challenge": challenge(reason)},
     });
     assert_eq!(answer, denied, "a refusal says nothing else");
     reason.to_owned()

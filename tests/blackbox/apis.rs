@@ -11,6 +11,7 @@ use aws_lambda_events::apigw::{
 use aws_lambda_events::iam::IamPolicyEffect;
 use serde_json::{Value, json};
 
+use super::support::events::challenge;
 use super::support::idp::{Behaviour, Idp};
 use super::support::process::Lambda;
 use super::support::runtime_api::Reply;
@@ -18,7 +19,7 @@ use super::support::tokens::{self, SigningKey};
 use super::{assert_no_verdict, bearer, claims, provider, said, start};
 
 /// A sample event with this token.
-fn sample(file: &str, token: &str) -> Value {
+pub(crate) fn sample(file: &str, token: &str) -> Value {
     let event = fs::read_to_string(format!("events/{file}.json")).unwrap();
     serde_json::from_str(&event.replace("{{token}}", token)).unwrap()
 }
@@ -34,7 +35,7 @@ fn resource(reply: &Reply) -> &str {
 const API: &str = "arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b";
 
 /// The sample of each kind, where its token stands, and the resource of a policy for it.
-const KINDS: [(&str, &str, &str); 5] = [
+pub(crate) const KINDS: [(&str, &str, &str); 5] = [
     ("token-allowed", "header:Authorization", "dev/*"),
     ("rest-request", "header:Authorization", "dev/*"),
     ("websocket-connect", "query:token", "dev/$connect"),
@@ -303,7 +304,11 @@ fn simple_responses_are_for_http_api_2_and_for_one_route() {
         (&json!(true), &json!("user-1"))
     );
     assert_eq!(allowed.as_object().unwrap().len(), 2, "{allowed}");
-    let refused = |reason: &str| json!({"isAuthorized": false, "context": {"reason": reason}});
+    let refused = |reason: &str| {
+        json!({
+            "isAuthorized": false, "context": {"reason": reason, "challenge": challenge(reason)},
+        })
+    };
     assert_eq!(
         ask_for("DELETE/pets/1", &token),
         refused("insufficient_scope"),

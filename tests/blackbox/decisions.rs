@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use super::support::idp::Idp;
 use super::support::tokens::{self, SigningKey, b64};
 use super::{STAGE, assert_no_verdict, bearer, claims, event, provider, said, start};
 
@@ -43,7 +44,7 @@ fn a_good_token_opens_the_stage_until_it_expires() {
 }
 
 #[test]
-fn a_refused_token_gets_a_deny_that_tells_nothing_but_the_reason() {
+fn a_refused_token_gets_a_deny_that_tells_nothing_but_the_reason_and_what_to_do() {
     let key = SigningKey::rsa("k1");
     let idp = provider(&key);
     let lambda = start(&idp, &[]);
@@ -58,26 +59,28 @@ fn a_refused_token_gets_a_deny_that_tells_nothing_but_the_reason() {
                     {"Effect": "Deny", "Action": ["execute-api:Invoke"], "Resource": [format!("{STAGE}/*")]},
                 ],
             },
-            "context": {"reason": "token_expired"},
+            "context": {
+                "reason": "token_expired",
+                "challenge": r#"Bearer error="invalid_token", error_description="token_expired""#,
+            },
         })
     );
 }
 
-#[test]
-fn every_reason_is_reached() {
-    let key = SigningKey::rsa("k1");
-    let idp = provider(&key);
-    let lambda = start(
-        &idp,
-        &[
-            ("REQUIRED_CLAIMS", r#"{"token_use": "access"}"#),
-            ("REQUIRED_SCOPES", "pets:read"),
-            ("LEEWAY_SECONDS", "5"),
-            ("METRICS_NAMESPACE", "Pets"),
-        ],
-    );
+/// Settings under which every reason can be reached.
+pub(crate) const RIGHTS: [(&str, &str); 3] = [
+    ("REQUIRED_CLAIMS", r#"{"token_use": "access"}"#),
+    ("REQUIRED_SCOPES", "pets:read"),
+    ("LEEWAY_SECONDS", "5"),
+];
+
+/// Events that are allowed or reach a reason under these settings, each with its name and what it must be answered.
+pub(crate) fn every_reason(
+    key: &SigningKey,
+    idp: &Idp,
+) -> Vec<(&'static str, String, &'static str)> {
     let good = |changes: Value| {
-        let mut claims = claims(&idp, json!({"token_use": "access"}));
+        let mut claims = claims(idp, json!({"token_use": "access"}));
         for (name, value) in changes.as_object().unwrap() {
             claims[name] = value.clone();
         }
@@ -92,7 +95,7 @@ fn every_reason_is_reached() {
     let unsigned = format!("{}.{}.", b64(r#"{"alg":"none"}"#), valid.split('.').nth(1).unwrap());
     let unsigned_with_signature = format!("{unsigned}{}", valid.rsplit('.').next().unwrap());
 
-    let rows = [
+    vec![
         ("good", bearer(&valid), "Allow"),
         ("good, scheme in another case", event(&format!("bEARER   {valid}")), "Allow"),
         ("leeway", token(json!({"exp": now - 1, "nbf": now + 4})), "Allow"),
@@ -126,8 +129,17 @@ fn every_reason_is_reached() {
         ("no exp", token(json!({"exp": null})), "claim_missing"),
         ("exp as text", token(json!({"exp": (now + 60).to_string()})), "claim_invalid"),
         ("ID token", token(json!({"token_use": "id"})), "claim_invalid"),
+        ("bound", token(json!({"cnf": {"jkt": "k1"}, "scope": ""})), "token_binding_invalid"),
         ("no rights", token(json!({"scope": "pets:write"})), "insufficient_scope"),
-    ];
+    ]
+}
+
+#[test]
+fn every_reason_is_reached() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let lambda = start(&idp, &[&RIGHTS[..], &[("METRICS_NAMESPACE", "Pets")]].concat());
+    let rows = every_reason(&key, &idp);
     for (name, event, expected) in &rows {
         let expected =
             if *expected == "Allow" { "Allow".to_owned() } else { format!("Deny {expected}") };
@@ -277,7 +289,7 @@ fn sample_events_are_answered_as_their_names_say() {
 #[test]
 fn over_https_with_a_private_authority_it_is_the_same() {
     let key = SigningKey::rsa("k1");
-    let idp = super::support::idp::Idp::start_tls();
+    let idp = Idp::start_tls();
     idp.serve(&[&key]);
     let ca_file = idp.ca_file().to_str().unwrap();
     for variable in ["JWKS_CA_FILE", "SSL_CERT_FILE"] {

@@ -306,6 +306,11 @@ fn what_a_partner_calls_admin_opens_nothing_of_ours() {
     let refused = reply(&theirs, &partner.issuer(), "admin api");
     assert_eq!(said(&refused), "Deny insufficient_scope");
     assert_eq!(refused.body["principalId"], "the client");
+    let challenge =
+        |scopes: &str| format!("Bearer error=\"insufficient_scope\", scope=\"{scopes}\"");
+    assert_eq!(refused.body["context"]["challenge"], challenge("pets"));
+    let of_ours = reply(&ours, &idp.issuer(), "pets");
+    assert_eq!(of_ours.body["context"]["challenge"], challenge("api"));
 
     // One without rights of its own has those of all.
     let allowed = reply(&theirs, plain, "api");

@@ -3,6 +3,8 @@
 #![allow(clippy::disallowed_methods, reason = "real time passes between processes")]
 
 mod apis;
+mod bound_tokens;
+mod challenges;
 mod decisions;
 mod emulator;
 mod freezes;

@@ -11,6 +11,15 @@ pub(crate) fn event(authorization: &str) -> String {
     json!({"type": "TOKEN", "authorizationToken": authorization, "methodArn": arn}).to_string()
 }
 
+/// The challenge of a refusal for this reason, where no required scope is lacking and no metadata is named.
+pub(crate) fn challenge(reason: &str) -> String {
+    match reason {
+        "token_missing" => "Bearer".to_owned(),
+        "insufficient_scope" => r#"Bearer error="insufficient_scope""#.to_owned(),
+        _ => format!(r#"Bearer error="invalid_token", error_description="{reason}""#),
+    }
+}
+
 /// A request with this bearer token.
 pub(crate) fn bearer(token: &str) -> String {
     event(&format!("Bearer {token}"))

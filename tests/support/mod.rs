@@ -14,6 +14,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub(crate) mod certificates;
 pub(crate) mod events;
 pub(crate) mod http;
 pub(crate) mod iam;

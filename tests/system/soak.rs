@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::events::{STAGE, bearer, event};
+use support::events::{STAGE, bearer, challenge, event};
 use support::idp::{Behaviour, Idp};
 use support::process::Lambda;
 use support::runtime_api::Reply;
@@ -294,6 +294,6 @@ fn said(reply: &Reply) -> String {
     let deny = json!([{"Effect": "Deny", "Action": ["execute-api:Invoke"], "Resource": [format!("{STAGE}/*")]}]);
     let is_right = *policy == deny
         && body["principalId"] == "anonymous"
-        && body["context"] == json!({"reason": reason});
+        && body["context"] == json!({"reason": reason, "challenge": challenge(reason)});
     if is_right { reason.to_owned() } else { body.to_string() }
 }

@@ -90,13 +90,17 @@ export interface CachedAuthorizerOptions extends AuthorizerOptions {
   /**
    * For how long API Gateway keeps a decision: up to an hour.
    *
-   * @default 5 minutes, or zero with several places in `TOKEN_SOURCE`, where nothing can be cached
+   * @default 5 minutes, or zero where nothing can be cached: with several places in `TOKEN_SOURCE`, and with
+   * `TOKEN_BINDING: 'certificate'`
    */
   readonly resultsCacheTtl?: Duration;
 }
 
 export interface RestAuthorizerOptions extends CachedAuthorizerOptions {
-  /** @default 'TOKEN' if `TOKEN_SOURCE` is one header and `identitySources` are not given, else 'REQUEST' */
+  /**
+   * @default 'TOKEN' if `TOKEN_SOURCE` is one header, `identitySources` are not given and `TOKEN_BINDING` is not
+   * `certificate`, else 'REQUEST'
+   */
   readonly type?: 'TOKEN' | 'REQUEST';
 }
 
@@ -149,9 +153,12 @@ export class TokenAuthorizer extends Construct {
   forRestApi(options: RestAuthorizerOptions = {}): apigateway.TokenAuthorizer | apigateway.RequestAuthorizer {
     const sources = this.tokenSources();
     const header = sources.length === 1 && sources[0].startsWith('header:');
-    const type = options.type ?? (header && !options.identitySources ? 'TOKEN' : 'REQUEST');
+    const type = options.type ?? (header && !options.identitySources && !this.isBound() ? 'TOKEN' : 'REQUEST');
     if (type === 'TOKEN' && !header) {
       throw new Error(`TOKEN is for a TOKEN_SOURCE that is one header, and not for ${sources.join(', ')}`);
+    }
+    if (type === 'TOKEN' && this.isBound()) {
+      throw new Error('A TOKEN event holds no client certificate, so TOKEN_BINDING=certificate needs REQUEST');
     }
     const { identitySources, resultsCacheTtl } = this.caching('method.request.', options);
     const id = options.id ?? 'RestAuthorizer';
@@ -199,10 +206,18 @@ export class TokenAuthorizer extends Construct {
    * methods. `allowedOrigin` is for browsers (CORS).
    */
   addGatewayResponses(api: apigateway.RestApiBase, allowedOrigin = '*'): void {
-    // RFC 6750 section 3: no error code where the request had no token at all. A header is either a literal or one
-    // variable, so the reason stands beside the challenge and not in it.
-    const challenge = (error: string) =>
-      this.variables.REFUSAL === 'unauthorized' ? `'Bearer realm="api", error="${error}"'` : `'Bearer realm="api"'`;
+    const { REFUSAL, RESOURCE_METADATA } = this.variables;
+    if (RESOURCE_METADATA?.includes("'")) {
+      throw new Error('RESOURCE_METADATA stands between single quotes in a gateway response: write one as %27');
+    }
+    // RFC 6750 section 3: no error code where the request had no token at all. RFC 9728 section 5.1: where to get one.
+    // An error of the function carries no context, so the challenge of a 401 is a fixed text. That of a 403 is made by
+    // the function as a whole, since a header is either a literal or one variable.
+    const challenge = [
+      'Bearer realm="api"',
+      ...(REFUSAL === 'unauthorized' ? ['error="invalid_token"'] : []),
+      ...(RESOURCE_METADATA ? [`resource_metadata="${RESOURCE_METADATA}"`] : []),
+    ].join(', ');
     const origin = { 'Access-Control-Allow-Origin': `'${allowedOrigin}'` };
     // The header is missing or no bearer JWT; with REFUSAL=unauthorized also every refused token.
     api.addGatewayResponse('Unauthorized', {
@@ -210,7 +225,7 @@ export class TokenAuthorizer extends Construct {
       statusCode: '401',
       responseHeaders: {
         ...origin,
-        'WWW-Authenticate': challenge('invalid_token'),
+        'WWW-Authenticate': `'${challenge}'`,
         'Access-Control-Expose-Headers': `'WWW-Authenticate'`,
       },
       templates: { 'application/json': '{"message":$context.error.messageString}' },
@@ -221,7 +236,7 @@ export class TokenAuthorizer extends Construct {
       statusCode: '403',
       responseHeaders: {
         ...origin,
-        'WWW-Authenticate': challenge('insufficient_scope'),
+        'WWW-Authenticate': 'context.authorizer.challenge',
         'X-Refusal-Reason': 'context.authorizer.reason',
         'Access-Control-Expose-Headers': `'WWW-Authenticate,X-Refusal-Reason'`,
       },
@@ -238,6 +253,11 @@ export class TokenAuthorizer extends Construct {
     }
   }
 
+  /** Whether a decision about a bound token is one about the client's certificate, too. */
+  private isBound(): boolean {
+    return this.variables.TOKEN_BINDING === 'certificate';
+  }
+
   private tokenSources(): string[] {
     return listMembers(this.variables.TOKEN_SOURCE ?? 'header:Authorization');
   }
@@ -245,13 +265,20 @@ export class TokenAuthorizer extends Construct {
   /** What decisions are cached by, and for how long, so that no decision about one token serves a request with another. */
   private caching(prefix: string, options: CachedAuthorizerOptions, also: string[] = []) {
     const places = [...new Set(this.tokenSources().map((source) => prefix + place(source)))];
-    const resultsCacheTtl = options.resultsCacheTtl ?? (places.length > 1 ? Duration.seconds(0) : Duration.minutes(5));
+    const isCached = places.length === 1 && !this.isBound();
+    const resultsCacheTtl = options.resultsCacheTtl ?? (isCached ? Duration.minutes(5) : Duration.seconds(0));
     const identitySources = options.identitySources ?? (places.length > 1 ? [] : [...places, ...also]);
     if (resultsCacheTtl.toSeconds() > 0 && places.length > 1) {
       throw new Error('With several places in TOKEN_SOURCE resultsCacheTtl must be zero: a request that lacks one of them would get 401');
     }
     if (resultsCacheTtl.toSeconds() > 0 && !places.every((place) => identitySources.includes(place))) {
       throw new Error(`A decision about one token would serve requests with another: identitySources must hold ${places.join(', ')}`);
+    }
+    const hasCertificate = identitySources.some((source) => source.endsWith('clientCert.serialNumber'));
+    if (resultsCacheTtl.toSeconds() > 0 && this.isBound() && !hasCertificate) {
+      throw new Error(
+        "A decision about one certificate would serve requests with another: with TOKEN_BINDING=certificate resultsCacheTtl must be zero, or identitySources hold the certificate's serial number",
+      );
     }
     return { identitySources, resultsCacheTtl };
   }

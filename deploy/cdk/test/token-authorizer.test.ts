@@ -217,6 +217,46 @@ test('a REST API gets a REQUEST authorizer otherwise', () => {
   });
 });
 
+test('a decision about one certificate never serves another', () => {
+  const settings = { TOKEN_BINDING: 'certificate' };
+  rest(settings).hasResourceProperties('AWS::ApiGateway::Authorizer', { Type: 'REQUEST', AuthorizerResultTtlInSeconds: 0 });
+  http(settings).hasResourceProperties('AWS::ApiGatewayV2::Authorizer', { AuthorizerResultTtlInSeconds: 0 });
+  const resultsCacheTtl = Duration.minutes(5);
+  assert.throws(() => rest(settings, { type: 'TOKEN' }), /holds no client certificate/);
+  assert.throws(() => rest(settings, { resultsCacheTtl }), /one certificate would serve requests with another/);
+  assert.throws(() => http(settings, { resultsCacheTtl }), /one certificate would serve requests with another/);
+  const identitySources = ['method.request.header.Authorization', 'context.identity.clientCert.serialNumber'];
+  rest(settings, { identitySources, resultsCacheTtl }).hasResourceProperties('AWS::ApiGateway::Authorizer', {
+    Type: 'REQUEST',
+    IdentitySource: identitySources.join(','),
+    AuthorizerResultTtlInSeconds: 300,
+  });
+});
+
+test('challenges point to the metadata of the resource', () => {
+  const responses = (settings: object) => {
+    const { stack, it } = authorizer({ settings: { ...TRUST, ...settings } as TokenAuthorizerSettings });
+    const api = new apigateway.RestApi(stack, 'Api', { defaultMethodOptions: { authorizer: it.forRestApi() } });
+    api.root.addMethod('GET');
+    it.addGatewayResponses(api);
+    return Template.fromStack(stack);
+  };
+  const challenge = (settings: object, expected: string) =>
+    responses(settings).hasResourceProperties('AWS::ApiGateway::GatewayResponse', {
+      ResponseType: 'UNAUTHORIZED',
+      ResponseParameters: { 'gatewayresponse.header.WWW-Authenticate': `'${expected}'` },
+    });
+  const url = 'https://mcp.example.com/.well-known/oauth-protected-resource';
+  challenge({}, 'Bearer realm="api"');
+  challenge({ REFUSAL: 'unauthorized' }, 'Bearer realm="api", error="invalid_token"');
+  challenge({ RESOURCE_METADATA: url }, `Bearer realm="api", resource_metadata="${url}"`);
+  challenge(
+    { REFUSAL: 'unauthorized', RESOURCE_METADATA: url },
+    `Bearer realm="api", error="invalid_token", resource_metadata="${url}"`,
+  );
+  assert.throws(() => responses({ RESOURCE_METADATA: `${url}'` }), /write one as %27/);
+});
+
 test('a decision about one token never serves another', () => {
   const identitySources = ['method.request.header.X-Tenant'];
   assert.throws(() => rest({}, { identitySources }), /must hold method.request.header.Authorization/);
@@ -289,7 +329,8 @@ test('one function serves several APIs', () => {
     ResponseType: 'ACCESS_DENIED',
     StatusCode: '403',
     ResponseParameters: {
-      'gatewayresponse.header.WWW-Authenticate': `'Bearer realm="api"'`,
+      'gatewayresponse.header.WWW-Authenticate': 'context.authorizer.challenge',
+      'gatewayresponse.header.Access-Control-Expose-Headers': `'WWW-Authenticate,X-Refusal-Reason'`,
       'gatewayresponse.header.X-Refusal-Reason': 'context.authorizer.reason',
       'gatewayresponse.header.Access-Control-Allow-Origin': `'https://example.com'`,
     },
@@ -316,6 +357,15 @@ test('the example of the README deploys', () => {
     template.hasResourceProperties('AWS::ApiGateway::Method', { HttpMethod: 'GET', AuthorizationType: 'CUSTOM' });
     template.hasResourceProperties('AWS::ApiGateway::Method', { HttpMethod: 'OPTIONS', AuthorizationType: 'NONE' });
     template.resourceCountIs('AWS::ApiGateway::GatewayResponse', 4);
+    // A browser shows a script no answer without it: neither the errors nor the 200.
+    template.allResourcesProperties('AWS::ApiGateway::GatewayResponse', {
+      ResponseParameters: Match.objectLike({ 'gatewayresponse.header.Access-Control-Allow-Origin': `'*'` }),
+    });
+    template.hasResourceProperties('AWS::ApiGateway::Method', {
+      HttpMethod: 'GET',
+      Integration: { IntegrationResponses: [{ ResponseParameters: { 'method.response.header.Access-Control-Allow-Origin': `'*'` } }] },
+      MethodResponses: [{ StatusCode: '200', ResponseParameters: { 'method.response.header.Access-Control-Allow-Origin': true } }],
+    });
   } finally {
     process.chdir(here);
   }

@@ -54,6 +54,10 @@ resource "aws_api_gateway_method_response" "get_pets" {
   resource_id = aws_api_gateway_resource.pets.id
   http_method = aws_api_gateway_method.get_pets.http_method
   status_code = "200"
+
+  response_parameters = {
+    "method.response.header.Access-Control-Allow-Origin" = true
+  }
 }
 
 resource "aws_api_gateway_integration_response" "get_pets" {
@@ -62,6 +66,11 @@ resource "aws_api_gateway_integration_response" "get_pets" {
   http_method        = aws_api_gateway_method.get_pets.http_method
   status_code        = aws_api_gateway_method_response.get_pets.status_code
   response_templates = { "application/json" = "[]" }
+  # For browsers, as the answers to refused requests have it. Name in Access-Control-Expose-Headers what scripts are to
+  # read besides.
+  response_parameters = {
+    "method.response.header.Access-Control-Allow-Origin" = "'*'"
+  }
 
   depends_on = [aws_api_gateway_integration.get_pets]
 }

@@ -1,19 +1,21 @@
 locals {
-  # RFC 6750 section 3: no error code where the request had no token at all.
-  is_deny = lookup(local.settings, "REFUSAL", "deny") != "unauthorized"
-  challenge = {
-    UNAUTHORIZED  = local.is_deny ? "'Bearer realm=\"api\"'" : "'Bearer realm=\"api\", error=\"invalid_token\"'"
-    ACCESS_DENIED = local.is_deny ? "'Bearer realm=\"api\"'" : "'Bearer realm=\"api\", error=\"insufficient_scope\"'"
-  }
-  no_verdict = jsonencode({ message = "The request could not be authorized. Try again later." })
-  # One mapping is either a literal or one variable, so the reason stands beside the challenge and not in it.
+  # RFC 6750 section 3: no error code where the request had no token at all. RFC 9728 section 5.1: where to get one.
+  # An error of the function carries no context, so the challenge of a 401 is a fixed text.
+  challenge = join(", ", concat(
+    ["Bearer realm=\"api\""],
+    lookup(local.settings, "REFUSAL", "deny") == "unauthorized" ? ["error=\"invalid_token\""] : [],
+    local.resource_metadata != "" ? ["resource_metadata=\"${local.resource_metadata}\""] : [],
+  ))
+  resource_metadata = lookup(local.settings, "RESOURCE_METADATA", "")
+  no_verdict        = jsonencode({ message = "The request could not be authorized. Try again later." })
+  # One mapping is either a literal or one variable, so the function makes the challenge of a 403 as a whole.
   gateway_responses = {
     # The header is missing or no bearer JWT; with REFUSAL=unauthorized also every refused token.
     UNAUTHORIZED = {
       status = "401"
       body   = "{\"message\":$context.error.messageString}"
       headers = {
-        WWW-Authenticate              = local.challenge.UNAUTHORIZED
+        WWW-Authenticate              = "'${local.challenge}'"
         Access-Control-Expose-Headers = "'WWW-Authenticate'"
       }
     }
@@ -22,7 +24,7 @@ locals {
       status = "403"
       body   = "{\"message\":$context.error.messageString,\"reason\":\"$context.authorizer.reason\"}"
       headers = {
-        WWW-Authenticate              = local.challenge.ACCESS_DENIED
+        WWW-Authenticate              = "context.authorizer.challenge"
         X-Refusal-Reason              = "context.authorizer.reason"
         Access-Control-Expose-Headers = "'WWW-Authenticate,X-Refusal-Reason'"
       }

@@ -16,14 +16,16 @@ locals {
     }[split(":", source)[0]]])
   ])
   is_one_header = length(local.token_source) == 1 && startswith(local.token_source[0], "header:")
+  # A decision about a bound token is one about the client's certificate, too.
+  is_bound = lookup(local.settings, "TOKEN_BINDING", "refuse") == "certificate"
 
   is_simple = var.api_kind == "http" && var.payload_format_version == "2.0" && lookup(local.settings, "SIMPLE_RESPONSE", "off") == "on"
   # With ROUTES a simple response is the answer for one route.
   route_key = local.is_simple && contains(keys(local.settings), "ROUTES") ? ["$context.routeKey"] : []
 
-  ttl              = var.ttl != null ? var.ttl : var.api_kind == "websocket" || length(local.places) > 1 ? 0 : 300
+  ttl              = var.ttl != null ? var.ttl : var.api_kind == "websocket" || length(local.places) > 1 || local.is_bound ? 0 : 300
   identity_sources = var.identity_sources != null ? var.identity_sources : length(local.places) > 1 ? [] : concat(local.places, local.route_key)
-  type             = var.api_kind != "rest" ? "" : var.type != null ? var.type : local.is_one_header && var.identity_sources == null ? "TOKEN" : "REQUEST"
+  type             = var.api_kind != "rest" ? "" : var.type != null ? var.type : local.is_one_header && var.identity_sources == null && !local.is_bound ? "TOKEN" : "REQUEST"
 
   # What cannot be a bearer JWT gets 401 from API Gateway and costs no invocation.
   scheme     = lookup(local.settings, "BEARER_PREFIX", "required") == "optional" ? "([Bb][Ee][Aa][Rr][Ee][Rr] +)?" : "[Bb][Ee][Aa][Rr][Ee][Rr] +"

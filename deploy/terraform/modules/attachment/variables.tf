@@ -15,8 +15,13 @@ variable "function_arn" {
 }
 
 variable "settings" {
-  description = "Output `settings` of the module: where the token is (`TOKEN_SOURCE`, `BEARER_PREFIX`) and how HTTP APIs are answered (`SIMPLE_RESPONSE`, `ROUTES`) must be the same on both sides."
+  description = "Output `settings` of the module: where the token is (`TOKEN_SOURCE`, `BEARER_PREFIX`) and how HTTP APIs are answered (`SIMPLE_RESPONSE`, `ROUTES`) must be the same on both sides, as must `TOKEN_BINDING`, `REFUSAL` and `RESOURCE_METADATA`."
   type        = map(string)
+
+  validation {
+    condition     = !strcontains(lookup(var.settings, "RESOURCE_METADATA", ""), "'")
+    error_message = "RESOURCE_METADATA stands between single quotes in a gateway response: write one as %27."
+  }
 }
 
 variable "api_id" {
@@ -35,7 +40,7 @@ variable "api_kind" {
 }
 
 variable "ttl" {
-  description = "Seconds for which API Gateway keeps a decision: 0 to 3600. Without a value it is 300, or 0 where nothing can be cached: for WebSocket APIs, and with several places in `TOKEN_SOURCE`."
+  description = "Seconds for which API Gateway keeps a decision: 0 to 3600. Without a value it is 300, or 0 where nothing can be cached: for WebSocket APIs, with several places in `TOKEN_SOURCE`, and with `TOKEN_BINDING` `certificate`."
   type        = number
   default     = null
 
@@ -56,7 +61,7 @@ variable "ttl" {
 }
 
 variable "type" {
-  description = "For REST APIs, `TOKEN` or `REQUEST`. Without a value it is `TOKEN` if `TOKEN_SOURCE` is one header."
+  description = "For REST APIs, `TOKEN` or `REQUEST`. Without a value it is `TOKEN` if `TOKEN_SOURCE` is one header and `TOKEN_BINDING` is not `certificate`."
   type        = string
   default     = null
 
@@ -69,6 +74,11 @@ variable "type" {
     condition     = try(var.type != "TOKEN", true) || local.is_one_header
     error_message = "TOKEN is for a TOKEN_SOURCE that is one header."
   }
+
+  validation {
+    condition     = try(var.type != "TOKEN", true) || !local.is_bound
+    error_message = "A TOKEN event holds no client certificate, so TOKEN_BINDING=certificate needs REQUEST."
+  }
 }
 
 variable "identity_sources" {
@@ -79,6 +89,11 @@ variable "identity_sources" {
   validation {
     condition     = local.ttl == 0 || try(length(setsubtract(local.places, var.identity_sources)) == 0, true)
     error_message = "A decision about one token would serve requests with another: identity_sources must hold ${join(", ", local.places)}."
+  }
+
+  validation {
+    condition     = local.ttl == 0 || !local.is_bound || try(anytrue([for source in var.identity_sources : endswith(source, "clientCert.serialNumber")]), false)
+    error_message = "A decision about one certificate would serve requests with another: with TOKEN_BINDING=certificate ttl must be 0, or identity_sources hold the certificate's serial number."
   }
 }
 

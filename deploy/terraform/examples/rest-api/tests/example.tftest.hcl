@@ -15,4 +15,8 @@ run "it_applies" {
     condition     = length(output.url) > 0
     error_message = "No address."
   }
+  assert {
+    condition     = aws_api_gateway_integration_response.get_pets.response_parameters["method.response.header.Access-Control-Allow-Origin"] == "'*'"
+    error_message = "A browser would show a script no pets."
+  }
 }

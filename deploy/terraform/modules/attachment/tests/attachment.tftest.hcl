@@ -51,10 +51,60 @@ run "rest_gateway_responses" {
     condition = aws_api_gateway_gateway_response.this["ACCESS_DENIED"].response_parameters == tomap({
       "gatewayresponse.header.Access-Control-Allow-Origin"   = "'https://example.com'"
       "gatewayresponse.header.Access-Control-Expose-Headers" = "'WWW-Authenticate,X-Refusal-Reason'"
-      "gatewayresponse.header.WWW-Authenticate"              = "'Bearer realm=\"api\"'"
+      "gatewayresponse.header.WWW-Authenticate"              = "context.authorizer.challenge"
       "gatewayresponse.header.X-Refusal-Reason"              = "context.authorizer.reason"
     })
     error_message = "403 has other headers."
+  }
+  assert {
+    condition = aws_api_gateway_gateway_response.this["UNAUTHORIZED"].response_parameters == tomap({
+      "gatewayresponse.header.Access-Control-Allow-Origin"   = "'https://example.com'"
+      "gatewayresponse.header.Access-Control-Expose-Headers" = "'WWW-Authenticate'"
+      "gatewayresponse.header.WWW-Authenticate"              = "'Bearer realm=\"api\"'"
+    })
+    error_message = "401 has other headers."
+  }
+}
+
+run "rest_pointer_to_metadata" {
+  command = plan
+
+  variables {
+    settings          = { REFUSAL = "unauthorized", RESOURCE_METADATA = " https://mcp.example.com/.well-known/oauth-protected-resource " }
+    gateway_responses = {}
+  }
+
+  assert {
+    condition     = aws_api_gateway_gateway_response.this["UNAUTHORIZED"].response_parameters["gatewayresponse.header.WWW-Authenticate"] == "'Bearer realm=\"api\", error=\"invalid_token\", resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource\"'"
+    error_message = "401 says where to get a token."
+  }
+}
+
+run "rest_bound_tokens" {
+  command = plan
+
+  variables {
+    settings = { TOKEN_BINDING = "certificate" }
+  }
+
+  assert {
+    condition     = one(aws_api_gateway_authorizer.this).type == "REQUEST" && one(aws_api_gateway_authorizer.this).authorizer_result_ttl_in_seconds == 0
+    error_message = "A certificate is in REQUEST events only, and no decision about it is cached by the token alone."
+  }
+}
+
+run "rest_bound_tokens_cached_by_certificate" {
+  command = plan
+
+  variables {
+    settings         = { TOKEN_BINDING = "certificate" }
+    identity_sources = ["method.request.header.Authorization", "context.identity.clientCert.serialNumber"]
+    ttl              = 300
+  }
+
+  assert {
+    condition     = one(aws_api_gateway_authorizer.this).authorizer_result_ttl_in_seconds == 300
+    error_message = "By token and certificate a decision may be cached."
   }
 }
 
@@ -198,6 +248,32 @@ run "a_longer_cache_than_there_is" {
     ttl = 3601
   }
   expect_failures = [var.ttl]
+}
+
+run "one_certificate_for_another" {
+  command = plan
+  variables {
+    settings = { TOKEN_BINDING = "certificate" }
+    ttl      = 300
+  }
+  expect_failures = [var.identity_sources]
+}
+
+run "a_token_event_with_a_certificate" {
+  command = plan
+  variables {
+    settings = { TOKEN_BINDING = "certificate" }
+    type     = "TOKEN"
+  }
+  expect_failures = [var.type]
+}
+
+run "a_quote_in_a_literal" {
+  command = plan
+  variables {
+    settings = { RESOURCE_METADATA = "https://mcp.example.com/'" }
+  }
+  expect_failures = [var.settings]
 }
 
 run "a_token_event_with_a_cookie" {

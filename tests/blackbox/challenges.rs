@@ -1,0 +1,141 @@
+//! What a client is told to do about a refusal: `context.challenge`, to the byte.
+
+use http_auth::parse_challenges;
+use serde_json::{Value, json};
+
+use super::apis::sample;
+use super::decisions::{RIGHTS, every_reason};
+use super::support::tokens::SigningKey;
+use super::{bearer, claims, event, provider, said, start};
+
+/// By reason.
+const CHALLENGES: [(&str, &str); 16] = [
+    ("token_missing", "Bearer"),
+    ("token_too_long", r#"Bearer error="invalid_token", error_description="token_too_long""#),
+    ("token_malformed", r#"Bearer error="invalid_token", error_description="token_malformed""#),
+    (
+        "critical_header_unsupported",
+        r#"Bearer error="invalid_token", error_description="critical_header_unsupported""#,
+    ),
+    ("type_not_accepted", r#"Bearer error="invalid_token", error_description="type_not_accepted""#),
+    (
+        "algorithm_not_allowed",
+        r#"Bearer error="invalid_token", error_description="algorithm_not_allowed""#,
+    ),
+    ("issuer_untrusted", r#"Bearer error="invalid_token", error_description="issuer_untrusted""#),
+    ("key_unknown", r#"Bearer error="invalid_token", error_description="key_unknown""#),
+    ("signature_invalid", r#"Bearer error="invalid_token", error_description="signature_invalid""#),
+    ("token_expired", r#"Bearer error="invalid_token", error_description="token_expired""#),
+    (
+        "token_not_yet_valid",
+        r#"Bearer error="invalid_token", error_description="token_not_yet_valid""#,
+    ),
+    ("audience_mismatch", r#"Bearer error="invalid_token", error_description="audience_mismatch""#),
+    ("claim_missing", r#"Bearer error="invalid_token", error_description="claim_missing""#),
+    ("claim_invalid", r#"Bearer error="invalid_token", error_description="claim_invalid""#),
+    (
+        "token_binding_invalid",
+        r#"Bearer error="invalid_token", error_description="token_binding_invalid""#,
+    ),
+    ("insufficient_scope", r#"Bearer error="insufficient_scope", scope="pets:read""#),
+];
+
+const METADATA: &str = "https://pets.example.com/.well-known/oauth-protected-resource?a='b'&c=%22";
+
+/// The parameters of the one challenge that this is, as RFC 9110 section 11.6.1 reads it.
+fn parameters(challenge: &str) -> Vec<(String, String)> {
+    let challenges = parse_challenges(challenge).unwrap_or_else(|_| panic!("{challenge}"));
+    let [one] = &challenges[..] else { panic!("{challenges:?}") };
+    assert_eq!(one.scheme, "Bearer");
+    let parameters = one.params.iter();
+    parameters.map(|(name, value)| ((*name).to_owned(), value.to_unescaped())).collect()
+}
+
+#[test]
+fn every_reason_has_its_challenge_and_a_parser_reads_it() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let pointed_at = [&RIGHTS[..], &[("RESOURCE_METADATA", METADATA)]].concat();
+    let (plain, pointing) = (start(&idp, &RIGHTS), start(&idp, &pointed_at));
+    for (reason, challenge) in CHALLENGES {
+        let rows = every_reason(&key, &idp);
+        let (name, event, _) = rows.iter().find(|(.., expected)| *expected == reason).unwrap();
+        let reply = plain.invoke(event);
+        assert_eq!(
+            reply.body["context"],
+            json!({"reason": reason, "challenge": challenge}),
+            "{name}"
+        );
+        let expected: &[(&str, &str)] = match reason {
+            "token_missing" => &[],
+            "insufficient_scope" => &[("error", reason), ("scope", "pets:read")],
+            _ => &[("error", "invalid_token"), ("error_description", reason)],
+        };
+        let owned = |parameters: &[(&str, &str)]| -> Vec<_> {
+            let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            parameters.iter().map(owned).collect()
+        };
+        assert_eq!(parameters(challenge), owned(expected));
+
+        let comma = if challenge.ends_with('"') { "," } else { "" };
+        let challenge = format!(r#"{challenge}{comma} resource_metadata="{METADATA}""#);
+        let reply = pointing.invoke(event);
+        assert_eq!(
+            reply.body["context"],
+            json!({"reason": reason, "challenge": challenge}),
+            "{name}"
+        );
+        let expected = [expected, &[("resource_metadata", METADATA)]].concat();
+        assert_eq!(parameters(&challenge), owned(&expected));
+    }
+    let reasons = token_authorizer::Reason::ALL.map(token_authorizer::Reason::code);
+    assert_eq!(CHALLENGES.map(|(reason, _)| reason), reasons);
+}
+
+#[test]
+fn scopes_are_named_where_one_of_them_is_lacking() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let settings = [
+        ("REQUIRED_SCOPES", "z!#[]~ pets:read,pets:delete"),
+        ("ROUTES", r#"{"GET /pets": ["pets:admin"]}"#),
+        ("REFUSAL", "unauthorized"),
+    ];
+    let lambda = start(&idp, &settings);
+    let all = "z!#[]~ pets:read pets:delete";
+    for (scope, scopes) in
+        [("", Some(all)), ("pets:read z!#[]~", Some(all)), ("pets:read z!#[]~ pets:delete", None)]
+    {
+        let reply = lambda.invoke(&bearer(&key.token(&claims(&idp, json!({ "scope": scope })))));
+        assert_eq!(said(&reply), "Deny insufficient_scope");
+        let challenge = reply.body["context"]["challenge"].as_str().unwrap();
+        let lacking = scopes.map(|scopes| format!(r#", scope="{scopes}""#)).unwrap_or_default();
+        assert_eq!(challenge, format!(r#"Bearer error="insufficient_scope"{lacking}"#));
+        let read = parameters(challenge).into_iter().find(|(name, _)| name == "scope");
+        assert_eq!(read.map(|(_, value)| value).as_deref(), scopes);
+    }
+    // A function error carries nothing beside its word.
+    let reply = lambda.invoke(&event(""));
+    assert_eq!(
+        (said(&reply), reply.body.get("context")),
+        ("Unauthorized".to_owned(), None::<&Value>)
+    );
+}
+
+#[test]
+fn a_simple_response_has_a_challenge_and_an_allow_has_none() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let lambda = start(&idp, &[("SIMPLE_RESPONSE", "on"), ("CONTEXT_CLAIMS", "sub")]);
+    let ask = |token: &str| lambda.invoke(&sample("http-2.0", token).to_string()).body;
+    let challenge = r#"Bearer error="invalid_token", error_description="token_malformed""#;
+    assert_eq!(
+        ask("rubbish"),
+        json!({
+            "isAuthorized": false,
+            "context": {"reason": "token_malformed", "challenge": challenge},
+        })
+    );
+    let allowed = ask(&key.token(&claims(&idp, json!({}))));
+    assert_eq!(allowed, json!({"isAuthorized": true, "context": {"sub": "user-1"}}));
+}
