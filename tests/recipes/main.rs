@@ -342,6 +342,45 @@ async fn routes_read_the_claims_that_the_recipe_names() {
     }
 }
 
+/// Many tenants with v1.0 tokens: the settings that the text names, with those of the recipe for one tenant.
+#[tokio::test]
+async fn v1_tokens_of_many_tenants_are_taken_unless_their_key_names_another_issuer() {
+    let of = |heading: &str| {
+        let section = PAGE.split("\n## ").find(|section| section.lines().next() == Some(heading));
+        section.unwrap()
+    };
+    let mut settings = readers::shell(readers::block(of("Microsoft Entra ID, v1.0 tokens"), "sh"));
+    let many = of("Microsoft Entra ID, many tenants");
+    settings.extend(readers::shell(readers::block(many, "sh")).remove_entry("TENANTS"));
+    let text = many.split("For v1.0 tokens").nth(1).unwrap();
+    for code in text.split('`').skip(1).step_by(2).filter(|code| code.contains("='")) {
+        settings.extend(readers::shell(code));
+    }
+    assert!(settings["ISSUER"].contains("sts.windows.net/{tid}/"));
+    let shapes = shapes();
+    let v1 =
+        shapes.iter().find(|shape| shape.heading == "Microsoft Entra ID, v1.0 tokens").unwrap();
+    let tenant = settings["TENANTS"].split(", ").next().unwrap().to_owned();
+    let iss = settings["ISSUER"].replace("{tid}", &tenant);
+    let now = now();
+    let standard = json!({ "iss": iss, "tid": tenant, "iat": now, "exp": now + 600 });
+    let claims = with(&v1.cases[0].claims, standard);
+    let token = v1.key.token_with(&v1.cases[0].header, &claims);
+    for (issuer, expected) in [
+        (json!(null), ""),
+        (json!("https://sts.windows.net/{tenantid}/"), ""),
+        (json!(iss), ""),
+        (json!("https://login.microsoftonline.com/{tenantid}/v2.0"), "key_unknown"),
+    ] {
+        let idp = Idp::start();
+        idp.serve_json(json!({ "keys": [with(&v1.key.jwk(), json!({ "issuer": issuer }))] }));
+        settings.insert("JWKS_URI".to_owned(), idp.jwks_uri());
+        let pairs: Vec<_> = settings.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let authorizer = authorizer(&pairs);
+        assert_eq!(ask(&authorizer, &token).await.code(), expected, "{issuer}");
+    }
+}
+
 /// Zitadel's roles are the members of an object.
 #[tokio::test]
 async fn a_route_asks_for_a_role_of_zitadel_by_a_pointer() {
