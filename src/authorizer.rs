@@ -1,6 +1,5 @@
 //! The decision: an event in, a verdict out, and the answer that is rendered from it.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -8,17 +7,17 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
 use crate::access::binding::TokenBinding;
-use crate::access::rights::Rights;
 use crate::clock::Now;
-use crate::config::{Config, Issuer, KeySource, OnRefusal};
+use crate::config::{Config, Issuer, KeyPlace, KeySource, OnRefusal};
 use crate::decision::{
     AfterAnswer, Decision, Failure, Invocation, Observed, ObservedRequest, Verdict,
 };
 use crate::gateway::challenge::challenge;
 use crate::gateway::event::{Credentials, Event, EventKind};
 use crate::gateway::policy::{self, Allow, Answer, Context, ContextClaim, ResponseFormat};
-use crate::issuer::{HeaderRules, TrustedIssuer};
+use crate::issuer::{HeaderRules, Issuers, TrustedIssuer};
 use crate::jose::algorithm::Algorithm;
+use crate::jose::jwks::Key;
 use crate::jose::token::{ClaimPath, Token};
 use crate::keys::Keys;
 use crate::keys::http::Fetcher;
@@ -28,11 +27,12 @@ use crate::reason::{Denial, Obstacle, Reason, Refusal};
 
 /// Decides about requests, for as long as the process lives.
 pub struct Authorizer {
-    pub(crate) issuers: HashMap<String, TrustedIssuer>,
+    pub(crate) issuers: Issuers,
     /// What the header of a token may say whose issuer is not trusted, before it is refused for that.
     pub(crate) any_issuer: HeaderRules,
+    /// One for each source of keys.
+    key_sets: Vec<Arc<Keys>>,
     pub(crate) binding: TokenBinding,
-    pub(crate) rights: Rights,
     credentials: Credentials,
     context: Vec<ContextClaim>,
     usage_key: Option<ClaimPath>,
@@ -47,7 +47,8 @@ impl Authorizer {
     /// An authorizer without keys yet, except for configured ones.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let names: Vec<_> = config.issuers.iter().map(|issuer| issuer.name.as_str()).collect();
+        let names = config.issuers.iter().flat_map(|issuer| &issuer.names);
+        let names: Vec<_> = names.map(|(name, _)| name.to_string()).collect();
         tracing::info!(
             issuers = names.join(" "),
             version = env!("CARGO_PKG_VERSION"),
@@ -56,36 +57,42 @@ impl Authorizer {
         config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let fetcher = Arc::new(Fetcher::new(config.fetch_timeout, config.authorities));
         let metrics = config.metrics.map(Arc::new);
-        let mut any_issuer = HeaderRules::default();
-        let mut issuers = HashMap::with_capacity(config.issuers.len());
-        for Issuer { name, algorithms, types, rules, scope_claims, keys } in config.issuers {
+        let key_set = |KeySource { issuers, algorithms, place }| {
+            let of_use =
+                |keys: Vec<Key>| keys.into_iter().filter(|key| key.fits(algorithms)).collect();
+            let (keys_at, seed): (_, Vec<_>) = match place {
+                KeyPlace::Configuration(keys) => {
+                    return Keys::fixed(of_use(keys), config.lifetimes);
+                }
+                KeyPlace::Discovery => (None, Vec::new()),
+                KeyPlace::Address(keys_at, keys) => (Some(keys_at), of_use(keys)),
+            };
+            let symmetric = seed.iter().filter(|key| key.is_symmetric()).cloned().collect();
+            let fetcher = Arc::clone(&fetcher);
+            let provider = Provider::new(issuers, keys_at, algorithms, symmetric, fetcher);
+            Keys::of(provider, seed, config.lifetimes, metrics.clone())
+        };
+        let key_sets: Vec<_> = config.key_sources.into_iter().map(key_set).collect();
+        let (mut issuers, mut any_issuer) = (Issuers::default(), HeaderRules::default());
+        for Issuer { names, algorithms, types, rules, scope_claims, rights } in config.issuers {
             any_issuer.algorithms = any_issuer.algorithms | algorithms;
             any_issuer.types.extend(types.iter().cloned());
-            let keys = match keys {
-                KeySource::Fixed(keys) => Keys::fixed(keys, config.lifetimes),
-                KeySource::Provider { keys_at, seed } => {
-                    let symmetric = seed.iter().filter(|key| key.is_symmetric()).cloned().collect();
-                    let provider = Provider::new(
-                        name.clone(),
-                        keys_at,
-                        algorithms,
-                        symmetric,
-                        Arc::clone(&fetcher),
-                    );
-                    Keys::of(provider, seed, config.lifetimes, metrics.clone())
-                }
-            };
-            let header_rules = HeaderRules { types, algorithms };
-            issuers.insert(
-                name.clone(),
-                TrustedIssuer { name, header_rules, keys, rules, scope_claims },
-            );
+            for (name, source) in names {
+                issuers.insert(TrustedIssuer {
+                    name,
+                    header_rules: HeaderRules { types: types.clone(), algorithms },
+                    keys: Arc::clone(&key_sets[source]),
+                    rules: rules.clone(),
+                    scope_claims: scope_claims.clone(),
+                    rights: rights.clone(),
+                });
+            }
         }
         Self {
             issuers,
             any_issuer,
+            key_sets,
             binding: config.binding,
-            rights: config.rights,
             credentials: config.credentials,
             context: config.context,
             usage_key: config.usage_key,
@@ -97,9 +104,9 @@ impl Authorizer {
         }
     }
 
-    /// Fetches the first keys of all issuers at once. What cannot be fetched is logged, and tried again when needed.
+    /// Fetches the first keys from all sources at once. What cannot be fetched is logged, and tried again when needed.
     pub async fn prefetch(&self) {
-        join_all(self.issuers.values().map(|issuer| issuer.keys.prefetch())).await;
+        join_all(self.key_sets.iter().map(Keys::prefetch)).await;
     }
 
     /// Answers an event of API Gateway, given as JSON text, and records the decision. Does not wait for a refresh of
@@ -154,14 +161,15 @@ impl Authorizer {
         observed.token(&token);
         let (issuer, algorithm) = self.trust(&token)?;
         observed.issuer = Some(issuer);
-        let claims = issuer.keys.verify(token, algorithm, &mut observed.pending).await?;
+        let pending = &mut observed.pending;
+        let claims = issuer.keys.verify(token, algorithm, issuer.key_issuer(), pending).await?;
         let claims = observed.claims.insert(claims);
-        let caller = issuer.rules.check(claims, now)?;
+        let caller = issuer.caller(claims, now)?;
         self.binding.check(claims, || request.client_certificate())?;
         observed.principal = Some(caller.principal.to_owned());
         observed.expires_at = Some(caller.expires_at);
         let single_request = self.single_request(request.kind).then_some(request.route);
-        let access = self.rights.access(&issuer.scope_claims, claims, single_request)?;
+        let access = issuer.access(claims, single_request)?;
         policy::check_length(
             &request.stage,
             &access,
@@ -176,7 +184,7 @@ impl Authorizer {
 
     /// The issuer that is to vouch for the token, if its header is one that the issuer writes.
     fn trust(&self, token: &Token<'_>) -> Result<(&TrustedIssuer, Algorithm), Denial> {
-        let issuer = token.unverified_issuer().and_then(|name| self.issuers.get(name));
+        let issuer = self.issuers.find(token);
         let HeaderRules { types, algorithms } =
             issuer.map_or(&self.any_issuer, |issuer| &issuer.header_rules);
         let algorithm = token.acceptable(types, *algorithms)?;
@@ -206,7 +214,7 @@ impl Authorizer {
                 return Err(Failure::Unauthorized);
             }
             let lacking = || match (issuer, claims) {
-                (Some(issuer), Some(claims)) => self.rights.lacking(&issuer.scope_claims, claims),
+                (Some(issuer), Some(claims)) => issuer.lacking(claims),
                 _ => &[],
             };
             let reason = denial.reason;

@@ -16,8 +16,8 @@
 //! | `authorizer` | the flow |
 //! | `decision` | what was decided, what was seen on the way, the log event |
 //! | `config` | environment -> typed settings |
-//! | `issuer` | what one issuer is trusted with |
-//! | `keys` | an issuer's keys: the cache, and how they are fetched |
+//! | `issuer` | the issuers by name, and what each is trusted with |
+//! | `keys` | the keys of one source: the cache, and how they are fetched |
 //! | `gateway` | events of API Gateway, the policy, the challenge |
 //! | `access` | rules for claims, binding to a certificate, rights by route |
 //! | `jose` | tokens, keys and algorithms |

@@ -1,4 +1,4 @@
-//! When the keys of one issuer are used, and when they are refreshed: a pure decision, with the time as an argument.
+//! When the keys of one source are used, and when they are refreshed: a pure decision, with the time as an argument.
 //!
 //! ```text
 //!        age <= fresh             age <= stale            older, or no keys yet
@@ -76,7 +76,7 @@ pub(crate) enum Refreshed {
     Unchanged,
 }
 
-/// The keys of one issuer and the history that decides about them.
+/// The keys of one source and the history that decides about them.
 #[derive(Debug)]
 pub(crate) struct Cache {
     lifetimes: Lifetimes,

@@ -1,4 +1,4 @@
-//! The keys of one issuer, kept in process: looked up without waiting, refreshed by one task at a time.
+//! The keys of one source, kept in process: looked up without waiting, refreshed by one task at a time.
 //!
 //! [`Cache`] decides, and this module does what it says. A refresh is a task of its own, so it runs in the background.
 //! Lambda freezes the process when the next event is asked for, and a refresh that every freeze interrupts would never
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::clock::Now;
 use crate::jose::algorithm::Algorithm;
-use crate::jose::jwks::{Key, KeySet};
+use crate::jose::jwks::{Key, KeyQuery, KeySet};
 use crate::jose::token::{Claims, Token};
 use crate::keys::cache::{Cache, CacheAction, KeyMatch, Lifetimes, Refreshed};
 use crate::keys::http::FetchStage;
@@ -28,7 +28,7 @@ use crate::reason::{Obstacle, Reason, Refusal};
 /// How often one token waits. Once is enough, unless a freeze broke the refresh that it waited for.
 const MAX_WAITS: usize = 3;
 
-/// The keys of one issuer.
+/// The keys of one source: of one issuer, or of all that share it.
 pub(crate) struct Keys {
     state: Mutex<KeysState>,
     /// None: the keys are configured and never refreshed.
@@ -127,25 +127,21 @@ impl Keys {
         ended(refresh).await;
     }
 
-    /// The claims of a token, if it is signed by a key of this issuer. `pending` gets the refresh that is to be waited
-    /// for when the answer is sent, if there is one.
+    /// The claims of a token, if it is signed by one of these keys. `key_issuer`: see [`KeyQuery`]. `pending` gets the
+    /// refresh that is to be waited for when the answer is sent, if there is one.
     pub(crate) async fn verify(
         self: &Arc<Self>,
         mut token: Token<'_>,
         algorithm: Algorithm,
+        key_issuer: Option<&str>,
         pending: &mut Vec<PendingRefresh>,
     ) -> Result<Claims, Refusal> {
         let successes = self.state().successes;
         let (mut waits, mut failed) = (0, None);
         loop {
-            match self.find(
-                token.unverified_kid(),
-                algorithm,
-                failed.as_ref(),
-                successes,
-                pending,
-            )? {
-                Found::Keys(keys) => match token.verify(&keys, algorithm) {
+            let query = token.key_query(algorithm, key_issuer);
+            match self.find(query, failed.as_ref(), successes, pending)? {
+                Found::Keys(keys) => match token.verify(&keys, algorithm, key_issuer) {
                     Ok(claims) => return Ok(claims),
                     Err(unverified) => (token, failed) = (unverified, Some(keys)),
                 },
@@ -161,15 +157,14 @@ impl Keys {
     /// The keys to try, or the refresh to wait for. `failed`: the set under which the signature did not verify.
     fn find(
         self: &Arc<Self>,
-        kid: Option<&str>,
-        algorithm: Algorithm,
+        query: KeyQuery<'_>,
         failed: Option<&Arc<KeySet>>,
         successes: u64,
         pending: &mut Vec<PendingRefresh>,
     ) -> Result<Found, Refusal> {
         let mut state = self.state();
         let now = Now::read();
-        let keys = state.cache.keys().filter(|keys| keys.knows(kid, algorithm)).cloned();
+        let keys = state.cache.keys().filter(|keys| keys.knows(query)).cloned();
         let key_match = match &keys {
             None => KeyMatch::Unknown,
             Some(keys) if failed.is_some_and(|failed| Arc::ptr_eq(failed, keys)) => {

@@ -9,7 +9,7 @@ use crate::keys::cache::Refreshed;
 use crate::keys::discovery;
 use crate::keys::http::{Endpoint, FetchError, FetchStage, Fetcher, Response};
 
-/// Where the keys of one issuer are fetched.
+/// Where the keys of one source are fetched.
 pub(crate) struct Provider {
     issuer: String,
     /// Where the discovery document is, unless the address of the keys is configured.

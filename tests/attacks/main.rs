@@ -21,6 +21,7 @@ mod other_forms;
 mod principals;
 mod public_key_as_secret;
 mod sizes;
+mod tenants;
 mod times;
 mod unsigned;
 mod unusable_keys;
