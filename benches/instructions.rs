@@ -100,6 +100,7 @@ fn bars(counts: &HashMap<String, f64>) {
             1.02,
         ),
         ("100 issuers, by 1", &["issuers: 100 issuers"], &["issuers: 1 issuers"], 1.02),
+        ("1,000 tenants, by 1", &["tenants: 1000 tenants"], &["tenants: 1 tenants"], 1.02),
         (
             "what 60 routes add, by what writing them adds",
             &["routes: 60 routes", "routes: 1 routes"],

@@ -1,25 +1,24 @@
 //! The decision: an event in, a verdict out, and the answer that is rendered from it.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 
 use crate::access::binding::TokenBinding;
-use crate::access::rights::Rights;
 use crate::clock::Now;
-use crate::config::{Config, Issuer, KeySource, OnRefusal, RevocationSource};
+use crate::config::{Config, Issuer, KeyPlace, KeySource, OnRefusal, RevocationSource};
 use crate::decision::{
     AfterAnswer, Decision, Failure, Invocation, Observed, ObservedRequest, Verdict,
 };
 use crate::documents::http::{Endpoint, Fetcher};
-use crate::documents::refresh::ended;
+use crate::documents::refresh::{Ended, ended};
 use crate::gateway::challenge::challenge;
 use crate::gateway::event::{Credentials, Event, EventKind};
 use crate::gateway::policy::{self, Allow, Answer, Context, ContextClaim, ResponseFormat};
-use crate::issuer::{HeaderRules, TrustedIssuer};
+use crate::issuer::{HeaderRules, Issuers, TrustedIssuer};
 use crate::jose::algorithm::Algorithm;
+use crate::jose::jwks::Key;
 use crate::jose::token::{ClaimPath, Token};
 use crate::keys::Keys;
 use crate::keys::provider::Provider;
@@ -29,11 +28,13 @@ use crate::revocation::Revocations;
 
 /// Decides about requests, for as long as the process lives.
 pub struct Authorizer {
-    pub(crate) issuers: HashMap<String, TrustedIssuer>,
+    pub(crate) issuers: Issuers,
     /// What the header of a token may say whose issuer is not trusted, before it is refused for that.
     pub(crate) any_issuer: HeaderRules,
+    /// One for each source of keys.
+    key_sets: Vec<Arc<Keys>>,
+    lists: Vec<Arc<Revocations>>,
     pub(crate) binding: TokenBinding,
-    pub(crate) rights: Rights,
     credentials: Credentials,
     context: Vec<ContextClaim>,
     usage_key: Option<ClaimPath>,
@@ -48,7 +49,8 @@ impl Authorizer {
     /// An authorizer without keys yet, except for configured ones.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let names: Vec<_> = config.issuers.iter().map(|issuer| issuer.name.as_str()).collect();
+        let names = config.issuers.iter().flat_map(|issuer| &issuer.names);
+        let names: Vec<_> = names.map(|(name, _)| name.to_string()).collect();
         tracing::info!(
             issuers = names.join(" "),
             version = env!("CARGO_PKG_VERSION"),
@@ -57,27 +59,28 @@ impl Authorizer {
         config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let fetcher = Arc::new(Fetcher::new(config.fetch_timeout, config.authorities));
         let metrics = config.metrics.map(Arc::new);
-        let mut any_issuer = HeaderRules::default();
-        let mut issuers = HashMap::with_capacity(config.issuers.len());
+        let key_set = |KeySource { issuers, algorithms, place }| {
+            let of_use =
+                |keys: Vec<Key>| keys.into_iter().filter(|key| key.fits(algorithms)).collect();
+            let (keys_at, seed): (_, Vec<_>) = match place {
+                KeyPlace::Configuration(keys) => {
+                    return Keys::fixed(of_use(keys), config.lifetimes);
+                }
+                KeyPlace::Discovery => (None, Vec::new()),
+                KeyPlace::Address(keys_at, keys) => (Some(keys_at), of_use(keys)),
+            };
+            let symmetric = seed.iter().filter(|key| key.is_symmetric()).cloned().collect();
+            let fetcher = Arc::clone(&fetcher);
+            let provider = Provider::new(issuers, keys_at, algorithms, symmetric, fetcher);
+            Keys::of(provider, seed, config.lifetimes, metrics.clone())
+        };
+        let key_sets: Vec<_> = config.key_sources.into_iter().map(key_set).collect();
+        let (mut issuers, mut any_issuer) = (Issuers::default(), HeaderRules::default());
         let mut lists: Vec<(Endpoint, Arc<Revocations>)> = Vec::new();
         for issuer in config.issuers {
-            let Issuer { name, algorithms, types, rules, scope_claims, keys, revoked } = issuer;
+            let Issuer { names, algorithms, types, rules, revoked, scope_claims, rights } = issuer;
             any_issuer.algorithms = any_issuer.algorithms | algorithms;
             any_issuer.types.extend(types.iter().cloned());
-            let keys = match keys {
-                KeySource::Fixed(keys) => Keys::fixed(keys, config.lifetimes),
-                KeySource::Provider { keys_at, seed } => {
-                    let symmetric = seed.iter().filter(|key| key.is_symmetric()).cloned().collect();
-                    let provider = Provider::new(
-                        name.clone(),
-                        keys_at,
-                        algorithms,
-                        symmetric,
-                        Arc::clone(&fetcher),
-                    );
-                    Keys::of(provider, seed, config.lifetimes, metrics.clone())
-                }
-            };
             let revocations = revoked.map(|revoked| match revoked {
                 RevocationSource::Given(list) => Revocations::fixed(list, config.list_lifetimes),
                 RevocationSource::At(list_at) => {
@@ -91,11 +94,17 @@ impl Authorizer {
                     list
                 }
             });
-            let header_rules = HeaderRules { types, algorithms };
-            issuers.insert(
-                name.clone(),
-                TrustedIssuer { name, header_rules, keys, rules, revocations, scope_claims },
-            );
+            for (name, source) in names {
+                issuers.insert(TrustedIssuer {
+                    name,
+                    header_rules: HeaderRules { types: types.clone(), algorithms },
+                    keys: Arc::clone(&key_sets[source]),
+                    rules: rules.clone(),
+                    revocations: revocations.clone(),
+                    scope_claims: scope_claims.clone(),
+                    rights: rights.clone(),
+                });
+            }
         }
         if !lists.is_empty() {
             tracing::info!(
@@ -108,8 +117,9 @@ impl Authorizer {
         Self {
             issuers,
             any_issuer,
+            key_sets,
+            lists: lists.into_iter().map(|(_, list)| list).collect(),
             binding: config.binding,
-            rights: config.rights,
             credentials: config.credentials,
             context: config.context,
             usage_key: config.usage_key,
@@ -121,16 +131,17 @@ impl Authorizer {
         }
     }
 
-    /// Fetches the first keys and revocation lists of all issuers at once. What cannot be fetched is logged, and tried
+    /// Fetches the first keys and revocation lists from all sources at once. What cannot be fetched is logged, and tried
     /// again when needed.
     pub async fn prefetch(&self) {
-        let mut begun = Vec::new();
-        for issuer in self.issuers.values() {
-            issuer.prefetch(&mut begun);
-        }
-        for refresh in begun {
+        for refresh in self.begin_prefetch() {
             ended(refresh).await;
         }
+    }
+
+    fn begin_prefetch(&self) -> Vec<Ended> {
+        let keys = self.key_sets.iter().filter_map(|keys| keys.prefetch());
+        keys.chain(self.lists.iter().filter_map(|list| list.prefetch())).collect()
     }
 
     /// Answers an event of API Gateway, given as JSON text, and records the decision. Does not wait for a refresh
@@ -188,9 +199,10 @@ impl Authorizer {
         if let Some(list) = &issuer.revocations {
             list.prepare(&mut observed.pending);
         }
-        let claims = issuer.keys.verify(token, algorithm, &mut observed.pending).await?;
+        let pending = &mut observed.pending;
+        let claims = issuer.keys.verify(token, algorithm, issuer.key_issuer(), pending).await?;
         let claims = observed.claims.insert(claims);
-        let caller = issuer.rules.check(claims, now)?;
+        let caller = issuer.caller(claims, now)?;
         self.binding.check(claims, || request.client_certificate())?;
         if let Some(list) = &issuer.revocations {
             list.check(claims, &mut observed.pending).await?;
@@ -198,7 +210,7 @@ impl Authorizer {
         observed.principal = Some(caller.principal.to_owned());
         observed.expires_at = Some(caller.expires_at);
         let single_request = self.single_request(request.kind).then_some(request.route);
-        let access = self.rights.access(&issuer.scope_claims, claims, single_request)?;
+        let access = issuer.access(claims, single_request)?;
         policy::check_length(
             &request.stage,
             &access,
@@ -213,7 +225,7 @@ impl Authorizer {
 
     /// The issuer that is to vouch for the token, if its header is one that the issuer writes.
     fn trust(&self, token: &Token<'_>) -> Result<(&TrustedIssuer, Algorithm), Denial> {
-        let issuer = token.unverified_issuer().and_then(|name| self.issuers.get(name));
+        let issuer = self.issuers.find(token);
         let HeaderRules { types, algorithms } =
             issuer.map_or(&self.any_issuer, |issuer| &issuer.header_rules);
         let algorithm = token.acceptable(types, *algorithms)?;
@@ -243,7 +255,7 @@ impl Authorizer {
                 return Err(Failure::Unauthorized);
             }
             let lacking = || match (issuer, claims) {
-                (Some(issuer), Some(claims)) => self.rights.lacking(&issuer.scope_claims, claims),
+                (Some(issuer), Some(claims)) => issuer.lacking(claims),
                 _ => &[],
             };
             let reason = denial.reason;

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::access::binding::{self, TokenBinding};
 use crate::access::report::TableReport;
-use crate::access::rights::Routes;
+use crate::access::rights::Rights;
 use crate::authorizer::Authorizer;
 use crate::decision::{Decision, Observed, Verdict};
-use crate::issuer::{HeaderRules, TrustedIssuer};
+use crate::issuer::{HeaderRules, IssuerName, IssuerTemplate, Tenants, TrustedIssuer};
 use crate::jose::algorithm::Algorithms;
 use crate::jose::token::{ClaimPath, MAX_TOKEN_BYTES};
 use crate::reason::{Obstacle, Reason};
@@ -32,7 +32,7 @@ pub struct Explanation<'a> {
     pub revocations: Option<(usize, Option<String>)>,
     /// The checks, in their order.
     pub steps: Vec<Step>,
-    /// The entries of `ROUTES`, if there is a table.
+    /// The entries of the issuer's table of routes, if it is known and has one.
     pub routes: Vec<String>,
     /// What they are for the token, if it is a good one.
     pub table: Option<TableReport<'a>>,
@@ -70,12 +70,12 @@ pub enum StepState {
 impl Authorizer {
     /// A decision of this authorizer in words.
     #[must_use]
-    pub fn explain(&self, decision: &Decision<'_>) -> Explanation<'_> {
+    pub fn explain<'a>(&self, decision: &Decision<'a>) -> Explanation<'a> {
         let observed = &decision.observed;
         let request = observed.request.as_ref();
         let keys = observed.issuer.map(|issuer| {
             let status = issuer.keys.status();
-            (issuer.name.clone(), status.size, status.last_failure)
+            (issuer.name.to_string(), status.size, status.last_failure)
         });
         let revocations = observed.issuer.and_then(|issuer| {
             let status = issuer.revocations.as_ref()?.status();
@@ -92,16 +92,10 @@ impl Authorizer {
             keys,
             revocations,
             steps: Reason::ALL.map(|reason| self.step(reason, decision)).into(),
-            routes: self.rights.routes.iter().flat_map(Routes::names).map(str::to_owned).collect(),
-            table: self.table(observed),
+            routes: observed.issuer.map(entries).unwrap_or_default(),
+            table: table(observed),
             omitted: observed.omitted.clone(),
         }
-    }
-
-    fn table(&self, observed: &Observed<'_>) -> Option<TableReport<'_>> {
-        // A caller is known once the claims have passed all checks.
-        observed.principal.as_ref()?;
-        self.rights.report(&observed.issuer?.scope_claims, observed.claims.as_ref()?)
     }
 
     fn step(&self, reason: Reason, decision: &Decision<'_>) -> Step {
@@ -143,13 +137,13 @@ impl Authorizer {
     }
 
     fn is_not_applicable(&self, reason: Reason, observed: &Observed<'_>) -> bool {
-        if reason == Reason::InsufficientScope {
-            return self.rights.required.is_empty() && self.rights.routes.is_none();
-        }
         if reason == Reason::TokenRevoked {
             return observed.issuer.is_some_and(|issuer| issuer.revocations.is_none());
         }
         match (observed.issuer, &observed.claims) {
+            (Some(TrustedIssuer { rights, .. }), _) if reason == Reason::InsufficientScope => {
+                rights.required.is_empty() && rights.routes.is_none()
+            }
             (_, Some(claims)) if reason == Reason::TokenBindingInvalid => {
                 self.binding == TokenBinding::Certificate && binding::bound(claims).is_none()
             }
@@ -205,11 +199,7 @@ impl Authorizer {
             Reason::AlgorithmNotAllowed => {
                 (format!("`alg` is {}", any(&names(*algorithms))), show(header("alg")))
             }
-            Reason::IssuerUntrusted => {
-                let mut names: Vec<_> = self.issuers.keys().cloned().collect();
-                names.sort_unstable();
-                (format!("`iss` is exactly {}", any(&names)), show(payload("iss")))
-            }
+            Reason::IssuerUntrusted => self.issuers_compared(observed),
             Reason::KeyUnknown => (
                 "the issuer has a key for `kid` and `alg`".to_owned(),
                 format!("`kid` {}", show(header("kid"))),
@@ -273,23 +263,73 @@ impl Authorizer {
                 let wanted = "the list of REVOKED, if there is one, does not hold the token";
                 (wanted.to_owned(), list.map(|_| claims(&paths)).unwrap_or_default())
             }
-            Reason::InsufficientScope => {
-                let required = &self.rights.required;
-                let wanted = match (required.is_empty(), self.rights.routes.is_none()) {
-                    (true, true) => "nothing more: every route is open".to_owned(),
-                    (false, true) => format!("all of {}", required.join(", ")),
-                    (true, false) => "an entry of ROUTES is open".to_owned(),
-                    (false, false) => {
-                        format!("all of {}, and an entry of ROUTES is open", required.join(", "))
-                    }
-                };
-                (
-                    wanted,
-                    observed.issuer.map(|issuer| claims(&issuer.scope_claims)).unwrap_or_default(),
-                )
-            }
+            Reason::InsufficientScope => match observed.issuer {
+                None => ("the rights that the issuer's settings ask for".to_owned(), String::new()),
+                Some(TrustedIssuer {
+                    rights: Rights { required, routes }, scope_claims, ..
+                }) => {
+                    let required = required.join(", ");
+                    let wanted = match (required.is_empty(), routes.is_none()) {
+                        (true, true) => "nothing more: every route is open".to_owned(),
+                        (false, true) => format!("all of {required}"),
+                        (true, false) => "an entry of ROUTES is open".to_owned(),
+                        (false, false) => {
+                            format!("all of {required}, and an entry of ROUTES is open")
+                        }
+                    };
+                    (wanted, claims(scope_claims))
+                }
+            },
         }
     }
+
+    fn issuers_compared(&self, observed: &Observed<'_>) -> (String, String) {
+        let payload =
+            |name: &str| observed.token.as_ref().and_then(|token| token.payload.get(name));
+        let (mut wanted, mut found) = (Vec::new(), show(payload("iss")));
+        for name in self.issuers.names() {
+            wanted.push(describe(name));
+            if let IssuerName::Template(IssuerTemplate { claim, .. }) = name {
+                found += &format!(", `{claim}` {}", show(payload(claim)));
+            }
+        }
+        let untrusted = payload("iss").filter(|_| observed.issuer.is_none());
+        let other = untrusted.and_then(Value::as_str).and_then(other_form);
+        if let Some(other) = other.filter(|other| self.issuers.has_name(other)) {
+            found += &format!(": the other form of the same pool as {other}; ISSUER takes both");
+        }
+        (format!("`iss` is exactly {}", any(&wanted)), found)
+    }
+}
+
+/// The names of the entries of the issuer's table.
+fn entries(issuer: &TrustedIssuer) -> Vec<String> {
+    issuer.rights.routes.iter().flat_map(|routes| routes.names()).map(str::to_owned).collect()
+}
+
+fn table<'a>(observed: &Observed<'a>) -> Option<TableReport<'a>> {
+    // A caller is known once the claims have passed all checks.
+    observed.principal.as_ref()?;
+    let issuer = observed.issuer?;
+    issuer.rights.report(&issuer.scope_claims, observed.claims.as_ref()?)
+}
+
+/// A name, with what the claim in it must be.
+fn describe(name: &IssuerName) -> String {
+    let IssuerName::Template(IssuerTemplate { claim, tenants, .. }) = name else {
+        return name.to_string();
+    };
+    match tenants {
+        Tenants::Any => format!("{name} for any `{claim}`"),
+        Tenants::Listed(tenants) => format!("{name} for a `{claim}` of {} TENANTS", tenants.len()),
+    }
+}
+
+/// A pool of Amazon Cognito has two issuers, of which the second is for pools that were switched to it.
+fn other_form(issuer: &str) -> Option<String> {
+    const FORMS: [&str; 2] = ["https://cognito-idp.", "https://issuer-cognito-idp."];
+    let replaced = |from, to| Some([to, issuer.strip_prefix(from)?].concat());
+    replaced(FORMS[0], FORMS[1]).or_else(|| replaced(FORMS[1], FORMS[0]))
 }
 
 fn needed(issuer: &TrustedIssuer) -> String {

@@ -1,31 +1,71 @@
-//! All that one issuer is trusted with: its own keys, and its own rules.
+//! Whom to believe: the issuers by their names, and all that one issuer is trusted with: its own keys, rules and
+//! rights.
 
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 
-use crate::access::claims::Rules;
-use crate::documents::refresh::Ended;
+use serde_json::Value;
+
+use crate::access::claims::{Caller, Rules};
+use crate::access::rights::{Access, Rights};
+use crate::access::rule;
+use crate::clock::Now;
 use crate::jose::algorithm::Algorithms;
-use crate::jose::token::ClaimPath;
+use crate::jose::token::{ClaimPath, Claims, Token};
 use crate::keys::Keys;
+use crate::reason::{Denial, Reason};
 use crate::revocation::Revocations;
+
+/// What Entra ID writes for the tenant into the `issuer` of a key that serves all tenants.
+const ANY_TENANT: &str = "{tenantid}";
+
+/// The issuers whose tokens are believed.
+#[derive(Default)]
+pub(crate) struct Issuers {
+    exact: HashMap<String, TrustedIssuer>,
+    /// Those whose names have a `{claim}`.
+    templates: Vec<TrustedIssuer>,
+}
 
 /// An issuer whose tokens are believed.
 pub(crate) struct TrustedIssuer {
-    pub(crate) name: String,
+    pub(crate) name: IssuerName,
     pub(crate) header_rules: HeaderRules,
     pub(crate) keys: Arc<Keys>,
     pub(crate) rules: Rules,
     /// The tokens that it has taken back, where there is a list of them.
     pub(crate) revocations: Option<Arc<Revocations>>,
     pub(crate) scope_claims: Vec<ClaimPath>,
+    pub(crate) rights: Rights,
 }
 
-impl TrustedIssuer {
-    /// Begins to fetch the first keys and the first list, where there are none to answer from.
-    pub(crate) fn prefetch(&self, begun: &mut Vec<Ended>) {
-        begun.extend(self.keys.prefetch());
-        begun.extend(self.revocations.as_ref().and_then(|list| list.prefetch()));
-    }
+/// What the `iss` of an issuer's tokens is. Displayed, it is the name as it is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum IssuerName {
+    /// This, byte for byte.
+    Exact(String),
+    /// This, with the value of a claim put in.
+    Template(IssuerTemplate),
+}
+
+/// The name of an issuer with many tenants: a URL in which a claim of the token stands for a segment of the path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IssuerTemplate {
+    prefix: String,
+    /// The literal name of the claim.
+    pub(crate) claim: String,
+    suffix: String,
+    pub(crate) tenants: Tenants,
+    /// The `issuer` of a key that serves all tenants.
+    key_issuer: String,
+}
+
+/// The tenants of an issuer that are believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Tenants {
+    Any,
+    Listed(HashSet<String>),
 }
 
 /// Which headers of tokens are accepted.
@@ -36,8 +76,299 @@ pub(crate) struct HeaderRules {
     pub(crate) algorithms: Algorithms,
 }
 
-impl std::fmt::Debug for TrustedIssuer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Issuers {
+    pub(crate) fn insert(&mut self, issuer: TrustedIssuer) {
+        match &issuer.name {
+            IssuerName::Exact(name) => {
+                self.exact.insert(name.clone(), issuer);
+            }
+            IssuerName::Template(_) => self.templates.push(issuer),
+        }
+    }
+
+    /// The issuer that a token names. An exact name goes before one with a `{claim}`.
+    pub(crate) fn find(&self, token: &Token<'_>) -> Option<&TrustedIssuer> {
+        let iss = token.unverified_issuer()?;
+        self.exact.get(iss).or_else(|| {
+            self.templates.iter().find(|issuer| {
+                issuer.template().is_some_and(|template| {
+                    template.covers(iss, token.unverified_claim(&template.claim))
+                })
+            })
+        })
+    }
+
+    /// In the order of their names.
+    pub(crate) fn names(&self) -> Vec<&IssuerName> {
+        let mut names: Vec<_> =
+            self.exact.values().chain(&self.templates).map(|issuer| &issuer.name).collect();
+        names.sort_by_cached_key(ToString::to_string);
+        names
+    }
+
+    /// Whether this is an exact name.
+    pub(crate) fn has_name(&self, name: &str) -> bool {
+        self.exact.contains_key(name)
+    }
+}
+
+impl TrustedIssuer {
+    fn template(&self) -> Option<&IssuerTemplate> {
+        match &self.name {
+            IssuerName::Exact(_) => None,
+            IssuerName::Template(template) => Some(template),
+        }
+    }
+
+    /// The `issuer` of keys that serve all tenants of this issuer, if it has tenants.
+    pub(crate) fn key_issuer(&self) -> Option<&str> {
+        self.template().map(|template| &*template.key_issuer)
+    }
+
+    /// Who calls, if the claims are those of this issuer and keep its rules.
+    pub(crate) fn caller<'c>(&self, claims: &'c Claims, now: &Now) -> Result<Caller<'c>, Denial> {
+        // The issuer was picked before the signature was checked. What is verified must name it, too.
+        if let Some(template) = self.template()
+            && !template.is_of(claims)
+        {
+            return Err(Reason::IssuerUntrusted.into());
+        }
+        self.rules.check(claims, now)
+    }
+
+    /// What the claims open: see [`Rights::access`].
+    pub(crate) fn access(
+        &self,
+        claims: &Claims,
+        single_request: Option<&str>,
+    ) -> Result<Access<'_>, Denial> {
+        self.rights.access(&self.scope_claims, claims, single_request)
+    }
+
+    /// The scopes that are needed, if one of them is lacking: see [`Rights::lacking`].
+    pub(crate) fn lacking(&self, claims: &Claims) -> &[String] {
+        self.rights.lacking(&self.scope_claims, claims)
+    }
+}
+
+impl fmt::Debug for TrustedIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TrustedIssuer").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl IssuerTemplate {
+    /// Reads a name with braces. The error says what would be right. Whether it is a URL is left to the caller: see
+    /// [`IssuerTemplate::example`].
+    pub(crate) fn parse(text: &str, tenants: Tenants) -> Result<Self, &'static str> {
+        const WANT: &str = "braces hold the name of one claim as a whole segment of a URL's path, as \
+            https://login.microsoftonline.com/{tid}/v2.0";
+        let (prefix, rest) = text.split_once('{').ok_or(WANT)?;
+        let (claim, suffix) = rest.split_once('}').ok_or(WANT)?;
+        let is_in_path = prefix.split_once("://").is_some_and(|(_, rest)| rest.ends_with('/'));
+        let is_whole = suffix.is_empty() || suffix.starts_with('/');
+        let is_claim = !claim.is_empty() && !claim.contains('/');
+        if !is_in_path || !is_whole || !is_claim || text.matches(['{', '}']).count() != 2 {
+            return Err(WANT);
+        }
+        let key_issuer = [prefix, ANY_TENANT, suffix].concat();
+        let [prefix, claim, suffix] = [prefix, claim, suffix].map(str::to_owned);
+        Ok(Self { prefix, claim, suffix, tenants, key_issuer })
+    }
+
+    /// The name of some tenant.
+    pub(crate) fn example(&self) -> String {
+        [&self.prefix, "tenant", &self.suffix].concat()
+    }
+
+    /// Whether some `iss` could be one of both.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        let (mut ours, mut theirs) = (self.key_issuer.split('/'), other.key_issuer.split('/'));
+        loop {
+            match (ours.next(), theirs.next()) {
+                (None, None) => return true,
+                (Some(ours), Some(theirs))
+                    if ours == theirs || ours == ANY_TENANT || theirs == ANY_TENANT => {}
+                _ => return false,
+            }
+        }
+    }
+
+    /// Whether this `iss` is that of a tenant which is believed, and `claim` names the same one.
+    fn covers(&self, iss: &str, claim: Option<&Value>) -> bool {
+        let Some(tenant) = claim.and_then(Value::as_str) else { return false };
+        let in_iss =
+            iss.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_suffix(&*self.suffix));
+        in_iss == Some(tenant) && self.tenants.contains(tenant)
+    }
+
+    fn is_of(&self, claims: &Claims) -> bool {
+        let iss = claims.member("iss").and_then(Value::as_str);
+        iss.is_some_and(|iss| self.covers(iss, claims.member(&self.claim)))
+    }
+}
+
+impl Tenants {
+    fn contains(&self, tenant: &str) -> bool {
+        match self {
+            Self::Any => is_tenant(tenant),
+            Self::Listed(tenants) => tenants.contains(tenant),
+        }
+    }
+}
+
+/// Whether a tenant can be called so: what a URL's path could read as something else is no tenant.
+pub(crate) fn is_tenant(name: &str) -> bool {
+    rule::path_value(name).is_ok()
+}
+
+impl fmt::Display for IssuerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(name),
+            Self::Template(IssuerTemplate { prefix, claim, suffix, .. }) => {
+                write!(f, "{prefix}{{{claim}}}{suffix}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::documents::cache::Lifetimes;
+    use crate::jose::token::ClaimPath;
+    use crate::support::tokens::b64;
+
+    const ENTRA: &str = "https://login.example.com/{tid}/v2.0";
+
+    fn listed(tenants: &[&str]) -> Tenants {
+        Tenants::Listed(tenants.iter().map(ToString::to_string).collect())
+    }
+
+    fn template(text: &str, tenants: Tenants) -> IssuerTemplate {
+        IssuerTemplate::parse(text, tenants).unwrap()
+    }
+
+    fn trusted(name: IssuerName) -> TrustedIssuer {
+        let lifetimes = Lifetimes { fresh: Default::default(), stale: Default::default() };
+        let path = |name: &str| vec![ClaimPath::parse(name).unwrap()];
+        TrustedIssuer {
+            name,
+            header_rules: HeaderRules::default(),
+            keys: Keys::fixed(Vec::new(), lifetimes),
+            rules: Rules {
+                audience_claims: path("aud"),
+                audiences: vec!["api".to_owned()],
+                leeway: 0.0,
+                required: Vec::new(),
+                max_life: None,
+                principal_claims: path("sub"),
+            },
+            revocations: None,
+            scope_claims: Vec::new(),
+            rights: Rights::default(),
+        }
+    }
+
+    fn issuers(names: impl IntoIterator<Item = IssuerName>) -> Issuers {
+        let mut issuers = Issuers::default();
+        names.into_iter().for_each(|name| issuers.insert(trusted(name)));
+        issuers
+    }
+
+    /// The name under which a token with these claims is trusted.
+    fn found(issuers: &Issuers, claims: &Value) -> Option<String> {
+        let text = format!("{}.{}.c2ln", b64(r#"{"alg":"RS256"}"#), b64(claims.to_string()));
+        let token = Token::parse(&text).unwrap();
+        issuers.find(&token).map(|issuer| issuer.name.to_string())
+    }
+
+    #[test]
+    fn claim_iss_and_list_must_agree() {
+        let a_or_b = issuers([IssuerName::Template(template(ENTRA, listed(&["a", "b"])))]);
+        let all = issuers([IssuerName::Template(template(ENTRA, Tenants::Any))]);
+        let iss = |tenant: &str| format!("https://login.example.com/{tenant}/v2.0");
+        for (claims, by_list, by_any) in [
+            (json!({"iss": iss("a"), "tid": "a"}), true, true),
+            (json!({"iss": iss("b"), "tid": "b"}), true, true),
+            (json!({"iss": iss("c"), "tid": "c"}), false, true),
+            (json!({"iss": iss("A"), "tid": "A"}), false, true),
+            (json!({"iss": iss("a"), "tid": "b"}), false, false),
+            (json!({"iss": iss("a"), "tid": "A"}), false, false),
+            (json!({"iss": iss("a"), "tid": "a/"}), false, false),
+            (json!({"iss": iss("a/"), "tid": "a/"}), false, false),
+            (json!({"iss": iss("a")}), false, false),
+            (json!({"iss": iss("a"), "tid": null}), false, false),
+            (json!({"iss": iss("a"), "tid": ["a"]}), false, false),
+            (json!({"iss": iss("7"), "tid": 7}), false, false),
+            (json!({"iss": iss("a"), "TID": "a"}), false, false),
+            (json!({"iss": [iss("a")], "tid": "a"}), false, false),
+            (json!({"tid": "a"}), false, false),
+            (json!({"iss": ENTRA, "tid": "{tid}"}), false, false),
+            (json!({"iss": iss("{tenantid}"), "tid": "{tenantid}"}), false, false),
+            (json!({"iss": format!("{}/", iss("a")), "tid": "a"}), false, false),
+            (json!({"iss": "https://login.example.com/v2.0", "tid": ""}), false, false),
+            (json!({"iss": iss(""), "tid": ""}), false, false),
+        ] {
+            assert_eq!(found(&a_or_b, &claims).is_some(), by_list, "{claims}");
+            assert_eq!(found(&all, &claims).is_some(), by_any, "{claims}");
+        }
+    }
+
+    #[test]
+    fn an_exact_name_goes_before_a_template_and_the_templates_do_not_mix() {
+        let [a, b] = ["a", "b"].map(|tenant| format!("https://login.example.com/{tenant}/v2.0"));
+        let sts = "https://sts.example.com/{org}/";
+        let all = issuers([
+            IssuerName::Template(template(ENTRA, Tenants::Any)),
+            IssuerName::Template(template(sts, listed(&["x"]))),
+            IssuerName::Exact(a.clone()),
+        ]);
+        assert_eq!(found(&all, &json!({"iss": a, "tid": "a"})), Some(a.clone()));
+        assert_eq!(found(&all, &json!({ "iss": a })), Some(a));
+        assert_eq!(found(&all, &json!({"iss": b, "tid": "b"})).as_deref(), Some(ENTRA));
+        let of_sts =
+            |claim: &str| found(&all, &json!({"iss": "https://sts.example.com/x/", claim: "x"}));
+        assert_eq!(of_sts("org").as_deref(), Some(sts));
+        assert_eq!(of_sts("tid"), None);
+        let names: Vec<_> = all.names().into_iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["https://login.example.com/a/v2.0", ENTRA, sts]);
+        assert!(all.has_name("https://login.example.com/a/v2.0") && !all.has_name(ENTRA));
+    }
+
+    #[test]
+    fn keys_may_name_issuers_only_under_a_template() {
+        let tenants = trusted(IssuerName::Template(template(ENTRA, Tenants::Any)));
+        assert_eq!(tenants.key_issuer(), Some("https://login.example.com/{tenantid}/v2.0"));
+        assert_eq!(trusted(IssuerName::Exact(ENTRA.to_owned())).key_issuer(), None);
+    }
+
+    #[test]
+    fn what_is_verified_must_name_the_issuer_that_was_picked() {
+        let now = Now::at(1_000.0);
+        let claims = |iss: &str, tid: &str| {
+            let text = format!("https://login.example.com/{iss}/v2.0");
+            json!({"iss": text, "tid": tid, "aud": "api", "sub": "u", "exp": 2_000})
+        };
+        let outcome = |name: &IssuerName, claims: Value| {
+            let claims = Claims::verified(claims);
+            let caller = trusted(name.clone()).caller(&claims, &now);
+            caller.map(|caller| caller.principal.to_owned()).map_err(|denial| denial.reason)
+        };
+        let tenants = IssuerName::Template(template(ENTRA, listed(&["a"])));
+        assert_eq!(outcome(&tenants, claims("a", "a")), Ok("u".to_owned()));
+        for (iss, tid) in [("a", "b"), ("b", "a"), ("b", "b")] {
+            assert_eq!(outcome(&tenants, claims(iss, tid)), Err(Reason::IssuerUntrusted));
+        }
+        assert_eq!(outcome(&tenants, json!({"tid": "a"})), Err(Reason::IssuerUntrusted));
+        let mut late = claims("a", "a");
+        late["exp"] = json!(1_000);
+        assert_eq!(outcome(&tenants, late), Err(Reason::TokenExpired));
+        // An exact name was found by the very bytes that the signature covers.
+        let exact = IssuerName::Exact("https://login.example.com/a/v2.0".to_owned());
+        assert_eq!(outcome(&exact, claims("a", "b")), Ok("u".to_owned()));
     }
 }

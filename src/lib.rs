@@ -16,8 +16,8 @@
 //! | `authorizer` | the flow |
 //! | `decision` | what was decided, what was seen on the way, the log event |
 //! | `config` | environment -> typed settings |
-//! | `issuer` | what one issuer is trusted with |
-//! | `keys` | an issuer's keys: which one a token asks for, and where they are |
+//! | `issuer` | the issuers by name, and what each is trusted with |
+//! | `keys` | the keys of one source: which one a token asks for, and where they are |
 //! | `revocation` | tokens that an issuer has taken back: what a list says, and where it is |
 //! | `documents` | key sets and lists alike: how they are fetched, and kept fresh |
 //! | `gateway` | events of API Gateway, the policy, the challenge |

@@ -129,7 +129,7 @@ fn the_readme_leads_to_the_settings_of_every_provider() {
     let page = fs::read_to_string("docs/providers.md").unwrap();
     let readme = fs::read_to_string("README.md").unwrap();
     let sections: Vec<_> =
-        page.split("\n## ").skip(1).filter(|section| section.contains("```text\n")).collect();
+        page.split("\n## ").skip(1).filter(|section| section.contains("```sh\n")).collect();
     for section in &sections {
         let heading = section.lines().next().unwrap();
         assert!(readme.contains(&format!("](docs/providers.md#{})", anchor(heading))), "{heading}");

@@ -318,6 +318,90 @@ async fn each_issuer_is_explained_by_its_own_settings() {
 }
 
 #[tokio::test]
+async fn an_issuer_that_is_nearly_right_is_told() {
+    let original = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example01";
+    let updated = "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example01";
+    let page = async |settings: &[(&'static str, &str)], iss: &str, tid: Value| {
+        let trusted = Trusted::new(settings);
+        trusted.explain(&[&trusted.token(json!({"iss": iss, "tid": tid}))]).await
+    };
+    let same_pool = "the other form of the same pool";
+    for (trusted, iss, is_told) in [
+        (original, updated, true),
+        (updated, original, true),
+        (original, &*updated.replace("Example01", "Example02"), false),
+        (original, &*updated.replace("eu-west-1.", "eu-west-2."), false),
+        (original, "https://example.com", false),
+        ("https://example.com", updated, false),
+    ] {
+        let page = page(&[("ISSUER", trusted)], iss, json!(null)).await;
+        assert!(page.contains("  Deny: issuer_untrusted"), "{page}");
+        assert_eq!(page.contains(same_pool), is_told, "{trusted} {iss}: {page}");
+    }
+    let both = format!("{original} {updated}");
+    let page_of_both = page(&[("ISSUER", &both)], updated, json!(null)).await;
+    assert!(page_of_both.contains("  Allow\n"), "{page_of_both}");
+    assert!(!page_of_both.contains(same_pool), "{page_of_both}");
+
+    let template = "https://login.example.com/{tid}/v2.0";
+    let of = |tenant: &str| template.replace("{tid}", tenant);
+    for (tenants, wanted) in [
+        ("any", "`iss` is exactly https://login.example.com/{tid}/v2.0 for any `tid`"),
+        ("a, b", "`iss` is exactly https://login.example.com/{tid}/v2.0 for a `tid` of 2 TENANTS"),
+    ] {
+        let settings = [("ISSUER", template), ("TENANTS", tenants)];
+        let refused = page(&settings, &of("a"), json!("b")).await;
+        assert!(refused.contains(wanted), "{refused}");
+        let found = r#""https://login.example.com/a/v2.0", `tid` "b""#;
+        assert!(refused.contains(found), "{refused}");
+        let allowed = page(&settings, &of("a"), json!("a")).await;
+        assert!(allowed.contains("  Allow\n"), "{allowed}");
+        assert!(allowed.contains("usable, of https://login.example.com/{tid}/v2.0"), "{allowed}");
+    }
+}
+
+#[tokio::test]
+async fn only_keys_that_are_of_use_to_the_issuer_are_counted() {
+    let mut trusted = Trusted::new(&[]);
+    let both = tokens::jwks(&[&trusted.key, &SigningKey::rsa("r")]).to_string();
+    for (algorithms, usable) in [("ES256", "1 usable"), ("ES256 RS256", "2 usable")] {
+        trusted.settings.retain(|(name, _)| !["ALGORITHMS", "JWKS"].contains(name));
+        trusted.settings.extend([("ALGORITHMS", algorithms.to_owned()), ("JWKS", both.clone())]);
+        let page = trusted.explain(&[&trusted.token(json!({}))]).await;
+        assert!(page.contains("  Allow\n") && page.contains(usable), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn the_table_is_that_of_the_token_s_issuer() {
+    let trusted = Trusted::new(&[]);
+    let jwks = tokens::jwks(&[&trusted.key]);
+    let other = "https://example.com";
+    let issuers = json!([
+        {"issuer": ISSUER, "audience": AUDIENCE, "algorithms": "ES256", "jwks": jwks},
+        {"issuer": other, "audience": AUDIENCE, "algorithms": "ES256", "jwks": jwks,
+            "required_scopes": ["partner"], "routes": {"GET /pets": ["pets"]}},
+    ]);
+    let settings =
+        [("ISSUERS", issuers.to_string()), ("ROUTES", json!({"GET /cats": ["cats"]}).to_string())];
+    for (iss, scope, needed, entry, not) in [
+        (ISSUER, "cats", "an entry of ROUTES is open", "GET /cats", "GET /pets"),
+        (
+            other,
+            "partner pets",
+            "all of partner, and an entry of ROUTES is open",
+            "GET /pets",
+            "GET /cats",
+        ),
+    ] {
+        let token = trusted.token(json!({"iss": iss, "scope": scope}));
+        let page = run(&settings, &[&token], "").await.unwrap();
+        assert!(page.contains("  Allow\n") && page.contains(needed), "{page}");
+        assert!(page.contains(entry) && !page.contains(not), "{page}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_in_a_token_drives_the_terminal() {
     let trusted = Trusted::new(&[]);
     let page = trusted

@@ -227,6 +227,11 @@ fn issuers(key: &SigningKey, count: usize) -> String {
     json!((0..count).map(entry).collect::<Vec<_>>()).to_string()
 }
 
+/// The id of a tenant.
+fn tenant(n: usize) -> String {
+    format!("9122040d-6c67-4c5b-b112-{n:012}")
+}
+
 /// Every case.
 pub(crate) fn all() -> Vec<Case> {
     let rsa = SigningKey::rsa("signing-key-1");
@@ -281,6 +286,20 @@ pub(crate) fn all() -> Vec<Case> {
         let mut many = settings(&[("ISSUERS", issuers(&rsa, count))]);
         many.retain(|name, _| name == "ISSUERS");
         add("issuers", &format!("{count} issuers"), decide(&many, &good, "Allow"), floor());
+    }
+
+    let mut of_tenant = claims();
+    of_tenant["iss"] = json!(format!("{ISSUER}/{}/v2.0", tenant(0)));
+    of_tenant["tid"] = json!(tenant(0));
+    let of_tenant = rsa.token(&of_tenant);
+    for count in [1, 1000] {
+        let tenants = settings(&[
+            ("ISSUER", format!("{ISSUER}/{{tid}}/v2.0")),
+            ("TENANTS", (0..count).map(tenant).collect::<Vec<_>>().join(",")),
+            ("JWKS", key_set(&rsa, 1).to_string()),
+        ]);
+        let floor = Some(("RS256 signature check of a tenant", check(&rsa, &of_tenant)));
+        add("tenants", &format!("{count} tenants"), decide(&tenants, &of_tenant, "Allow"), floor);
     }
 
     for count in [1, 60] {

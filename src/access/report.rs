@@ -150,7 +150,7 @@ mod tests {
     fn told(table: &Value, claims: Value) -> Vec<String> {
         let rights = Rights {
             required: vec!["api".to_owned()],
-            routes: Some(Routes::parse(table.as_object().unwrap(), true).unwrap()),
+            routes: Some(Routes::parse(table.as_object().unwrap(), true).unwrap().into()),
         };
         let claims = Claims::verified(claims);
         let report = rights.report(&[ClaimPath::parse("scope").unwrap()], &claims).unwrap();
@@ -250,8 +250,8 @@ mod tests {
             (&users, "GET/users/alice/posts", DecidedBy::Another("GET /users/{id}")),
             (&users, "GET/users", DecidedBy::NoEntry),
         ] {
-            let routes = Some(Routes::parse(table.as_object().unwrap(), true).unwrap());
-            let rights = Rights { required: Vec::new(), routes };
+            let routes = Routes::parse(table.as_object().unwrap(), true).unwrap();
+            let rights = Rights { required: Vec::new(), routes: Some(routes.into()) };
             let claims = Claims::verified(json!({ "sub": "alice" }));
             let report = rights.report(&[], &claims).unwrap();
             assert_eq!(report.decided_by(request), expected, "{request}");
@@ -265,7 +265,10 @@ mod tests {
         let scope = [ClaimPath::parse("scope").unwrap()];
         let table = json!({ "GET /": [] });
         let routes = Routes::parse(table.as_object().unwrap(), false).unwrap();
-        assert_eq!(rights(Some(routes)).report(&scope, &claims).unwrap().missing_scope, Some("b"));
+        assert_eq!(
+            rights(Some(routes.into())).report(&scope, &claims).unwrap().missing_scope,
+            Some("b")
+        );
         assert!(rights(None).report(&scope, &claims).is_none());
     }
 }

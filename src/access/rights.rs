@@ -1,6 +1,7 @@
 //! What a good token may do: scopes it must have, and rights by route.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -20,13 +21,13 @@ pub(crate) const CONNECT: &str = "$connect";
 /// The most bytes of paths that are looked at: twice what a policy can hold.
 const MAX_PATHS: usize = 16 * 1024;
 
-/// The rights that tokens of all issuers need.
+/// The rights that the tokens of an issuer need. Issuers without a table of their own share one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rights {
     /// Scopes that every caller needs.
     pub(crate) required: Vec<String>,
     /// Without a table every route of the stage is open.
-    pub(crate) routes: Option<Routes>,
+    pub(crate) routes: Option<Arc<Routes>>,
 }
 
 /// Which routes a token opens.
@@ -468,7 +469,7 @@ mod tests {
 
     fn rights(required: &[&str], table: Value) -> Rights {
         let required = required.iter().map(ToString::to_string).collect();
-        Rights { required, routes: table.is_object().then(|| parse(table).unwrap()) }
+        Rights { required, routes: table.is_object().then(|| parse(table).unwrap().into()) }
     }
 
     fn refused(because: &'static str) -> Result<Option<Vec<bool>>, Denial> {

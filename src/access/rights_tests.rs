@@ -184,7 +184,8 @@ fn the_guard_closes_one_request_too() {
         required: Vec::new(),
         routes: Some(
             Routes::parse(json!({ "ANY /*": [], "$connect": [] }).as_object().unwrap(), guard)
-                .unwrap(),
+                .unwrap()
+                .into(),
         ),
     };
     let claims = Claims::verified(json!({}));

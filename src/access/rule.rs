@@ -473,19 +473,22 @@ fn number<T: PartialEq>(list: &mut Vec<T>, value: T) -> usize {
     })
 }
 
-/// The value of a claim, if it can stand in a path. It is compared as it is: nothing is decoded or encoded, and what
+/// A text, if it can stand in a path as one segment. It is compared as it is: nothing is decoded or encoded, and what
 /// IAM or a backend could read as something else (a wildcard, a slash, a `%`) is no value.
+pub(crate) fn path_value(text: &str) -> Result<&str, NoValue> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    match text {
+        "." | ".." => Err(NoValue::Dots),
+        text if !text.bytes().all(is_plain) => Err(NoValue::Character),
+        text if text.is_empty() || text.len() > MAX_VALUE => Err(NoValue::Length),
+        text => Ok(text),
+    }
+}
+
+/// The value of a claim, if it can stand in a path.
 fn own_value(claim: Option<&Value>) -> Result<Cow<'_, str>, NoValue> {
     match claim.ok_or(NoValue::Absent)? {
-        Value::String(text) => {
-            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-            match text.as_str() {
-                "." | ".." => Err(NoValue::Dots),
-                text if !text.bytes().all(is_plain) => Err(NoValue::Character),
-                text if text.is_empty() || text.len() > MAX_VALUE => Err(NoValue::Length),
-                text => Ok(Cow::Borrowed(text)),
-            }
-        }
+        Value::String(text) => path_value(text).map(Cow::Borrowed),
         // JSON that has a fraction, an exponent or a sign is no `u64`.
         Value::Number(number) => match number.as_u64() {
             Some(number) if number <= MAX_NUMBER => Ok(Cow::Owned(number.to_string())),

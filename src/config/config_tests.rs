@@ -31,6 +31,22 @@ fn key_set(length: usize) -> Value {
     json!({"keys": [{"kty": "oct", "k": b64(vec![7; length])}]})
 }
 
+/// The names of an issuer, as they are configured.
+fn names(issuer: &Issuer) -> Vec<String> {
+    issuer.names.iter().map(|(name, _)| name.to_string()).collect()
+}
+
+/// The address of each source of keys, as far as it has one, how many keys are configured, and whose it is.
+fn sources(config: &Config) -> Vec<(String, usize, &str)> {
+    let source = |source: &KeySource| match &source.place {
+        KeyPlace::Configuration(keys) => ("JWKS".to_owned(), keys.len()),
+        KeyPlace::Discovery => ("discovery".to_owned(), 0),
+        KeyPlace::Address(address, keys) => (address.to_string(), keys.len()),
+    };
+    let all = config.key_sources.iter().map(|each| (source(each), &*each.issuers));
+    all.map(|((address, keys), issuers)| (address, keys, issuers)).collect()
+}
+
 fn paths(names: &[&str]) -> Vec<ClaimPath> {
     names.iter().map(|name| ClaimPath::parse(name).unwrap()).collect()
 }
@@ -39,7 +55,7 @@ fn paths(names: &[&str]) -> Vec<ClaimPath> {
 fn two_settings_are_enough() {
     let config = read(&ONE).unwrap();
     let [issuer] = &*config.issuers else { panic!("one issuer") };
-    assert_eq!(issuer.name, "https://login.example.com");
+    assert_eq!(names(issuer), ["https://login.example.com"]);
     assert_eq!(issuer.algorithms, Algorithms::parse(["RS256"]).unwrap());
     assert_eq!(issuer.types, ["jwt", "at+jwt"]);
     assert_eq!(issuer.rules.audiences, ["api"]);
@@ -48,9 +64,9 @@ fn two_settings_are_enough() {
     assert_eq!(issuer.rules.required, []);
     assert_eq!(issuer.rules.principal_claims, paths(&["sub"]));
     assert_eq!(issuer.scope_claims, paths(&["scope", "scp"]));
-    assert!(matches!(&issuer.keys, KeySource::Provider { keys_at: None, seed } if seed.is_empty()));
+    assert_eq!(sources(&config), [("discovery".to_owned(), 0, "https://login.example.com")]);
     assert_eq!(config.binding, TokenBinding::Refuse);
-    assert!(config.rights.required.is_empty() && config.rights.routes.is_none());
+    assert!(issuer.rights.required.is_empty() && issuer.rights.routes.is_none());
     assert_eq!(config.credentials.sources, [Source::Header("Authorization".to_owned())]);
     assert!(config.credentials.bearer_required && config.expiry_guard && !config.simple_response);
     let context: Vec<_> =
@@ -72,7 +88,9 @@ fn two_settings_are_enough() {
 #[test]
 fn blank_counts_as_unset_and_a_default_may_be_written_out() {
     let unset = shown(&[]);
-    for Setting { name, default, .. } in SETTINGS.iter().skip(2) {
+    for Setting { name, default, .. } in
+        SETTINGS.iter().filter(|each| !ONE.iter().any(|(name, _)| each.name == *name))
+    {
         assert_eq!(shown(&[(name, " \t\n ")]), unset, "{name}");
         if !default.is_empty() {
             assert_eq!(shown(&[(name, &format!("  {default}\n"))]), unset, "{name}");
@@ -82,7 +100,8 @@ fn blank_counts_as_unset_and_a_default_may_be_written_out() {
 }
 
 /// Settings that have tests of their own: about keys, authorities and issuers here, the others on the shipped binary.
-const ELSEWHERE: [&str; 8] = [
+const ELSEWHERE: [&str; 9] = [
+    "TENANTS",
     "JWKS_URI",
     "JWKS",
     "PATH_GUARD",
@@ -109,10 +128,10 @@ fn every_setting_is_heeded() {
     type Case<'a> = (&'a str, &'a str, fn(&Config) -> bool);
     let cases: [Case<'_>; 41] = [
         ("ISSUER", "https://login.example.com/", |config| {
-            config.issuers[0].name.ends_with(".com/")
+            names(&config.issuers[0]) == ["https://login.example.com/"]
         }),
         ("ISSUER", "http://127.0.0.1:8080", |config| {
-            config.issuers[0].name == "http://127.0.0.1:8080"
+            names(&config.issuers[0]) == ["http://127.0.0.1:8080"]
         }),
         ("AUDIENCE", ", a,b  c,\n", |config| config.issuers[0].rules.audiences == ["a", "b", "c"]),
         ("ALGORITHMS", "ES256 EdDSA", |config| config.issuers[0].algorithms.iter().count() == 2),
@@ -157,9 +176,9 @@ fn every_setting_is_heeded() {
             config.list_lifetimes.stale.as_secs() == 604_800
         }),
         ("SCOPE_CLAIMS", "/roles", |config| config.issuers[0].scope_claims == paths(&["/roles"])),
-        ("REQUIRED_SCOPES", "a b", |config| config.rights.required == ["a", "b"]),
+        ("REQUIRED_SCOPES", "a b", |config| config.issuers[0].rights.required == ["a", "b"]),
         ("ROUTES", &routes, |config| {
-            config.rights.routes.as_ref().unwrap().longest().entries.len() == 1
+            config.issuers[0].rights.routes.as_ref().unwrap().longest().entries.len() == 1
         }),
         ("PRINCIPAL_CLAIM", "sub client_id", |config| {
             config.issuers[0].rules.principal_claims == paths(&["sub", "client_id"])
@@ -201,7 +220,8 @@ fn every_setting_is_heeded() {
     let both = read_with(&[("SIMPLE_RESPONSE", "on"), ("ROUTES", &routes)]).unwrap();
     assert!(both.warnings[0].contains("$context.routeKey"));
     let guard = |value| {
-        read_with(&[("PATH_GUARD", value), ("ROUTES", &routes)]).unwrap().rights.routes.unwrap()
+        let config = read_with(&[("PATH_GUARD", value), ("ROUTES", &routes)]).unwrap();
+        config.issuers[0].rights.routes.clone().unwrap()
     };
     assert!(
         guard("on").longest().guard && guard(" ").longest().guard && !guard("off").longest().guard
@@ -233,6 +253,11 @@ fn a_bad_value_is_one_problem_of_its_variable() {
             ],
         ),
         ("ISSUER", &["https://login.example.com/?tenant=1", "ftp://login.example.com", "issuer"]),
+        (
+            "ISSUER",
+            &[",", "https://a.example.com, https://a.example.com", "https://a.example.com auth"],
+        ),
+        ("TENANTS", &[",", "a", "any", "@no/such/file"]),
         ("AUDIENCE", &[",", " , ,"]),
         (
             "JWKS_URI",
@@ -402,18 +427,14 @@ fn keys_come_from_the_configuration_from_the_provider_or_from_both() {
     let ec = json!({"keys": [SigningKey::es256("k").jwk(), null]}).to_string();
     let uri = "http://127.0.0.1:1/keys";
     let keys = |settings: &[(&str, &str)]| {
-        let settings = [&[("ALGORITHMS", "ES256")], settings].concat();
-        match &read_with(&settings).unwrap().issuers[0].keys {
-            KeySource::Fixed(keys) => (None, keys.len()),
-            KeySource::Provider { keys_at, seed } => {
-                (Some(keys_at.as_ref().map(ToString::to_string).unwrap_or_default()), seed.len())
-            }
-        }
+        let config = read_with(&[&[("ALGORITHMS", "ES256")], settings].concat()).unwrap();
+        let [(address, keys, _)] = &sources(&config)[..] else { panic!("one source") };
+        (address.clone(), *keys)
     };
-    assert_eq!(keys(&[]), (Some(String::new()), 0));
-    assert_eq!(keys(&[("JWKS_URI", uri)]), (Some(uri.to_owned()), 0));
-    assert_eq!(keys(&[("JWKS", &ec)]), (None, 1));
-    assert_eq!(keys(&[("JWKS", &ec), ("JWKS_URI", uri)]), (Some(uri.to_owned()), 1));
+    assert_eq!(keys(&[]), ("discovery".to_owned(), 0));
+    assert_eq!(keys(&[("JWKS_URI", uri)]), (uri.to_owned(), 0));
+    assert_eq!(keys(&[("JWKS", &ec)]), ("JWKS".to_owned(), 1));
+    assert_eq!(keys(&[("JWKS", &ec), ("JWKS_URI", uri)]), (uri.to_owned(), 1));
 }
 
 #[test]
@@ -459,8 +480,8 @@ fn a_json_setting_may_be_a_file_of_the_package() {
     ]);
     let config = config.unwrap();
     assert_eq!(config.issuers[0].rules.required.len(), 1);
-    assert!(matches!(&config.issuers[0].keys, KeySource::Fixed(keys) if keys.len() == 1));
-    assert!(config.rights.routes.is_some());
+    assert_eq!(sources(&config), [("JWKS".to_owned(), 1, "https://login.example.com")]);
+    assert!(config.issuers[0].rights.routes.is_some());
     assert!(
         matches!(&config.issuers[0].revoked, Some(RevocationSource::Given(list)) if list.len() == 1)
     );
@@ -519,18 +540,26 @@ fn several_issuers_have_rules_of_their_own() {
     let config = config.unwrap();
     let [a, b] = &*config.issuers else { panic!("two issuers") };
     assert_eq!(
-        (&*a.name, &*a.types),
-        ("https://a.example.com", &["jwt".to_owned(), "at+jwt".to_owned()][..])
+        (names(a), &*a.types),
+        (vec!["https://a.example.com".to_owned()], &["jwt".to_owned(), "at+jwt".to_owned()][..])
     );
     assert_eq!(a.rules.audiences, ["api", "api-2"]);
     assert_eq!(a.algorithms, Algorithms::parse(["RS256"]).unwrap());
     assert_eq!((&a.scope_claims, a.rules.required.len()), (&paths(&["scope", "scp"]), 0));
-    assert!(matches!(&a.keys, KeySource::Provider { keys_at: None, .. }));
-    assert_eq!((&*b.name, &*b.types), ("https://b.example.com", &["at+jwt".to_owned()][..]));
+    assert_eq!(
+        (names(b), &*b.types),
+        (vec!["https://b.example.com".to_owned()], &["at+jwt".to_owned()][..])
+    );
     assert_eq!(b.rules.audience_claims, paths(&["client_id"]));
     assert_eq!(b.algorithms, Algorithms::parse(["ES256"]).unwrap());
     assert_eq!((&b.scope_claims, b.rules.required.len()), (&paths(&["scope", "/roles"]), 1));
-    assert!(matches!(&b.keys, KeySource::Provider { keys_at: Some(_), seed } if seed.len() == 1));
+    assert_eq!(
+        sources(&config),
+        [
+            ("discovery".to_owned(), 0, "https://a.example.com"),
+            ("https://b.example.com/keys".to_owned(), 1, "https://b.example.com"),
+        ]
+    );
     for issuer in [a, b] {
         assert_eq!(
             (issuer.rules.leeway, &issuer.rules.principal_claims),

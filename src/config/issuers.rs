@@ -3,35 +3,37 @@
 use serde_json::{Map, Value};
 
 use crate::access::claims::{Requirement, Rules};
-use crate::config::reader::{Reader, members_of};
-use crate::config::settings::{self, PER_ISSUER};
+use crate::access::rights::Rights;
+use crate::config::key_sources::{KeyPlace, KeySources};
+use crate::config::reader::{Reader, members_of, quoted};
+use crate::config::settings::{self, OVERRIDABLE, PER_ISSUER};
 use crate::documents::http::Endpoint;
+use crate::issuer::IssuerName;
 use crate::jose::algorithm::Algorithms;
 use crate::jose::json;
-use crate::jose::jwks::{self, Key, Origin};
+use crate::jose::jwks::{self, Key, Origin, Unusable};
 use crate::jose::token::{self, ClaimPath};
 use crate::revocation::list::RevocationList;
 
-/// A trusted issuer.
+/// A trusted issuer, or several that are trusted with the same.
 #[derive(Debug)]
 pub(crate) struct Issuer {
-    pub(crate) name: String,
+    /// Each with the number of its source of keys.
+    pub(crate) names: Vec<(IssuerName, usize)>,
     pub(crate) algorithms: Algorithms,
     /// Accepted `typ`, in lower case and without `application/`.
     pub(crate) types: Vec<String>,
     pub(crate) rules: Rules,
     pub(crate) scope_claims: Vec<ClaimPath>,
-    pub(crate) keys: KeySource,
     pub(crate) revoked: Option<RevocationSource>,
+    pub(crate) rights: Rights,
 }
 
-/// Where an issuer's keys come from.
-#[derive(Debug)]
-pub(crate) enum KeySource {
-    /// The configuration alone.
-    Fixed(Vec<Key>),
-    /// The provider: at this address, or where its discovery document says. Configured keys serve until then.
-    Provider { keys_at: Option<Endpoint>, seed: Vec<Key> },
+/// What holds for all issuers, or for those that have no settings of their own.
+pub(super) struct Shared {
+    pub(super) rules: Rules,
+    pub(super) rights: Rights,
+    pub(super) guard: Option<bool>,
 }
 
 /// Where a revocation list comes from.
@@ -48,7 +50,8 @@ pub(crate) enum RevocationSource {
 pub(super) struct Fields {
     /// `ISSUERS[2]`, or empty for variables.
     entry: String,
-    pub(super) issuer: Option<String>,
+    pub(super) issuer: Vec<String>,
+    pub(super) tenants: Option<Vec<String>>,
     audience: Vec<String>,
     jwks_uri: Option<String>,
     jwks: Option<String>,
@@ -59,16 +62,25 @@ pub(super) struct Fields {
     /// A list, `@file` or an address.
     revoked: Option<String>,
     scope_claims: Vec<String>,
+    // Those of `ISSUERS` alone: as variables they are shared.
+    principal_claim: Option<Vec<String>>,
+    required_scopes: Option<Vec<String>>,
+    routes: Option<Map<String, Value>>,
 }
 
 impl Fields {
     /// Where a field is set, as an operator would look for it.
-    fn place(&self, variable: &str) -> String {
+    pub(super) fn place(&self, variable: &str) -> String {
         if self.entry.is_empty() {
             variable.to_owned()
         } else {
             format!("{}.{}", self.entry, variable.to_lowercase())
         }
+    }
+
+    /// Whether it says where keys are, or has some.
+    pub(super) fn has_keys(&self) -> bool {
+        self.jwks_uri.is_some() || self.jwks.is_some()
     }
 }
 
@@ -81,7 +93,8 @@ impl Reader<'_> {
         if self.set("ISSUERS").is_none() {
             return vec![Fields {
                 entry: String::new(),
-                issuer: self.text(settings::ISSUER),
+                issuer: self.list(settings::ISSUER),
+                tenants: self.tenant_list(),
                 audience: self.list(settings::AUDIENCE),
                 jwks_uri: self.text(settings::JWKS_URI),
                 jwks: self.json(settings::JWKS),
@@ -91,6 +104,7 @@ impl Reader<'_> {
                 required_claims: self.object(settings::REQUIRED_CLAIMS),
                 revoked: self.value(&settings::REVOKED),
                 scope_claims: self.list(settings::SCOPE_CLAIMS),
+                ..Fields::default()
             }];
         }
         for name in PER_ISSUER {
@@ -129,7 +143,8 @@ impl Reader<'_> {
         for (name, value) in members {
             let place = format!("{}.{name}", fields.entry);
             match name.as_str() {
-                "issuer" => fields.issuer = self.string(&place, value),
+                "issuer" => fields.issuer.extend(self.string(&place, value)),
+                "tenants" => fields.tenants = self.tenants_member(&place, value),
                 "jwks_uri" => fields.jwks_uri = self.string(&place, value),
                 "jwks" if value.is_object() => fields.jwks = Some(value.to_string()),
                 "jwks" => self.problem(&place, "want a key set, as {\"keys\": [...]}"),
@@ -145,13 +160,19 @@ impl Reader<'_> {
                     }
                     _ => self.problem(&place, "want an object, or a text: `@file` or an https URL"),
                 },
+                "routes" => match value {
+                    Value::Object(table) => fields.routes = Some(table),
+                    _ => self.problem(&place, "want a JSON object: \"VERB /path\" -> rule"),
+                },
+                "principal_claim" => fields.principal_claim = Some(self.strings(&place, value)),
+                "required_scopes" => fields.required_scopes = Some(self.strings(&place, value)),
                 "audience" => fields.audience = self.strings(&place, value),
                 "algorithms" => fields.algorithms = self.strings(&place, value),
                 "audience_claim" => fields.audience_claim = self.strings(&place, value),
                 "token_types" => fields.token_types = self.strings(&place, value),
                 "scope_claims" => fields.scope_claims = self.strings(&place, value),
                 _ => {
-                    let known = PER_ISSUER.map(str::to_lowercase).join(", ");
+                    let known = [&PER_ISSUER[..], &OVERRIDABLE].concat().join(", ").to_lowercase();
                     self.problem(&place, format!("unknown member; there are {known}"));
                 }
             }
@@ -170,9 +191,14 @@ impl Reader<'_> {
     }
 
     /// An issuer whose fields are right.
-    pub(super) fn issuer(&mut self, fields: &Fields, shared: &Rules) -> Option<Issuer> {
+    pub(super) fn issuer(
+        &mut self,
+        fields: &Fields,
+        shared: &Shared,
+        sources: &mut KeySources,
+    ) -> Option<Issuer> {
         let problems = self.problems.len();
-        let name = self.issuer_name(fields);
+        let names = self.issuer_names(fields);
         if fields.audience.is_empty() && !self.reported(&fields.place("AUDIENCE")) {
             self.problem(
                 &fields.place("AUDIENCE"),
@@ -184,24 +210,35 @@ impl Reader<'_> {
             audiences: fields.audience.clone(),
             audience_claims: self.audience_claims(fields),
             required: self.required_claims(fields),
-            ..shared.clone()
+            principal_claims: match &fields.principal_claim {
+                Some(names) => self.claims_at(&fields.place("PRINCIPAL_CLAIM"), names),
+                None => shared.rules.principal_claims.clone(),
+            },
+            ..shared.rules.clone()
         };
         let types =
             fields.token_types.iter().map(|typ| token::media_type(typ).to_lowercase()).collect();
         let scope_claims = self.claims_at(&fields.place("SCOPE_CLAIMS"), &fields.scope_claims);
-        let keys = self.key_source(fields, algorithms.unwrap_or(Algorithms::ALL));
+        let rights = self.rights(fields, shared);
+        let keys = self.key_place(fields, algorithms.unwrap_or(Algorithms::ALL));
         let revoked = self.revocation_source(fields);
         let is_right = self.problems.len() == problems;
         is_right.then_some(())?;
-        Some(Issuer {
-            name: name?,
-            algorithms: algorithms?,
-            types,
-            rules,
-            scope_claims,
-            keys: keys?,
-            revoked,
-        })
+        let algorithms = algorithms?;
+        let names = sources.give(names, keys?, fields.jwks.as_deref(), algorithms);
+        Some(Issuer { names, algorithms, types, rules, revoked, scope_claims, rights })
+    }
+
+    /// The shared rights, but for what the issuer has of its own. What another issuer calls `admin` need not be ours.
+    fn rights(&mut self, fields: &Fields, shared: &Shared) -> Rights {
+        let mut rights = shared.rights.clone();
+        if let Some(required) = &fields.required_scopes {
+            rights.required = self.scopes_at(&fields.place("REQUIRED_SCOPES"), required.clone());
+        }
+        if let (Some(table), Some(guard)) = (&fields.routes, shared.guard) {
+            rights.routes = self.routes(&fields.place("ROUTES"), table, guard);
+        }
+        rights
     }
 
     fn audience_claims(&mut self, fields: &Fields) -> Vec<ClaimPath> {
@@ -215,22 +252,6 @@ impl Reader<'_> {
         self.claims_at(&place, &fields.audience_claim)
     }
 
-    fn issuer_name(&mut self, fields: &Fields) -> Option<String> {
-        let place = fields.place("ISSUER");
-        let Some(name) = &fields.issuer else {
-            if !self.reported(&place) {
-                self.problem(&place, "is required: the exact `iss` of the tokens to trust");
-            }
-            return None;
-        };
-        match Endpoint::parse(name) {
-            Ok(url) if !url.has_query() => return Some(name.clone()),
-            Ok(_) => self.problem(&place, "must not have a query (`?...`)"),
-            Err(problem) => self.problem(&place, problem),
-        }
-        None
-    }
-
     fn algorithms(&mut self, fields: &Fields) -> Option<Algorithms> {
         let place = fields.place("ALGORITHMS");
         let has_no_keys = fields.jwks.is_none() && !self.reported(&fields.place("JWKS"));
@@ -242,16 +263,17 @@ impl Reader<'_> {
             }
             Ok(algorithms) => Some(algorithms),
             Err(unknown) => {
+                let unknown = quoted(&place, &unknown);
                 self.problem(
                     &place,
-                    format!("`{unknown}` is unknown; there are {}", Algorithms::known()),
+                    format!("{unknown} is unknown; there are {}", Algorithms::known()),
                 );
                 None
             }
         }
     }
 
-    fn key_source(&mut self, fields: &Fields, algorithms: Algorithms) -> Option<KeySource> {
+    fn key_place(&mut self, fields: &Fields, algorithms: Algorithms) -> Option<KeyPlace> {
         let keys_at = match fields.jwks_uri.as_deref().map(Endpoint::parse).transpose() {
             Ok(endpoint) => endpoint,
             Err(problem) => {
@@ -259,19 +281,21 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let Some(text) = &fields.jwks else {
-            return Some(KeySource::Provider { keys_at, seed: Vec::new() });
+        let keys = match &fields.jwks {
+            None => Vec::new(),
+            Some(text) => match configured_keys(text, algorithms) {
+                Ok(keys) => keys,
+                Err(unusable) => {
+                    self.problem(&fields.place("JWKS"), unusable.to_string());
+                    return None;
+                }
+            },
         };
-        match jwks::parse(text.as_bytes(), algorithms, Origin::Configuration) {
-            Ok(parsed) if keys_at.is_some() => {
-                Some(KeySource::Provider { keys_at, seed: parsed.keys })
-            }
-            Ok(parsed) => Some(KeySource::Fixed(parsed.keys)),
-            Err(unusable) => {
-                self.problem(&fields.place("JWKS"), unusable.to_string());
-                None
-            }
-        }
+        Some(match keys_at {
+            Some(endpoint) => KeyPlace::Address(endpoint, keys),
+            None if keys.is_empty() => KeyPlace::Discovery,
+            None => KeyPlace::Configuration(keys),
+        })
     }
 
     /// No message quotes what the list says, or its address: see [`RevocationList::parse`].
@@ -305,4 +329,11 @@ fn has_scheme(text: &str) -> bool {
     let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
     scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
+/// The keys of the `JWKS` setting, if one of them is of use to the issuer. Where another issuer shares them, the others
+/// may be of use to that one.
+fn configured_keys(text: &str, algorithms: Algorithms) -> Result<Vec<Key>, Unusable> {
+    let keys = jwks::parse(text.as_bytes(), Algorithms::ALL, Origin::Configuration)?.keys;
+    if keys.iter().any(|key| key.fits(algorithms)) { Ok(keys) } else { Err(Unusable::NoUsableKey) }
 }

@@ -2,19 +2,25 @@
 
 pub(crate) mod environment;
 mod issuers;
+mod key_sources;
+mod names;
 mod reader;
 mod settings;
 mod spelling;
 
-use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+use serde_json::{Map, Value};
 
 use crate::access::binding::TokenBinding;
 use crate::access::claims::Rules;
 use crate::access::rights::{self, Rights, Routes};
 use crate::config::environment::Environment;
-use crate::config::reader::Reader;
+use crate::config::issuers::Shared;
+use crate::config::key_sources::KeySources;
+use crate::config::reader::{Reader, quoted};
 use crate::config::settings::{Number, PLATFORM, RESERVED_CONTEXT};
 use crate::documents::cache::Lifetimes;
 use crate::documents::http::{self, Authorities, Endpoint};
@@ -23,15 +29,16 @@ use crate::gateway::policy::{self, ContextClaim};
 use crate::jose::token::ClaimPath;
 use crate::metrics::{self, Metrics};
 
-pub(crate) use self::issuers::{Issuer, KeySource, RevocationSource};
+pub(crate) use self::issuers::{Issuer, RevocationSource};
+pub(crate) use self::key_sources::{KeyPlace, KeySource};
 pub use self::settings::{SETTINGS, Setting, SettingKind};
 
 /// Everything the authorizer can be told, checked.
 #[derive(Debug)]
 pub struct Config {
     pub(crate) issuers: Vec<Issuer>,
+    pub(crate) key_sources: Vec<KeySource>,
     pub(crate) binding: TokenBinding,
-    pub(crate) rights: Rights,
     pub(crate) credentials: Credentials,
     pub(crate) context: Vec<ContextClaim>,
     pub(crate) usage_key: Option<ClaimPath>,
@@ -96,7 +103,7 @@ impl Config {
     ///
     /// Everything that is wrong, at once.
     pub fn read(environment: &Environment) -> Result<Self, Problems> {
-        let mut reader = Reader { environment, problems: Vec::new() };
+        let mut reader = Reader { environment, problems: Vec::new(), warnings: Vec::new() };
         reader.unreadable();
         let config = reader.config();
         reader.misspelled();
@@ -139,7 +146,7 @@ impl Reader<'_> {
         let leeway = self.number(settings::LEEWAY_SECONDS);
         let max_life = self.number(settings::MAX_TOKEN_SECONDS);
         let principal_claims = self.claim_list(settings::PRINCIPAL_CLAIM);
-        let shared = Rules {
+        let rules = Rules {
             audience_claims: Vec::new(),
             audiences: Vec::new(),
             leeway: leeway.unwrap_or_default() as f64,
@@ -147,40 +154,39 @@ impl Reader<'_> {
             max_life: max_life.map(|seconds| seconds as f64),
             principal_claims,
         };
-        let fields = self.fields();
-        let issuers: Vec<_> =
-            fields.iter().filter_map(|fields| self.issuer(fields, &shared)).collect();
-        let mut names = HashSet::new();
-        for name in fields
-            .iter()
-            .filter_map(|fields| fields.issuer.as_ref())
-            .filter(|name| !names.insert(*name))
-        {
-            self.problem("ISSUERS", format!("issuer `{name}` is named twice"));
-        }
-
-        let binding = self.choice(settings::TOKEN_BINDING);
+        let guard = self.switch(settings::PATH_GUARD);
+        let table = self.object(settings::ROUTES).zip(guard);
+        let routes = table.and_then(|(table, guard)| self.routes("ROUTES", &table, guard));
         let required = self.list(settings::REQUIRED_SCOPES);
         let required = self.scopes_at("REQUIRED_SCOPES", required);
-        let rights = Rights { required, routes: self.routes() };
+        let rights = Rights { required, routes };
+        let shared = Shared { rules, rights, guard };
+        let fields = self.fields();
+        let mut sources = KeySources::default();
+        let issuers = fields.iter().filter_map(|fields| self.issuer(fields, &shared, &mut sources));
+        let issuers: Vec<_> = issuers.collect();
+        let key_sources = sources.sources;
+        let names = issuers.iter().flat_map(|issuer| &issuer.names).map(|(name, _)| name);
+        self.names_twice(&fields, &names.collect::<Vec<_>>());
+
+        let binding = self.choice(settings::TOKEN_BINDING);
         let simple_response = self.switch(settings::SIMPLE_RESPONSE);
-        let mut warnings: Vec<_> = rights.routes.iter().flat_map(Routes::warnings).collect();
-        warnings.iter_mut().for_each(|warning| warning.insert_str(0, "ROUTES: "));
-        if simple_response == Some(true) && rights.routes.is_some() {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        let has_table = issuers.iter().any(|issuer| issuer.rights.routes.is_some());
+        if simple_response == Some(true) && has_table {
             warnings.push(
                 "SIMPLE_RESPONSE with ROUTES is decided for one request: the authorizer's identity sources must \
                  include $context.routeKey, and its cache must be off where one route stands for many paths"
                     .to_owned(),
             );
         }
-        let fetches_tls = issuers.iter().any(|issuer| {
-            let keys = match &issuer.keys {
-                KeySource::Fixed(_) => false,
-                KeySource::Provider { keys_at: Some(endpoint), .. } => endpoint.is_https(),
-                KeySource::Provider { keys_at: None, .. } => true,
-            };
-            keys || matches!(&issuer.revoked, Some(RevocationSource::At(list)) if list.is_https())
-        });
+        let fetches_tls = key_sources.iter().any(|source| match &source.place {
+            KeyPlace::Configuration(_) => false,
+            KeyPlace::Discovery => true,
+            KeyPlace::Address(endpoint, _) => endpoint.is_https(),
+        }) || issuers.iter().any(
+            |issuer| matches!(&issuer.revoked, Some(RevocationSource::At(list)) if list.is_https()),
+        );
         let credentials = (self.sources(), self.choice(settings::BEARER_PREFIX));
         let context = self.context();
         let usage_key = self.claim(settings::USAGE_KEY_CLAIM);
@@ -194,12 +200,12 @@ impl Reader<'_> {
         leeway?;
         Some(Config {
             issuers,
+            key_sources,
             binding: match binding? {
                 "refuse" => TokenBinding::Refuse,
                 "certificate" => TokenBinding::Certificate,
                 _ => TokenBinding::Ignore,
             },
-            rights,
             credentials: Credentials {
                 sources: credentials.0,
                 bearer_required: credentials.1? == "required",
@@ -237,21 +243,27 @@ impl Reader<'_> {
     fn scopes_at(&mut self, place: &str, scopes: Vec<String>) -> Vec<String> {
         for scope in scopes.iter().filter(|scope| !rights::is_scope(scope)) {
             let wanted = "want printable ASCII without quote and backslash (RFC 6749 section 3.3)";
-            self.problem(place, format!("`{scope}`: {wanted}"));
+            self.problem(place, format!("{}: {wanted}", quoted(place, scope)));
         }
         scopes
     }
 
-    fn routes(&mut self) -> Option<Routes> {
-        let guard = self.switch(settings::PATH_GUARD);
-        let table = self.object(settings::ROUTES)?;
-        let routes = match Routes::parse(&table, guard?) {
+    /// The table of routes that stands at this place.
+    fn routes(
+        &mut self,
+        place: &str,
+        table: &Map<String, Value>,
+        guard: bool,
+    ) -> Option<Arc<Routes>> {
+        let routes = match Routes::parse(table, guard) {
             Ok(routes) => routes,
             Err(problems) => {
-                problems.into_iter().for_each(|problem| self.problem("ROUTES", problem));
+                problems.into_iter().for_each(|problem| self.problem(place, problem));
                 return None;
             }
         };
+        let warnings = routes.warnings().into_iter().map(|warning| format!("{place}: {warning}"));
+        self.warnings.extend(warnings);
         if let Err(too_large) = policy::fits(&routes) {
             let policy::TooLarge { document, resource } = too_large;
             let message = format!(
@@ -262,9 +274,9 @@ impl Reader<'_> {
                 policy::MAX_RESOURCE,
                 policy::largest_parts(&routes),
             );
-            self.problem("ROUTES", message);
+            self.problem(place, message);
         }
-        Some(routes)
+        Some(Arc::new(routes))
     }
 
     fn context(&mut self) -> Vec<ContextClaim> {

@@ -10,10 +10,12 @@ use crate::config::settings::{Json, List, Number, Setting, Text, Word};
 use crate::jose::json;
 use crate::jose::token::ClaimPath;
 
-/// Reads variables and keeps the problems.
+/// Reads variables, and keeps the problems and warnings.
 pub(super) struct Reader<'e> {
     pub(super) environment: &'e Environment,
     pub(super) problems: Vec<Problem>,
+    /// What is allowed but should be known, for the log.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -37,9 +39,13 @@ impl Reader<'_> {
 
     pub(super) fn list(&mut self, setting: Setting<List>) -> Vec<String> {
         let Some(text) = self.value(&setting) else { return Vec::new() };
-        let members = members_of(&text);
+        self.members(setting.name, &text)
+    }
+
+    pub(super) fn members(&mut self, place: &str, list: &str) -> Vec<String> {
+        let members = members_of(list);
         if members.is_empty() {
-            self.problem(setting.name, "is a list without a member");
+            self.problem(place, "is a list without a member");
         }
         members
     }
@@ -50,7 +56,7 @@ impl Reader<'_> {
         self.text_or_file(setting.name, text)
     }
 
-    /// This text, or what is in the file that it names.
+    /// The text, or what is in the file that it names: `@path`.
     pub(super) fn text_or_file(&mut self, place: &str, text: String) -> Option<String> {
         let Some(file) = text.strip_prefix('@') else { return Some(text) };
         let path = self.path(file);
@@ -141,10 +147,8 @@ impl Reader<'_> {
         let values = match value {
             Value::Array(values) => values,
             Value::String(text) if text.trim().contains([',', ' ']) => {
-                self.problem(
-                    place,
-                    format!("`{text}` would be one value: give several as an array of strings"),
-                );
+                let message = "a text is one value, and this has a comma or space in it: give several as an array of strings";
+                self.problem(place, message);
                 return Vec::new();
             }
             one => vec![one],
@@ -167,6 +171,11 @@ impl Reader<'_> {
     pub(super) fn reported(&self, place: &str) -> bool {
         self.problems.iter().any(|problem| problem.place == place)
     }
+}
+
+/// A value, to be told. What is in `ISSUERS` may hold a secret, so of that only names are.
+pub(super) fn quoted(place: &str, value: &str) -> String {
+    if place.starts_with("ISSUERS") { "a value".to_owned() } else { format!("`{value}`") }
 }
 
 /// The members of a list: separated by commas, spaces or both.

@@ -60,7 +60,8 @@ macro_rules! settings {
 }
 
 settings! {
-    ISSUER: Text = "",
+    ISSUER: List(&[]) = "",
+    TENANTS: List(&[]) = "",
     AUDIENCE: List(&[]) = "",
     JWKS_URI: Text = "",
     JWKS: Json = "",
@@ -100,8 +101,9 @@ settings! {
 
 /// The settings that one object of `ISSUERS` holds, and that it excludes as variables. In an object their names
 /// are in lower case.
-pub(super) const PER_ISSUER: [&str; 10] = [
+pub(super) const PER_ISSUER: [&str; 11] = [
     "ISSUER",
+    "TENANTS",
     "AUDIENCE",
     "JWKS_URI",
     "JWKS",
@@ -112,6 +114,9 @@ pub(super) const PER_ISSUER: [&str; 10] = [
     "REVOKED",
     "SCOPE_CLAIMS",
 ];
+
+/// The settings that one object of `ISSUERS` may hold, too. As variables they are for the issuers without their own.
+pub(super) const OVERRIDABLE: [&str; 3] = ["PRINCIPAL_CLAIM", "REQUIRED_SCOPES", "ROUTES"];
 
 /// Variables of others that are honoured.
 pub(super) const PLATFORM: [&str; 2] = ["LAMBDA_TASK_ROOT", "SSL_CERT_FILE"];

@@ -381,7 +381,7 @@ mod tests {
     }
 
     fn with_rights(table: &Value, scopes: &str, then: impl FnOnce(Access<'_>)) {
-        let rights = Rights { required: Vec::new(), routes: Some(routes(table)) };
+        let rights = Rights { required: Vec::new(), routes: Some(routes(table).into()) };
         let claims = Claims::verified(json!({"scope": scopes}));
         then(rights.access(&[ClaimPath::parse("scope").unwrap()], &claims, None).unwrap());
     }

@@ -530,7 +530,7 @@ fn parse(table: &Table, guard: bool) -> Result<Routes, Vec<String>> {
 }
 
 fn rights(table: &Table, required: &[String], guard: bool) -> Rights {
-    Rights { required: required.to_vec(), routes: Some(parse(table, guard).unwrap()) }
+    Rights { required: required.to_vec(), routes: Some(parse(table, guard).unwrap().into()) }
 }
 
 /// A table with scopes only.
@@ -635,7 +635,7 @@ proptest! {
         prop_assert!(warned == pairs || has_claims && warned.is_superset(&pairs), "{:?} {:?}", warned, pairs);
 
         let claims = with_scopes(&token, &held, as_array);
-        let rights = Rights { required: required.clone(), routes: Some(routes) };
+        let rights = Rights { required: required.clone(), routes: Some(routes.into()) };
         let (verb, path) = asked.request(&table);
         let document = document_for(&event(kind, &format!("{STAGE}/{verb}{path}")), &rights, &claims, Some(ENDS));
         // It is cached, so what was asked for must not be in it.
@@ -686,7 +686,7 @@ proptest! {
         held in scopes(),
     ) {
         let Ok(routes) = parse(&table, guard) else { return Ok(()) };
-        let rights = Rights { required: Vec::new(), routes: Some(routes) };
+        let rights = Rights { required: Vec::new(), routes: Some(routes.into()) };
         let document = document_for(&event("token", &format!("{STAGE}/GET/")), &rights, &claims(&held, true), None);
         let is_open = |rule: &Value| rule.as_array().unwrap().iter().all(|scope| held.contains(&scope.as_str().unwrap().to_owned()));
         let written = |route: &str, open: bool| match route.split_once(' ') {
@@ -718,7 +718,7 @@ proptest! {
     ) {
         let Ok(routes) = parse(&table, guard) else { return Ok(()) };
         let most = length(&document(&longest_stage(), &Access::Routes(super::longest(&routes)), Some(0.0)));
-        let rights = Rights { required: Vec::new(), routes: Some(routes) };
+        let rights = Rights { required: Vec::new(), routes: Some(routes.into()) };
         let event = event("token", &format!("{}/GET/", stage_of_length(96)));
         let document = document_for(&event, &rights, &with_scopes(&token, &held, true), Some(ENDS));
         prop_assert!(document.to_string().len() <= most, "{} {}", document.to_string().len(), most);
@@ -734,7 +734,7 @@ proptest! {
     ) {
         let Ok(routes) = parse(&table, guard) else { return Ok(()) };
         let claims = with_scopes(&token, &held, false);
-        let rights = if open { Rights::default() } else { Rights { required: Vec::new(), routes: Some(routes) } };
+        let rights = if open { Rights::default() } else { Rights { required: Vec::new(), routes: Some(routes.into()) } };
         let document = document_for(&event("connect", &format!("{STAGE}/$connect")), &rights, &claims, Some(ENDS));
         let states = contract::states(&table, &token, &held);
         let entry = table.iter().position(|(route, _)| route == "$connect");

@@ -21,8 +21,10 @@ use crate::jose::json::{self, Members};
 /// More keys than any provider publishes; beyond it a document is refused whole.
 pub(crate) const MAX_KEYS: usize = 1000;
 
-/// The members of a key that are looked at (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
-const MEMBERS: [&str; 11] = ["kid", "kty", "use", "key_ops", "alg", "n", "e", "crv", "x", "y", "k"];
+/// The members of a key that are looked at (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2; `issuer` is
+/// Microsoft's).
+const MEMBERS: [&str; 12] =
+    ["kid", "kty", "use", "key_ops", "alg", "n", "e", "crv", "x", "y", "k", "issuer"];
 
 /// How many keys of one id are tried on one token: what a signature check costs must stay bounded.
 const MAX_TRIES: usize = 4;
@@ -47,6 +49,8 @@ pub(crate) enum Origin {
 pub(crate) struct Key {
     id: Option<String>,
     fits: Algorithms,
+    /// The member `issuer`. Empty, it equals none: the member is no text then.
+    issuer: Option<String>,
     material: DecodingKey,
 }
 
@@ -55,6 +59,20 @@ impl Key {
     fn verifies(&self, signature: &Vec<u8>, message: &[u8], algorithm: Algorithm) -> bool {
         let verifier = (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &self.material);
         verifier.is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
+    }
+
+    /// Whether it can verify a signature of one of these algorithms.
+    pub(crate) fn fits(&self, algorithms: Algorithms) -> bool {
+        !(self.fits & algorithms).is_empty()
+    }
+
+    /// Whether it may verify a token that asks for this algorithm.
+    fn serves(&self, KeyQuery { algorithm, issuers, .. }: KeyQuery<'_>) -> bool {
+        let names_another = match (&self.issuer, issuers) {
+            (Some(issuer), Some(served)) => !served.contains(&issuer.as_str()),
+            _ => false,
+        };
+        self.fits.contains(algorithm) && !names_another
     }
 
     pub(crate) fn is_symmetric(&self) -> bool {
@@ -76,7 +94,8 @@ impl Key {
             _ => return None,
         };
         let fits = possible & declared(&jwk)? & allowed;
-        (!fits.is_empty()).then_some(Self { id, fits, material })
+        let issuer = jwk.get("issuer").map(|issuer| json::text(issuer).unwrap_or_default().into());
+        (!fits.is_empty()).then_some(Self { id, fits, issuer, material })
     }
 }
 
@@ -244,12 +263,21 @@ pub(crate) fn parse(
     }
 }
 
-/// The keys of one issuer, by id. A look-up costs the same for one key and for a thousand.
+/// Which keys of a set may verify a token.
+#[derive(Clone, Copy)]
+pub(crate) struct KeyQuery<'t> {
+    pub(crate) kid: Option<&'t str>,
+    pub(crate) algorithm: Algorithm,
+    /// Where keys may say whose tokens they serve: what they may say for this one. Elsewhere what they say is ignored.
+    pub(crate) issuers: Option<[&'t str; 2]>,
+}
+
+/// The keys of one source, by id. A look-up costs the same for one key and for a thousand.
 #[derive(Debug, Default)]
 pub(crate) struct KeySet {
     by_id: HashMap<String, Vec<Arc<Key>>>,
-    /// For each algorithm the key that fits it, if it is the only one: for tokens that name no key.
-    only: [Vec<Arc<Key>>; Algorithms::COUNT],
+    /// For each algorithm the keys that fit it: for tokens that name no key.
+    fitting: [Vec<Arc<Key>>; Algorithms::COUNT],
     size: usize,
 }
 
@@ -258,15 +286,12 @@ impl KeySet {
         let mut set = Self::default();
         for key in keys.into_iter().map(Arc::new) {
             for algorithm in key.fits.iter() {
-                set.only[algorithm as usize].push(Arc::clone(&key));
+                set.fitting[algorithm as usize].push(Arc::clone(&key));
             }
             if let Some(id) = &key.id {
                 set.by_id.entry(id.clone()).or_default().push(Arc::clone(&key));
             }
             set.size += 1;
-        }
-        for fitting in set.only.iter_mut().filter(|fitting| fitting.len() != 1) {
-            *fitting = Vec::new();
         }
         set
     }
@@ -275,29 +300,50 @@ impl KeySet {
         self.size
     }
 
-    /// The keys that may verify a token with this `kid` and `alg`.
-    fn candidates(&self, id: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
-        let keys = match id {
+    /// The keys that may verify a token.
+    fn candidates(&self, query: KeyQuery<'_>) -> impl Iterator<Item = &Key> {
+        let keys = match query.kid {
             Some(id) => self.by_id.get(id).map_or(&[][..], Vec::as_slice),
-            None => &self.only[algorithm as usize],
+            None => self.only(query),
         };
-        keys.iter().map(Arc::as_ref).filter(move |key| key.fits.contains(algorithm)).take(MAX_TRIES)
+        keys.iter().map(Arc::as_ref).filter(move |key| key.serves(query)).take(MAX_TRIES)
+    }
+
+    /// The key that serves a token which names none, if it is the only one. Only where keys name issuers must one be
+    /// looked for: that is two short comparisons for each.
+    fn only(&self, query: KeyQuery<'_>) -> &[Arc<Key>] {
+        let fitting = &self.fitting[query.algorithm as usize];
+        if query.issuers.is_none() {
+            return if fitting.len() == 1 { fitting } else { &[] };
+        }
+        let mut serving = fitting.iter().enumerate().filter(|(_, key)| key.serves(query));
+        match (serving.next(), serving.next()) {
+            (Some((index, _)), None) => &fitting[index..=index],
+            _ => &[],
+        }
     }
 
     /// Whether there is a key to try at all.
-    pub(crate) fn knows(&self, id: Option<&str>, algorithm: Algorithm) -> bool {
-        self.candidates(id, algorithm).next().is_some()
+    pub(crate) fn knows(&self, query: KeyQuery<'_>) -> bool {
+        self.candidates(query).next().is_some()
     }
 
-    /// Whether one of the keys for this `kid` and `alg` verifies the signature over exactly these bytes.
+    /// Whether one of the keys that may verify the token verifies the signature over exactly these bytes.
     pub(crate) fn verifies(
         &self,
-        id: Option<&str>,
-        algorithm: Algorithm,
+        query: KeyQuery<'_>,
         signature: &Vec<u8>,
         message: &[u8],
     ) -> bool {
-        self.candidates(id, algorithm).any(|key| key.verifies(signature, message, algorithm))
+        self.candidates(query).any(|key| key.verifies(signature, message, query.algorithm))
+    }
+}
+
+#[cfg(test)]
+impl<'t> KeyQuery<'t> {
+    /// For a token of an issuer whose keys are its own.
+    pub(crate) fn of(kid: Option<&'t str>, algorithm: Algorithm) -> Self {
+        Self { kid, algorithm, issuers: None }
     }
 }
 
@@ -342,7 +388,7 @@ mod tests {
     }
 
     fn verifies(set: &KeySet, id: Option<&str>, algorithm: Algorithm, signer: &SigningKey) -> bool {
-        set.verifies(id, algorithm, &signer.sign(b"message"), b"message")
+        set.verifies(KeyQuery::of(id, algorithm), &signer.sign(b"message"), b"message")
     }
 
     #[test]
@@ -737,11 +783,11 @@ mod tests {
             (Some("unknown"), Algorithm::RS256, &rsa, false),
         ];
         for (id, algorithm, signer, is_known) in cases {
-            assert_eq!(set.knows(id, algorithm), is_known, "{id:?} {algorithm:?}");
+            assert_eq!(set.knows(KeyQuery::of(id, algorithm)), is_known, "{id:?} {algorithm:?}");
             assert_eq!(verifies(&set, id, algorithm, signer), is_known, "{id:?} {algorithm:?}");
         }
         assert!(!verifies(&set, Some("a"), Algorithm::ES256, &SigningKey::es256("a")));
-        assert!(!KeySet::default().knows(None, Algorithm::RS256));
+        assert!(!KeySet::default().knows(KeyQuery::of(None, Algorithm::RS256)));
     }
 
     #[test]
@@ -751,15 +797,77 @@ mod tests {
         let one = set(&[&first, &ed]);
         assert!(verifies(&one, None, Algorithm::ES256, &first));
         assert!(verifies(&one, None, Algorithm::EdDSA, &ed));
-        assert!(!one.knows(None, Algorithm::RS256));
+        assert!(!one.knows(KeyQuery::of(None, Algorithm::RS256)));
         for two in [set(&[&first, &second]), set(&[&first, &first])] {
-            assert!(!two.knows(None, Algorithm::ES256));
+            assert!(!two.knows(KeyQuery::of(None, Algorithm::ES256)));
             assert!(!verifies(&two, None, Algorithm::ES256, &first));
         }
         let nameless = json!({"keys": [without(first.jwk(), "kid")]}).to_string();
         let nameless =
             KeySet::new(parse(nameless.as_bytes(), Algorithms::ALL, Origin::Network).unwrap().keys);
         assert!(verifies(&nameless, None, Algorithm::ES256, &first));
-        assert!(!nameless.knows(Some("a"), Algorithm::ES256));
+        assert!(!nameless.knows(KeyQuery::of(Some("a"), Algorithm::ES256)));
+    }
+
+    const IN_A: &str = "https://login.example.com/a/v2.0";
+    const IN_ANY: &str = "https://login.example.com/{tenantid}/v2.0";
+
+    /// Whether a key with this member `issuer` is one for a token of [`IN_A`] that names it, or names none; and for a
+    /// token of an exact name.
+    fn serves(issuer: Option<Value>) -> [bool; 3] {
+        let jwk = SigningKey::es256("k").jwk();
+        let jwk = issuer.map_or(jwk.clone(), |issuer| with(jwk, "issuer", issuer));
+        let document = json!({"keys": [jwk]}).to_string();
+        let keys = parse(document.as_bytes(), Algorithms::ALL, Origin::Network).unwrap().keys;
+        let set = KeySet::new(keys);
+        let exact = KeyQuery::of(Some("k"), Algorithm::ES256);
+        let tenant = KeyQuery { issuers: Some([IN_A, IN_ANY]), ..exact };
+        [tenant, KeyQuery { kid: None, ..tenant }, exact].map(|query| set.knows(query))
+    }
+
+    #[test]
+    fn a_key_that_names_an_issuer_serves_its_tenants_only() {
+        for issuer in [None, Some(json!(IN_A)), Some(json!(IN_ANY))] {
+            assert_eq!(serves(issuer.clone()), [true; 3], "{issuer:?}");
+        }
+        for issuer in [
+            json!("https://login.example.com/b/v2.0"),
+            json!("https://login.example.com/{tid}/v2.0"),
+            json!("https://login.example.com/{tenantid}/v2.0/"),
+            json!("https://login.example.com/a/v2.0/"),
+            json!("HTTPS://login.example.com/a/v2.0"),
+            json!("{tenantid}"),
+            json!(""),
+            json!(null),
+            json!(5),
+            json!([IN_A]),
+            json!("x".repeat(20_000)),
+        ] {
+            assert_eq!(serves(Some(issuer.clone())), [false, false, true], "{issuer}");
+        }
+    }
+
+    #[test]
+    fn without_a_kid_the_keys_of_other_issuers_do_not_count() {
+        let ec = |kid: &str, issuer: Option<&str>| {
+            let jwk = SigningKey::es256(kid).jwk();
+            issuer.map_or(jwk.clone(), |issuer| with(jwk, "issuer", json!(issuer)))
+        };
+        let rsa = SigningKey::rsa("r").jwk();
+        let other = "https://login.example.com/b/v2.0";
+        let knows = |keys: &[Value]| {
+            let document = json!({ "keys": keys }).to_string();
+            let keys = parse(document.as_bytes(), Algorithms::ALL, Origin::Network).unwrap().keys;
+            let exact = KeyQuery::of(None, Algorithm::ES256);
+            let tenant = KeyQuery { issuers: Some([IN_A, IN_ANY]), ..exact };
+            let set = KeySet::new(keys);
+            [set.knows(tenant), set.knows(exact)]
+        };
+        assert_eq!(knows(&[rsa.clone(), ec("a", Some(IN_A))]), [true, true]);
+        assert_eq!(knows(&[ec("b", Some(other)), ec("a", Some(IN_A))]), [true, false]);
+        assert_eq!(knows(&[ec("a", Some(IN_A)), ec("b", Some(other)), rsa]), [true, false]);
+        assert_eq!(knows(&[ec("a", Some(IN_A)), ec("any", Some(IN_ANY))]), [false, false]);
+        assert_eq!(knows(&[ec("a", None), ec("any", Some(IN_ANY))]), [false, false]);
+        assert_eq!(knows(&[ec("b", Some(other))]), [false, true]);
     }
 }

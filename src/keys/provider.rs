@@ -11,7 +11,7 @@ use crate::keys::discovery;
 use crate::keys::misses::Misses;
 use crate::metrics::DocumentKind;
 
-/// Where the keys of one issuer are fetched.
+/// Where the keys of one source are fetched.
 pub(crate) struct Provider {
     issuer: String,
     /// Where the discovery document is, unless the address of the keys is configured.

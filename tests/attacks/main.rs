@@ -22,6 +22,7 @@ mod principals;
 mod public_key_as_secret;
 mod revoked_tokens;
 mod sizes;
+mod tenants;
 mod times;
 mod unsigned;
 mod unusable_keys;

@@ -8,6 +8,7 @@ mod challenges;
 mod decisions;
 mod emulator;
 mod freezes;
+mod issuers;
 mod logs;
 mod metrics;
 mod platform;

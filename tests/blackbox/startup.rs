@@ -117,7 +117,8 @@ fn bad_configuration_is_one_event_where_the_log_is_json() {
     for format in ["TEXT", " ", "xml"] {
         let exit = refused(&settings(format));
         assert!(
-            exit.output.contains("bad configuration\n  ISSUER: must be https"),
+            exit.output
+                .contains("bad configuration\n  ISSUER: `http://login.example.com`: must be https"),
             "{format}: {}",
             exit.output
         );

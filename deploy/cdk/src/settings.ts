@@ -1,6 +1,7 @@
 // Every setting of the program. Written by tests/deploy.rs from `SETTINGS` in src/config/settings.rs; do not edit.
 export const SETTINGS = {
-  "ISSUER": {"kind": "text", "default": ""},
+  "ISSUER": {"kind": "list", "of": [], "default": ""},
+  "TENANTS": {"kind": "list", "of": [], "default": ""},
   "AUDIENCE": {"kind": "list", "of": [], "default": ""},
   "JWKS_URI": {"kind": "text", "default": ""},
   "JWKS": {"kind": "json", "default": ""},

@@ -82,7 +82,7 @@ test('what is wrong is said at once', () => {
     'ALGORITHMS: none: want a list out of RS256, RS384',
     'LEEWAY_SECONDS: 301: want a whole number from 0 to 300',
     'REFUSAL: no: want deny or unauthorized',
-    'ROUTE: no such setting; there are ISSUER, AUDIENCE, ',
+    'ROUTE: no such setting; there are ISSUER, TENANTS, AUDIENCE, ',
     'JWKS_TIMEOUT_MS: 99.5: want a whole number from 100 to 10000',
     'ISSUER and AUDIENCE, or ISSUERS: needed to know whom to trust',
   ]) {

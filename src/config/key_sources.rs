@@ -1,0 +1,77 @@
+//! Where keys come from. Issuers that name the same source share it, so it is fetched and kept once.
+
+use std::collections::HashMap;
+
+use crate::documents::http::Endpoint;
+use crate::issuer::IssuerName;
+use crate::jose::algorithm::Algorithms;
+use crate::jose::jwks::Key;
+
+/// A source of keys, and whose they are.
+#[derive(Debug)]
+pub(crate) struct KeySource {
+    /// The names of the issuers, for the log, with spaces between.
+    pub(crate) issuers: String,
+    /// The algorithms of all of them. A token is held against those of its own issuer before a key is looked up.
+    pub(crate) algorithms: Algorithms,
+    pub(crate) place: KeyPlace,
+}
+
+/// Where keys are.
+#[derive(Debug)]
+pub(crate) enum KeyPlace {
+    /// In the configuration alone.
+    Configuration(Vec<Key>),
+    /// Where the issuer's discovery document says.
+    Discovery,
+    /// At this address. Configured keys serve until they were fetched.
+    Address(Endpoint, Vec<Key>),
+}
+
+/// All sources, each once.
+#[derive(Default)]
+pub(super) struct KeySources {
+    pub(super) sources: Vec<KeySource>,
+    /// The numbers of those with an address, by that and the text of the configured keys: these are for the issuers
+    /// that name them, and for no other that has its keys from the same address.
+    addressed: HashMap<String, usize>,
+}
+
+impl KeySources {
+    /// Gives each of these names the number of its source. `jwks`: the text of the configured keys.
+    pub(super) fn give(
+        &mut self,
+        names: Vec<IssuerName>,
+        place: KeyPlace,
+        jwks: Option<&str>,
+        algorithms: Algorithms,
+    ) -> Vec<(IssuerName, usize)> {
+        if let KeyPlace::Discovery = place {
+            let own = |name: IssuerName| {
+                let number = self.sources.len();
+                let issuers = name.to_string();
+                self.sources.push(KeySource { issuers, algorithms, place: KeyPlace::Discovery });
+                (name, number)
+            };
+            return names.into_iter().map(own).collect();
+        }
+        let new = self.sources.len();
+        let number = match &place {
+            // No URL has a space in it.
+            KeyPlace::Address(address, _) => {
+                let key = format!("{address} {}", jwks.unwrap_or_default());
+                *self.addressed.entry(key).or_insert(new)
+            }
+            _ => new,
+        };
+        let issuers = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        match self.sources.get_mut(number) {
+            Some(shared) => {
+                shared.issuers.extend([" ", &issuers]);
+                shared.algorithms = shared.algorithms | algorithms;
+            }
+            None => self.sources.push(KeySource { issuers, algorithms, place }),
+        }
+        names.into_iter().map(|name| (name, number)).collect()
+    }
+}
