@@ -93,6 +93,12 @@ fn bars(counts: &HashMap<String, f64>) {
             1.35,
         ),
         ("1,000 keys, by 1", &["keys: 1000 keys"], &["keys: 1 keys"], 1.02),
+        (
+            "a list of 50,000 revocations, by none",
+            &["revocation: 50000 entries"],
+            &["revocation: no list"],
+            1.02,
+        ),
         ("100 issuers, by 1", &["issuers: 100 issuers"], &["issuers: 1 issuers"], 1.02),
         ("1,000 tenants, by 1", &["tenants: 1000 tenants"], &["tenants: 1 tenants"], 1.02),
         (

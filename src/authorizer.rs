@@ -4,14 +4,15 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use futures_util::future::join_all;
 
 use crate::access::binding::TokenBinding;
 use crate::clock::Now;
-use crate::config::{Config, Issuer, KeyPlace, KeySource, OnRefusal};
+use crate::config::{Config, Issuer, KeyPlace, KeySource, OnRefusal, RevocationSource};
 use crate::decision::{
     AfterAnswer, Decision, Failure, Invocation, Observed, ObservedRequest, Verdict,
 };
+use crate::documents::http::{Endpoint, Fetcher};
+use crate::documents::refresh::{Ended, ended};
 use crate::gateway::challenge::challenge;
 use crate::gateway::event::{Credentials, Event, EventKind};
 use crate::gateway::policy::{self, Allow, Answer, Context, ContextClaim, ResponseFormat};
@@ -20,10 +21,10 @@ use crate::jose::algorithm::Algorithm;
 use crate::jose::jwks::Key;
 use crate::jose::token::{ClaimPath, Token};
 use crate::keys::Keys;
-use crate::keys::http::Fetcher;
 use crate::keys::provider::Provider;
 use crate::metrics::Metrics;
 use crate::reason::{Denial, Obstacle, Reason, Refusal};
+use crate::revocation::Revocations;
 
 /// Decides about requests, for as long as the process lives.
 pub struct Authorizer {
@@ -32,6 +33,7 @@ pub struct Authorizer {
     pub(crate) any_issuer: HeaderRules,
     /// One for each source of keys.
     key_sets: Vec<Arc<Keys>>,
+    lists: Vec<Arc<Revocations>>,
     pub(crate) binding: TokenBinding,
     credentials: Credentials,
     context: Vec<ContextClaim>,
@@ -74,24 +76,49 @@ impl Authorizer {
         };
         let key_sets: Vec<_> = config.key_sources.into_iter().map(key_set).collect();
         let (mut issuers, mut any_issuer) = (Issuers::default(), HeaderRules::default());
-        for Issuer { names, algorithms, types, rules, scope_claims, rights } in config.issuers {
+        let mut lists: Vec<(Endpoint, Arc<Revocations>)> = Vec::new();
+        for issuer in config.issuers {
+            let Issuer { names, algorithms, types, rules, revoked, scope_claims, rights } = issuer;
             any_issuer.algorithms = any_issuer.algorithms | algorithms;
             any_issuer.types.extend(types.iter().cloned());
+            let revocations = revoked.map(|revoked| match revoked {
+                RevocationSource::Given(list) => Revocations::fixed(list, config.list_lifetimes),
+                RevocationSource::At(list_at) => {
+                    if let Some((_, list)) = lists.iter().find(|(known, _)| *known == list_at) {
+                        return Arc::clone(list);
+                    }
+                    let (fetcher, metrics) = (Arc::clone(&fetcher), metrics.clone());
+                    let list =
+                        Revocations::at(list_at.clone(), config.list_lifetimes, fetcher, metrics);
+                    lists.push((list_at, Arc::clone(&list)));
+                    list
+                }
+            });
             for (name, source) in names {
                 issuers.insert(TrustedIssuer {
                     name,
                     header_rules: HeaderRules { types: types.clone(), algorithms },
                     keys: Arc::clone(&key_sets[source]),
                     rules: rules.clone(),
+                    revocations: revocations.clone(),
                     scope_claims: scope_claims.clone(),
                     rights: rights.clone(),
                 });
             }
         }
+        if !lists.is_empty() {
+            tracing::info!(
+                REVOKED_FRESH_SECONDS = config.list_lifetimes.fresh.as_secs(),
+                REVOKED_STALE_SECONDS = config.list_lifetimes.stale.as_secs(),
+                "a revocation takes effect after REVOKED_FRESH_SECONDS and one request, \
+                 and after REVOKED_STALE_SECONDS at the latest"
+            );
+        }
         Self {
             issuers,
             any_issuer,
             key_sets,
+            lists: lists.into_iter().map(|(_, list)| list).collect(),
             binding: config.binding,
             credentials: config.credentials,
             context: config.context,
@@ -104,13 +131,21 @@ impl Authorizer {
         }
     }
 
-    /// Fetches the first keys from all sources at once. What cannot be fetched is logged, and tried again when needed.
+    /// Fetches the first keys and revocation lists from all sources at once. What cannot be fetched is logged, and tried
+    /// again when needed.
     pub async fn prefetch(&self) {
-        join_all(self.key_sets.iter().map(Keys::prefetch)).await;
+        for refresh in self.begin_prefetch() {
+            ended(refresh).await;
+        }
     }
 
-    /// Answers an event of API Gateway, given as JSON text, and records the decision. Does not wait for a refresh of
-    /// keys that it may have begun.
+    fn begin_prefetch(&self) -> Vec<Ended> {
+        let keys = self.key_sets.iter().filter_map(|keys| keys.prefetch());
+        keys.chain(self.lists.iter().filter_map(|list| list.prefetch())).collect()
+    }
+
+    /// Answers an event of API Gateway, given as JSON text, and records the decision. Does not wait for a refresh
+    /// that it may have begun.
     ///
     /// # Errors
     ///
@@ -161,11 +196,17 @@ impl Authorizer {
         observed.token(&token);
         let (issuer, algorithm) = self.trust(&token)?;
         observed.issuer = Some(issuer);
+        if let Some(list) = &issuer.revocations {
+            list.prepare(&mut observed.pending);
+        }
         let pending = &mut observed.pending;
         let claims = issuer.keys.verify(token, algorithm, issuer.key_issuer(), pending).await?;
         let claims = observed.claims.insert(claims);
         let caller = issuer.caller(claims, now)?;
         self.binding.check(claims, || request.client_certificate())?;
+        if let Some(list) = &issuer.revocations {
+            list.check(claims, &mut observed.pending).await?;
+        }
         observed.principal = Some(caller.principal.to_owned());
         observed.expires_at = Some(caller.expires_at);
         let single_request = self.single_request(request.kind).then_some(request.route);

@@ -6,15 +6,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::access::rights::Access;
 use crate::clock::Now;
+use crate::documents::refresh::PendingRefresh;
 use crate::gateway::event::{EventKind, Place, Request, Stage};
 use crate::issuer::TrustedIssuer;
 use crate::jose::token::{Claims, Token};
-use crate::keys::PendingRefresh;
 use crate::metrics::Metrics;
 use crate::reason::{Denial, Fault};
 
@@ -159,8 +158,8 @@ impl Decision<'_> {
 }
 
 impl AfterAnswer {
-    /// Records the decision under the invocation that was answered, and waits for the refresh of keys that it began:
-    /// for as long as its fetches may take, but not beyond half a second before the invocation's `deadline`.
+    /// Records the decision under the invocation that was answered, and waits for the refreshes that it began:
+    /// for as long as their fetches may take, but not beyond half a second before the invocation's `deadline`.
     pub async fn finish(self, invocation: Invocation<'_>, deadline: SystemTime) {
         self.record(invocation);
         if self.pending.is_empty() {
@@ -170,7 +169,12 @@ impl AfterAnswer {
             .duration_since(Now::read().wall())
             .unwrap_or_default()
             .saturating_sub(DEADLINE_MARGIN);
-        let ended = join_all(self.pending.into_iter().map(PendingRefresh::ended));
+        // They run side by side, so one wait after the other is as long as the longest.
+        let ended = async {
+            for refresh in self.pending {
+                refresh.ended().await;
+            }
+        };
         // What has not ended by then is left to the next invocation.
         let _ = tokio::time::timeout(left, ended).await;
     }

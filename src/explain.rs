@@ -28,6 +28,8 @@ pub struct Explanation<'a> {
     pub is_verified: bool,
     /// The keys of the issuer: its name, how many can be used, and why the last fetch failed, if it did.
     pub keys: Option<(String, usize, Option<String>)>,
+    /// The revocation list of the issuer, if it has one: how many entries, and why the last fetch failed, if it did.
+    pub revocations: Option<(usize, Option<String>)>,
     /// The checks, in their order.
     pub steps: Vec<Step>,
     /// The entries of the issuer's table of routes, if it is known and has one.
@@ -73,7 +75,11 @@ impl Authorizer {
         let request = observed.request.as_ref();
         let keys = observed.issuer.map(|issuer| {
             let status = issuer.keys.status();
-            (issuer.name.to_string(), status.usable, status.last_failure)
+            (issuer.name.to_string(), status.size, status.last_failure)
+        });
+        let revocations = observed.issuer.and_then(|issuer| {
+            let status = issuer.revocations.as_ref()?.status();
+            Some((status.size, status.last_failure))
         });
         Explanation {
             request: request.map(|request| (request.stage.arn().to_owned(), request.route.clone())),
@@ -84,6 +90,7 @@ impl Authorizer {
                 .map(|token| ((*token.header).clone(), (*token.payload).clone())),
             is_verified: observed.claims.is_some(),
             keys,
+            revocations,
             steps: Reason::ALL.map(|reason| self.step(reason, decision)).into(),
             routes: observed.issuer.map(entries).unwrap_or_default(),
             table: table(observed),
@@ -115,6 +122,9 @@ impl Authorizer {
             Verdict::Undecided(fault) if fault.obstacle == Obstacle::KeysUnavailable => {
                 (Some(Reason::KeyUnknown), StepState::Undecided)
             }
+            Verdict::Undecided(fault) if fault.obstacle == Obstacle::RevocationsUnavailable => {
+                (Some(Reason::TokenRevoked), StepState::Undecided)
+            }
             // The event was not understood, or this program is at fault.
             Verdict::Undecided(_) => return StepState::NotReached,
         };
@@ -127,6 +137,9 @@ impl Authorizer {
     }
 
     fn is_not_applicable(&self, reason: Reason, observed: &Observed<'_>) -> bool {
+        if reason == Reason::TokenRevoked {
+            return observed.issuer.is_some_and(|issuer| issuer.revocations.is_none());
+        }
         match (observed.issuer, &observed.claims) {
             (Some(TrustedIssuer { rights, .. }), _) if reason == Reason::InsufficientScope => {
                 rights.required.is_empty() && rights.routes.is_none()
@@ -243,6 +256,12 @@ impl Authorizer {
                 };
                 let found = observed.claims.as_ref().map(|claims| show(binding::bound(claims)));
                 (wanted.to_owned(), found.map(|cnf| format!("`cnf` {cnf}")).unwrap_or_default())
+            }
+            Reason::TokenRevoked => {
+                let list = observed.issuer.and_then(|issuer| issuer.revocations.as_ref());
+                let paths = ["jti", "sid", "sub", "iat"].map(|name| ClaimPath::Member(name.into()));
+                let wanted = "the list of REVOKED, if there is one, does not hold the token";
+                (wanted.to_owned(), list.map(|_| claims(&paths)).unwrap_or_default())
             }
             Reason::InsufficientScope => match observed.issuer {
                 None => ("the rights that the issuer's settings ask for".to_owned(), String::new()),

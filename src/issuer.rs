@@ -15,6 +15,7 @@ use crate::jose::algorithm::Algorithms;
 use crate::jose::token::{ClaimPath, Claims, Token};
 use crate::keys::Keys;
 use crate::reason::{Denial, Reason};
+use crate::revocation::Revocations;
 
 /// What Entra ID writes for the tenant into the `issuer` of a key that serves all tenants.
 const ANY_TENANT: &str = "{tenantid}";
@@ -33,6 +34,8 @@ pub(crate) struct TrustedIssuer {
     pub(crate) header_rules: HeaderRules,
     pub(crate) keys: Arc<Keys>,
     pub(crate) rules: Rules,
+    /// The tokens that it has taken back, where there is a list of them.
+    pub(crate) revocations: Option<Arc<Revocations>>,
     pub(crate) scope_claims: Vec<ClaimPath>,
     pub(crate) rights: Rights,
 }
@@ -235,8 +238,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::documents::cache::Lifetimes;
     use crate::jose::token::ClaimPath;
-    use crate::keys::cache::Lifetimes;
     use crate::support::tokens::b64;
 
     const ENTRA: &str = "https://login.example.com/{tid}/v2.0";
@@ -264,6 +267,7 @@ mod tests {
                 max_life: None,
                 principal_claims: path("sub"),
             },
+            revocations: None,
             scope_claims: Vec::new(),
             rights: Rights::default(),
         }

@@ -17,7 +17,9 @@
 //! | `decision` | what was decided, what was seen on the way, the log event |
 //! | `config` | environment -> typed settings |
 //! | `issuer` | the issuers by name, and what each is trusted with |
-//! | `keys` | the keys of one source: the cache, and how they are fetched |
+//! | `keys` | the keys of one source: which one a token asks for, and where they are |
+//! | `revocation` | tokens that an issuer has taken back: what a list says, and where it is |
+//! | `documents` | key sets and lists alike: how they are fetched, and kept fresh |
 //! | `gateway` | events of API Gateway, the policy, the challenge |
 //! | `access` | rules for claims, binding to a certificate, rights by route |
 //! | `jose` | tokens, keys and algorithms |
@@ -29,6 +31,7 @@ mod authorizer;
 mod clock;
 mod config;
 mod decision;
+mod documents;
 mod explain;
 mod gateway;
 mod issuer;
@@ -37,6 +40,7 @@ mod keys;
 mod log;
 mod metrics;
 mod reason;
+mod revocation;
 
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
@@ -49,10 +53,10 @@ pub use authorizer::Authorizer;
 pub use config::environment::Environment;
 pub use config::{Config, Problem, Problems, SETTINGS, Setting, SettingKind};
 pub use decision::{AfterAnswer, Decision, Failure, Invocation, Verdict};
+pub use documents::http::Endpoint;
 pub use explain::{Explanation, Step, StepState};
 pub use gateway::policy::Answer;
 pub use jose::token::MAX_TOKEN_BYTES;
 pub use keys::discovery::jwks_uri;
-pub use keys::http::Endpoint;
 pub use log::{Log, bad_configuration as log_bad_configuration};
 pub use reason::{Denial, Fault, Obstacle, Reason};

@@ -3,6 +3,7 @@
 //! Dimensions are reasons, and so of a closed list: text of a token would cost money, and leak.
 
 use std::io::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
@@ -11,22 +12,22 @@ use crate::clock::Now;
 use crate::reason::Reason;
 
 /// Where metrics go, and in which form of line.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Metrics {
     /// The CloudWatch namespace.
-    pub(crate) namespace: String,
+    namespace: String,
     /// Lambda takes a line without a level for INFO and drops it where only worse is wanted. So a line bears the
     /// level that is wanted, whichever that is.
-    pub(crate) level: String,
+    level: String,
+    /// Every document that is kept, and when its source confirmed what is at hand.
+    kept: Mutex<Vec<(DocumentKind, Option<Now>)>>,
 }
 
-/// What came of a fetch of keys.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fetch {
-    pub(crate) failed: bool,
-    pub(crate) took: Duration,
-    /// How old the keys are after it, if there are any.
-    pub(crate) age: Option<Duration>,
+/// What is fetched and kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DocumentKind {
+    Keys,
+    Revocations,
 }
 
 const COUNT: &str = "Count";
@@ -34,20 +35,56 @@ const SECONDS: &str = "Seconds";
 const MILLISECONDS: &str = "Milliseconds";
 
 impl Metrics {
+    pub(crate) fn new(namespace: String, level: String) -> Self {
+        Self { namespace, level, kept: Mutex::default() }
+    }
+
     /// Counts something, by a reason and in all.
     pub(crate) fn count(&self, name: &str, reason: Option<Reason>, now: &Now) {
         self.write(&[(name, COUNT, json!(1))], reason, now);
     }
 
-    pub(crate) fn fetched(&self, fetch: Fetch, now: &Now) {
-        let Fetch { failed, took, age } = fetch;
-        let mut values = vec![
-            ("KeyFetches", COUNT, json!(1)),
-            ("KeyFetchFailures", COUNT, json!(u8::from(failed))),
-            ("KeyFetchMilliseconds", MILLISECONDS, json!(took.as_millis())),
-        ];
-        values.extend(age.map(|age| ("KeyAge", SECONDS, json!(age.as_secs()))));
+    /// One more document whose age is to be told: its place among them.
+    pub(crate) fn keep_age(&self, kind: DocumentKind) -> usize {
+        let mut kept = self.kept();
+        kept.push((kind, None));
+        kept.len() - 1
+    }
+
+    /// Counts an attempt to fetch the document in this place. `confirmed`: when its source confirmed what is at hand
+    /// after it, if it ever did.
+    pub(crate) fn fetched(
+        &self,
+        place: usize,
+        confirmed: Option<Now>,
+        has_failed: bool,
+        took: Duration,
+        now: &Now,
+    ) {
+        let mut kept = self.kept();
+        let Some(document) = kept.get_mut(place) else { return };
+        document.1 = confirmed;
+        let (fetches, failures) = match document.0 {
+            DocumentKind::Keys => ("KeyFetches", "KeyFetchFailures"),
+            DocumentKind::Revocations => ("RevocationFetches", "RevocationFetchFailures"),
+        };
+        let mut values =
+            vec![(fetches, COUNT, json!(1)), (failures, COUNT, json!(u8::from(has_failed)))];
+        if document.0 == DocumentKind::Keys {
+            values.push(("KeyFetchMilliseconds", MILLISECONDS, json!(took.as_millis())));
+        }
+        for (kind, name) in
+            [(DocumentKind::Keys, "KeyAge"), (DocumentKind::Revocations, "RevocationAge")]
+        {
+            let confirmed = kept.iter().filter(|(other, _)| *other == kind);
+            let oldest = confirmed.filter_map(|(_, then)| Some(now.since(&(*then)?))).max();
+            values.extend(oldest.map(|age| (name, SECONDS, json!(age.as_secs()))));
+        }
         self.write(&values, None, now);
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<(DocumentKind, Option<Now>)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self, values: &[(&str, &str, Value)], reason: Option<Reason>, now: &Now) {
@@ -94,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_line_is_in_the_embedded_metric_format() {
-        let metrics = Metrics { namespace: "Pets/Auth".to_owned(), level: "WARN".to_owned() };
+        let metrics = Metrics::new("Pets/Auth".to_owned(), "WARN".to_owned());
         let now = Now::at(1_800_000_000.25);
         assert_eq!(
             metrics.line(&[("Refused", COUNT, json!(1))], Some(Reason::TokenExpired), &now),

@@ -41,13 +41,15 @@ pub enum Reason {
     ClaimInvalid,
     /// The token is bound to a key or certificate, and the request does not prove it (RFC 8705 section 3).
     TokenBindingInvalid,
+    /// The token, its session or its subject is on the revocation list, or it was issued too long ago for that.
+    TokenRevoked,
     /// A good token without the rights (RFC 6750 section 3.1).
     InsufficientScope,
 }
 
 impl Reason {
     /// The whole list, in the order of the checks.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::TokenMissing,
         Self::TokenTooLong,
         Self::TokenMalformed,
@@ -63,6 +65,7 @@ impl Reason {
         Self::ClaimMissing,
         Self::ClaimInvalid,
         Self::TokenBindingInvalid,
+        Self::TokenRevoked,
         Self::InsufficientScope,
     ];
 
@@ -85,6 +88,7 @@ impl Reason {
             Self::ClaimMissing => "claim_missing",
             Self::ClaimInvalid => "claim_invalid",
             Self::TokenBindingInvalid => "token_binding_invalid",
+            Self::TokenRevoked => "token_revoked",
             Self::InsufficientScope => "insufficient_scope",
         }
     }
@@ -115,6 +119,8 @@ impl From<Reason> for Denial {
 pub enum Obstacle {
     /// The keys that are needed to decide are unavailable.
     KeysUnavailable,
+    /// No revocation list is young enough to decide.
+    RevocationsUnavailable,
     /// Not an authorizer event of API Gateway, or its ARN does not parse.
     EventUnsupported,
     /// A fault of this program.
@@ -123,13 +129,19 @@ pub enum Obstacle {
 
 impl Obstacle {
     /// The whole list.
-    pub const ALL: [Self; 3] = [Self::KeysUnavailable, Self::EventUnsupported, Self::InternalError];
+    pub const ALL: [Self; 4] = [
+        Self::KeysUnavailable,
+        Self::RevocationsUnavailable,
+        Self::EventUnsupported,
+        Self::InternalError,
+    ];
 
     /// The stable code: the same in log, `errorType` and documentation.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
             Self::KeysUnavailable => "keys_unavailable",
+            Self::RevocationsUnavailable => "revocations_unavailable",
             Self::EventUnsupported => "event_unsupported",
             Self::InternalError => "internal_error",
         }

@@ -9,12 +9,13 @@ use std::fs;
 #[test]
 fn the_corpus_finds_nothing() {
     type Target = fn(&[u8]);
-    let targets: [(&str, Target); 6] = [
+    let targets: [(&str, Target); 7] = [
         ("event", targets::event),
         ("token", targets::token),
         ("keys", targets::keys),
         ("discovery", targets::discovery),
         ("config", targets::config),
+        ("revoked", targets::revoked),
         ("routes", targets::routes),
     ];
     for (name, target) in targets {

@@ -318,6 +318,19 @@ pub(crate) fn all() -> Vec<Case> {
     ];
     add("routes", "60 routes with conditions", decide(&settings(&table), &good, "Allow"), floor());
 
+    // Without a list, with one of an entry, and with one as long as can be read.
+    for (name, entries) in
+        [("no list", None), ("1 entry", Some(1)), ("50000 entries", Some(50_000))]
+    {
+        let list = |entries| {
+            let ids: Vec<_> = (0..entries).map(|n| format!("{n:016x}")).collect();
+            ("REVOKED", json!({ "jti": ids }).to_string())
+        };
+        let keys = ("JWKS", key_set(&rsa, 1).to_string());
+        let settings: Vec<_> = [keys].into_iter().chain(entries.map(list)).collect();
+        add("revocation", name, decide(&self::settings(&settings), &good, "Allow"), floor());
+    }
+
     for bytes in [512, 1024, 4096, 8192] {
         let token = sized(&rsa, bytes);
         let floor = Work::Read { jwk: rsa.jwk(), event: bearer(&token) };

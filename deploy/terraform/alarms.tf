@@ -55,3 +55,23 @@ resource "aws_cloudwatch_metric_alarm" "key_age" {
   ok_actions          = var.alarms.actions
   tags                = var.tags
 }
+
+# ISSUERS may hold lists, too. Without any there is no such metric, and no alarm.
+resource "aws_cloudwatch_metric_alarm" "revocation_age" {
+  count = var.alarms == null || length(setintersection(keys(local.settings), ["REVOKED", "ISSUERS"])) == 0 ? 0 : 1
+
+  alarm_name          = "${var.name}-revocation-age"
+  alarm_description   = "A revocation list could not be refreshed for a long time; past REVOKED_STALE_SECONDS requests fail"
+  namespace           = local.metrics_namespace
+  metric_name         = "RevocationAge"
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 3
+  datapoints_to_alarm = 2
+  threshold           = var.alarms.revocation_age_seconds
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarms.actions
+  ok_actions          = var.alarms.actions
+  tags                = var.tags
+}

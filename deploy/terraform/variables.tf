@@ -147,10 +147,11 @@ variable "log_retention_days" {
 }
 
 variable "alarms" {
-  description = "Metrics and alarms, if not null: `actions` are the ARNs that alarms notify, `key_age_seconds` is the age of keys that raises one. Metrics go to the setting `METRICS_NAMESPACE`, or to `TokenAuthorizer/{name}`."
+  description = "Metrics and alarms, if not null: `actions` are the ARNs that alarms notify, `key_age_seconds` is the age of keys that raises one, `revocation_age_seconds` that of a revocation list. Metrics go to the setting `METRICS_NAMESPACE`, or to `TokenAuthorizer/{name}`."
   type = object({
-    actions         = optional(list(string), [])
-    key_age_seconds = optional(number, 43200)
+    actions                = optional(list(string), [])
+    key_age_seconds        = optional(number, 43200)
+    revocation_age_seconds = optional(number, 1800)
   })
   default = null
 }

@@ -99,6 +99,7 @@ pub(crate) async fn explain(
     }
     show_token(&mut page, &seen);
     show_keys(&mut page, &seen);
+    show_revocations(&mut page, &seen);
     show_steps(&mut page, &seen, &decision.verdict);
     let answer = answer
         .as_ref()
@@ -226,9 +227,23 @@ fn show_keys(page: &mut Page, seen: &Explanation<'_>) {
     }
 }
 
+fn show_revocations(page: &mut Page, seen: &Explanation<'_>) {
+    let Some((entries, last_failure)) = &seen.revocations else { return };
+    page.heading("Revocation list");
+    page.line(&format!("{entries} entries"));
+    if let Some(failure) = last_failure {
+        page.bad(&plain(&format!("the last fetch failed: {failure}")));
+    }
+    page.note(
+        "A policy that API Gateway has cached is not held against it: add the authorizer's time to live.",
+    );
+}
+
 fn show_steps(page: &mut Page, seen: &Explanation<'_>, verdict: &Verdict) {
     page.heading("Steps");
-    if matches!(verdict, Verdict::Undecided(fault) if fault.obstacle != Obstacle::KeysUnavailable) {
+    if let Verdict::Undecided(fault) = verdict
+        && !matches!(fault.obstacle, Obstacle::KeysUnavailable | Obstacle::RevocationsUnavailable)
+    {
         return page.line("none: see the answer");
     }
     page.note("in this order; each is named after the reason that it gives for a refusal");

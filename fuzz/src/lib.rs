@@ -89,6 +89,55 @@ pub fn keys(bytes: &[u8]) {
     }
 }
 
+/// Lines: a revocation list, and the claims of tokens. A list that is read says of each token what a lenient reader
+/// makes of it.
+pub fn revoked(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let mut lines = text.lines();
+    // Anything else may be an address or a file, and is no list.
+    let Some(list) = lines.next().filter(|list| list.trim_start().starts_with('{')) else { return };
+    let keys = json!({"keys": [{"kid": "hs", "kty": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET)}]})
+        .to_string();
+    let settings = [
+        ("ISSUER", "https://issuer.example.com"),
+        ("AUDIENCE", "api"),
+        ("ALGORITHMS", "HS256"),
+        ("JWKS", &*keys),
+        ("PRINCIPAL_CLAIM", "client_id"),
+        ("CONTEXT_CLAIMS", "none"),
+        ("REVOKED", list),
+    ];
+    let Some(authorizer) = authorizer(&settings) else { return };
+    let list: Value = serde_json::from_str(list).unwrap();
+    for line in lines.take(8) {
+        let Ok(Value::Object(changes)) = serde_json::from_str(line) else { continue };
+        let mut claims = json!({"iss": "https://issuer.example.com", "aud": "api", "exp": 4_102_444_800_u64, "client_id": "c"});
+        let changes =
+            changes.into_iter().filter(|(name, _)| ["jti", "sid", "sub", "iat"].contains(&&**name));
+        claims.as_object_mut().unwrap().extend(changes);
+        let is_listed = |name: &str| {
+            let listed = list[name].as_array();
+            claims[name].is_string() && listed.is_some_and(|texts| texts.contains(&claims[name]))
+        };
+        let of_subject = claims["sub"].as_str().and_then(|subject| list["sub"].get(subject));
+        let is_older = |time: &Value| {
+            claims["iat"].as_f64().is_none_or(|issued| issued < time.as_f64().unwrap())
+        };
+        let is_revoked = is_listed("jti")
+            || is_listed("sid")
+            || of_subject.is_some_and(is_older)
+            || list.get("before").is_some_and(is_older);
+        let expected = match claims.get("iat") {
+            Some(issued) if !issued.is_number() => json!("claim_invalid"),
+            _ if is_revoked => json!("token_revoked"),
+            _ => Value::Null,
+        };
+        let token = signed(br#"{"alg":"HS256","kid":"hs"}"#, claims.to_string().as_bytes());
+        let answer = decide(&authorizer, &bearer(&token)).unwrap();
+        assert_eq!(answer["context"]["reason"], expected, "{list} {claims}");
+    }
+}
+
 /// Lines: a table of routes, a token's claims, and requests as they stand in an ARN. What the policy makes of a request
 /// is what a simple response says, and what is told of the entries; and no byte of a claim is in it but those that can
 /// stand in a path.

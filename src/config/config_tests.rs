@@ -78,6 +78,9 @@ fn two_settings_are_enough() {
     assert_eq!(config.usage_key, None);
     assert_eq!((config.on_refusal, config.resource_metadata), (OnRefusal::Deny, None));
     assert_eq!((config.lifetimes.fresh.as_secs(), config.lifetimes.stale.as_secs()), (600, 86_400));
+    let lists = config.list_lifetimes;
+    assert_eq!((lists.fresh.as_secs(), lists.stale.as_secs()), (60, 3600));
+    assert!(issuer.revoked.is_none());
     assert_eq!(config.fetch_timeout.as_millis(), 2000);
     assert!(config.authorities.is_empty() && config.warnings.is_empty());
 }
@@ -123,7 +126,7 @@ fn assert_all_tried<'n>(tried: impl Iterator<Item = &'n str>, exempt: &[&str]) {
 fn every_setting_is_heeded() {
     let routes = json!({"GET /pets": ["pets:read"]}).to_string();
     type Case<'a> = (&'a str, &'a str, fn(&Config) -> bool);
-    let cases: [Case<'_>; 34] = [
+    let cases: [Case<'_>; 41] = [
         ("ISSUER", "https://login.example.com/", |config| {
             names(&config.issuers[0]) == ["https://login.example.com/"]
         }),
@@ -149,6 +152,29 @@ fn every_setting_is_heeded() {
         }),
         ("TOKEN_BINDING", "certificate", |config| config.binding == TokenBinding::Certificate),
         ("TOKEN_BINDING", "ignore", |config| config.binding == TokenBinding::Ignore),
+        (
+            "REVOKED",
+            r#" {"jti":["a","b"]} "#,
+            |config| matches!(&config.issuers[0].revoked, Some(RevocationSource::Given(list)) if list.len() == 2),
+        ),
+        (
+            "REVOKED",
+            "https://a.example.com/list?b=c",
+            |config| matches!(&config.issuers[0].revoked, Some(RevocationSource::At(list)) if list.is_https()),
+        ),
+        (
+            "REVOKED",
+            "http://127.0.0.1:1/",
+            |config| matches!(&config.issuers[0].revoked, Some(RevocationSource::At(list)) if !list.is_https()),
+        ),
+        ("REVOKED_FRESH_SECONDS", "1", |config| config.list_lifetimes.fresh.as_secs() == 1),
+        ("REVOKED_FRESH_SECONDS", "3600", |config| {
+            config.list_lifetimes.fresh == config.list_lifetimes.stale
+        }),
+        ("REVOKED_STALE_SECONDS", "60", |config| config.list_lifetimes.stale.as_secs() == 60),
+        ("REVOKED_STALE_SECONDS", "604800", |config| {
+            config.list_lifetimes.stale.as_secs() == 604_800
+        }),
         ("SCOPE_CLAIMS", "/roles", |config| config.issuers[0].scope_claims == paths(&["/roles"])),
         ("REQUIRED_SCOPES", "a b", |config| config.issuers[0].rights.required == ["a", "b"]),
         ("ROUTES", &routes, |config| {
@@ -273,6 +299,13 @@ fn a_bad_value_is_one_problem_of_its_variable() {
             &[r#"{"a":{}}"#, r#"{"a":[["b"]]}"#, r#"{"a":["b",null]}"#, r#"{"/a~":1}"#],
         ),
         ("TOKEN_BINDING", &["off", "Refuse", "dpop", "certificate ignore"]),
+        (
+            "REVOKED",
+            &["[]", "x", "null", r#"{"kid":[]}"#, r#"{"jti":"a"}"#, r#"{"sub":{"a":1,"a":1}}"#],
+        ),
+        ("REVOKED", &["http://a.example.com/", "ftp://a.example.com/", "x:", "https:", "@"]),
+        ("REVOKED_FRESH_SECONDS", &["0", "3601", "-1", "ten"]),
+        ("REVOKED_STALE_SECONDS", &["0", "59", "604801", "ten"]),
         ("SCOPE_CLAIMS", &[",", "/~2"]),
         ("REQUIRED_SCOPES", &[",", "a\"b", "a\\b", "p\u{e4}ts", "a\u{7f}"]),
         (
@@ -434,6 +467,7 @@ fn a_json_setting_may_be_a_file_of_the_package() {
     write("conf/claims.json", json!({"tenant": "a"}));
     write("conf/keys.json", key_set(32));
     write("conf/routes.json", json!({"GET /": []}));
+    write("conf/revoked.json", json!({"jti": ["a"]}));
     write("issuers.json", json!([{"issuer": "https://login.example.com", "audience": "api"}]));
     let task_root = ("LAMBDA_TASK_ROOT", root.to_str().unwrap());
     let config = read_with(&[
@@ -441,12 +475,16 @@ fn a_json_setting_may_be_a_file_of_the_package() {
         ("REQUIRED_CLAIMS", "@conf/claims.json"),
         ("JWKS", " @conf/keys.json "),
         ("ROUTES", "@conf/routes.json"),
+        ("REVOKED", "@conf/revoked.json"),
         ("ALGORITHMS", "HS256"),
     ]);
     let config = config.unwrap();
     assert_eq!(config.issuers[0].rules.required.len(), 1);
     assert_eq!(sources(&config), [("JWKS".to_owned(), 1, "https://login.example.com")]);
     assert!(config.issuers[0].rights.routes.is_some());
+    assert!(
+        matches!(&config.issuers[0].revoked, Some(RevocationSource::Given(list)) if list.len() == 1)
+    );
     assert_eq!(read(&[task_root, ("ISSUERS", "@issuers.json")]).unwrap().issuers.len(), 1);
     let absolute = format!("@{}", root.join("issuers.json").display());
     assert_eq!(read(&[("ISSUERS", &absolute)]).unwrap().issuers.len(), 1);
@@ -477,6 +515,9 @@ fn authorities_are_read_where_there_is_tls_to_do() {
     assert_eq!(authorities(&[("SSL_CERT_FILE", pem), ("JWKS_CA_FILE", pem)]), 2);
     let plain = ("JWKS_URI", "http://127.0.0.1:1/");
     assert_eq!(authorities(&[("SSL_CERT_FILE", "no/such/file.pem"), plain]), 0);
+    for (list, expected) in [("http://127.0.0.1:1/", 0), ("https://127.0.0.1:1/", 1)] {
+        assert_eq!(authorities(&[("SSL_CERT_FILE", pem), plain, ("REVOKED", list)]), expected);
+    }
     std::fs::remove_file(file).unwrap();
 }
 
@@ -571,6 +612,13 @@ fn problems_with_issuers_name_their_entry() {
         (with("required_claims", json!({"a": null})), "ISSUERS[1].required_claims"),
         (with("required_claims", json!({"a": {"any": []}})), "ISSUERS[1].required_claims"),
         (with("scope_claims", json!({})), "ISSUERS[1].scope_claims"),
+        (with("revoked", json!({"jti": [null]})), "ISSUERS[1].revoked"),
+        (with("revoked", json!(["a"])), "ISSUERS[1].revoked"),
+        (with("revoked", json!(null)), "ISSUERS[1].revoked"),
+        (with("revoked", json!(" ")), "ISSUERS[1].revoked"),
+        (with("revoked", json!(r#"{"jti":["a"]}"#)), "ISSUERS[1].revoked"),
+        (with("revoked", json!("@no/such/file.json")), "ISSUERS[1].revoked"),
+        (with("revoked", json!("http://a.example.com/list")), "ISSUERS[1].revoked"),
     ];
     for (entries, place) in cases {
         assert_eq!(issuers(entries.clone()).unwrap_err(), [place], "{entries}");
@@ -579,6 +627,37 @@ fn problems_with_issuers_name_their_entry() {
     let twice =
         r#"[{"issuer":"https://a.example.com","issuer":"https://b.example.com","audience":"api"}]"#;
     assert_eq!(places(&[("ISSUERS", twice)]), ["ISSUERS"]);
+}
+
+#[test]
+fn a_revocation_list_is_an_address_by_its_scheme_and_is_never_quoted() {
+    let entry = |revoked: Value| json!([{"issuer": "https://login.example.com", "audience": "api", "revoked": revoked}]);
+    let [given, at] = [json!({"sub": {"a": 1.5}, "before": 2}), json!("https://a.example.com/b")]
+        .map(|revoked| issuers(entry(revoked)).unwrap().remove(0).revoked.unwrap());
+    assert!(matches!(given, RevocationSource::Given(list) if list.len() == 2));
+    assert!(
+        matches!(at, RevocationSource::At(list) if list.to_string() == "https://a.example.com/b")
+    );
+    // RFC 3986 section 3.1: a scheme begins with a letter.
+    for (text, is_address) in [
+        ("secret:x", true),
+        ("s.e+c-r3t:x", true),
+        ("1secret:x", false),
+        (":secret", false),
+        ("secret", false),
+        ("sec ret:x", false),
+        ("{\"secret\":1}", false),
+        ("http://secret.example.com/?secret", true),
+    ] {
+        let problems = read_with(&[("REVOKED", text)]).unwrap_err();
+        assert_eq!(problems.0.len(), 1, "{problems}");
+        assert_eq!(
+            problems.to_string().contains("must be https"),
+            is_address,
+            "{text}: {problems}"
+        );
+        assert!(!problems.to_string().contains("secret"), "{problems}");
+    }
 }
 
 #[test]

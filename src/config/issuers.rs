@@ -7,12 +7,13 @@ use crate::access::rights::Rights;
 use crate::config::key_sources::{KeyPlace, KeySources};
 use crate::config::reader::{Reader, members_of, quoted};
 use crate::config::settings::{self, OVERRIDABLE, PER_ISSUER};
+use crate::documents::http::Endpoint;
 use crate::issuer::IssuerName;
 use crate::jose::algorithm::Algorithms;
 use crate::jose::json;
 use crate::jose::jwks::{self, Key, Origin, Unusable};
 use crate::jose::token::{self, ClaimPath};
-use crate::keys::http::Endpoint;
+use crate::revocation::list::RevocationList;
 
 /// A trusted issuer, or several that are trusted with the same.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(crate) struct Issuer {
     pub(crate) types: Vec<String>,
     pub(crate) rules: Rules,
     pub(crate) scope_claims: Vec<ClaimPath>,
+    pub(crate) revoked: Option<RevocationSource>,
     pub(crate) rights: Rights,
 }
 
@@ -32,6 +34,15 @@ pub(super) struct Shared {
     pub(super) rules: Rules,
     pub(super) rights: Rights,
     pub(super) guard: Option<bool>,
+}
+
+/// Where a revocation list comes from.
+#[derive(Debug)]
+pub(crate) enum RevocationSource {
+    /// The configuration.
+    Given(RevocationList),
+    /// This address.
+    At(Endpoint),
 }
 
 /// The fields of one issuer, from variables or from an object of `ISSUERS`, before they are checked.
@@ -48,6 +59,8 @@ pub(super) struct Fields {
     audience_claim: Vec<String>,
     token_types: Vec<String>,
     required_claims: Option<Map<String, Value>>,
+    /// A list, `@file` or an address.
+    revoked: Option<String>,
     scope_claims: Vec<String>,
     // Those of `ISSUERS` alone: as variables they are shared.
     principal_claim: Option<Vec<String>>,
@@ -89,6 +102,7 @@ impl Reader<'_> {
                 audience_claim: self.list(settings::AUDIENCE_CLAIM),
                 token_types: self.list(settings::TOKEN_TYPES),
                 required_claims: self.object(settings::REQUIRED_CLAIMS),
+                revoked: self.value(&settings::REVOKED),
                 scope_claims: self.list(settings::SCOPE_CLAIMS),
                 ..Fields::default()
             }];
@@ -138,6 +152,13 @@ impl Reader<'_> {
                     Value::Object(claims) => fields.required_claims = Some(claims),
                     _ => self
                         .problem(&place, "want a JSON object: claim -> value or array of values"),
+                },
+                "revoked" => match value {
+                    Value::Object(_) => fields.revoked = Some(value.to_string()),
+                    Value::String(text) if text.starts_with('@') || has_scheme(&text) => {
+                        fields.revoked = Some(text);
+                    }
+                    _ => self.problem(&place, "want an object, or a text: `@file` or an https URL"),
                 },
                 "routes" => match value {
                     Value::Object(table) => fields.routes = Some(table),
@@ -200,11 +221,12 @@ impl Reader<'_> {
         let scope_claims = self.claims_at(&fields.place("SCOPE_CLAIMS"), &fields.scope_claims);
         let rights = self.rights(fields, shared);
         let keys = self.key_place(fields, algorithms.unwrap_or(Algorithms::ALL));
+        let revoked = self.revocation_source(fields);
         let is_right = self.problems.len() == problems;
         is_right.then_some(())?;
         let algorithms = algorithms?;
         let names = sources.give(names, keys?, fields.jwks.as_deref(), algorithms);
-        Some(Issuer { names, algorithms, types, rules, scope_claims, rights })
+        Some(Issuer { names, algorithms, types, rules, revoked, scope_claims, rights })
     }
 
     /// The shared rights, but for what the issuer has of its own. What another issuer calls `admin` need not be ours.
@@ -276,6 +298,19 @@ impl Reader<'_> {
         })
     }
 
+    /// No message quotes what the list says, or its address: see [`RevocationList::parse`].
+    fn revocation_source(&mut self, fields: &Fields) -> Option<RevocationSource> {
+        let place = fields.place("REVOKED");
+        let text = fields.revoked.clone()?;
+        let source = if has_scheme(&text) {
+            Endpoint::parse(&text).map(RevocationSource::At).map_err(str::to_owned)
+        } else {
+            let text = self.text_or_file(&place, text)?;
+            RevocationList::parse(text.as_bytes()).map(RevocationSource::Given)
+        };
+        source.map_err(|problem| self.problem(&place, problem)).ok()
+    }
+
     fn required_claims(&mut self, fields: &Fields) -> Vec<Requirement> {
         let place = fields.place("REQUIRED_CLAIMS");
         let mut required = Vec::new();
@@ -287,6 +322,13 @@ impl Reader<'_> {
         }
         required
     }
+}
+
+/// Whether this begins as a URL does (RFC 3986 section 3.1).
+fn has_scheme(text: &str) -> bool {
+    let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 /// The keys of the `JWKS` setting, if one of them is of use to the issuer. Where another issuer shares them, the others

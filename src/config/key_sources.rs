@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
+use crate::documents::http::Endpoint;
 use crate::issuer::IssuerName;
 use crate::jose::algorithm::Algorithms;
 use crate::jose::jwks::Key;
-use crate::keys::http::Endpoint;
 
 /// A source of keys, and whose they are.
 #[derive(Debug)]

@@ -21,15 +21,15 @@ use crate::config::environment::Environment;
 use crate::config::issuers::Shared;
 use crate::config::key_sources::KeySources;
 use crate::config::reader::{Reader, quoted};
-use crate::config::settings::{PLATFORM, RESERVED_CONTEXT};
+use crate::config::settings::{Number, PLATFORM, RESERVED_CONTEXT};
+use crate::documents::cache::Lifetimes;
+use crate::documents::http::{self, Authorities, Endpoint};
 use crate::gateway::event::{Credentials, Source};
 use crate::gateway::policy::{self, ContextClaim};
 use crate::jose::token::ClaimPath;
-use crate::keys::cache::Lifetimes;
-use crate::keys::http::{self, Authorities, Endpoint};
 use crate::metrics::{self, Metrics};
 
-pub(crate) use self::issuers::Issuer;
+pub(crate) use self::issuers::{Issuer, RevocationSource};
 pub(crate) use self::key_sources::{KeyPlace, KeySource};
 pub use self::settings::{SETTINGS, Setting, SettingKind};
 
@@ -48,6 +48,7 @@ pub struct Config {
     pub(crate) expiry_guard: bool,
     pub(crate) simple_response: bool,
     pub(crate) lifetimes: Lifetimes,
+    pub(crate) list_lifetimes: Lifetimes,
     pub(crate) fetch_timeout: Duration,
     pub(crate) authorities: Authorities,
     pub(crate) metrics: Option<Metrics>,
@@ -139,7 +140,9 @@ impl Reader<'_> {
     }
 
     fn config(&mut self) -> Option<Config> {
-        let lifetimes = self.lifetimes();
+        let lifetimes = self.lifetimes(settings::JWKS_FRESH_SECONDS, settings::JWKS_STALE_SECONDS);
+        let list_lifetimes =
+            self.lifetimes(settings::REVOKED_FRESH_SECONDS, settings::REVOKED_STALE_SECONDS);
         let leeway = self.number(settings::LEEWAY_SECONDS);
         let max_life = self.number(settings::MAX_TOKEN_SECONDS);
         let principal_claims = self.claim_list(settings::PRINCIPAL_CLAIM);
@@ -181,7 +184,9 @@ impl Reader<'_> {
             KeyPlace::Configuration(_) => false,
             KeyPlace::Discovery => true,
             KeyPlace::Address(endpoint, _) => endpoint.is_https(),
-        });
+        }) || issuers.iter().any(
+            |issuer| matches!(&issuer.revoked, Some(RevocationSource::At(list)) if list.is_https()),
+        );
         let credentials = (self.sources(), self.choice(settings::BEARER_PREFIX));
         let context = self.context();
         let usage_key = self.claim(settings::USAGE_KEY_CLAIM);
@@ -215,6 +220,7 @@ impl Reader<'_> {
             expiry_guard: expiry_guard?,
             simple_response: simple_response?,
             lifetimes: lifetimes?,
+            list_lifetimes: list_lifetimes?,
             fetch_timeout: Duration::from_millis(fetch_timeout?),
             authorities,
             metrics,
@@ -222,15 +228,12 @@ impl Reader<'_> {
         })
     }
 
-    fn lifetimes(&mut self) -> Option<Lifetimes> {
-        let (fresh, stale) =
-            (self.number(settings::JWKS_FRESH_SECONDS), self.number(settings::JWKS_STALE_SECONDS));
+    fn lifetimes(&mut self, fresh: Setting<Number>, stale: Setting<Number>) -> Option<Lifetimes> {
+        let (of_fresh, of_stale) = (fresh.name, stale.name);
+        let (fresh, stale) = (self.number(fresh), self.number(stale));
         let (fresh, stale) = (fresh?, stale?);
         if stale < fresh {
-            self.problem(
-                "JWKS_STALE_SECONDS",
-                format!("must be at least JWKS_FRESH_SECONDS, which is {fresh}"),
-            );
+            self.problem(of_stale, format!("must be at least {of_fresh}, which is {fresh}"));
             return None;
         }
         Some(Lifetimes { fresh: Duration::from_secs(fresh), stale: Duration::from_secs(stale) })
@@ -342,7 +345,7 @@ impl Reader<'_> {
             return None;
         }
         let level = self.value(&settings::AWS_LAMBDA_LOG_LEVEL).unwrap_or_default().to_uppercase();
-        Some(Metrics { namespace, level })
+        Some(Metrics::new(namespace, level))
     }
 
     /// Private certificate authorities. What the platform's variable names is read only if there is TLS to do.

@@ -26,7 +26,7 @@ pub enum SettingKind {
     Word(&'static [&'static str]),
     /// A whole number within these bounds.
     Number(RangeInclusive<u64>),
-    /// A JSON object or array, or `@` and the file that holds it.
+    /// A JSON object or array, or `@` and the file that holds it. `REVOKED` may be the address of one.
     Json,
 }
 
@@ -72,6 +72,9 @@ settings! {
     REQUIRED_CLAIMS: Json = "{}",
     MAX_TOKEN_SECONDS: Number(1..=31_536_000) = "",
     TOKEN_BINDING: Word(&["refuse", "certificate", "ignore"]) = "refuse",
+    REVOKED: Json = "",
+    REVOKED_FRESH_SECONDS: Number(1..=3600) = "60",
+    REVOKED_STALE_SECONDS: Number(1..=604_800) = "3600",
     SCOPE_CLAIMS: List(&[]) = "scope, scp",
     REQUIRED_SCOPES: List(&[]) = "",
     ROUTES: Json = "",
@@ -98,7 +101,7 @@ settings! {
 
 /// The settings that one object of `ISSUERS` holds, and that it excludes as variables. In an object their names
 /// are in lower case.
-pub(super) const PER_ISSUER: [&str; 10] = [
+pub(super) const PER_ISSUER: [&str; 11] = [
     "ISSUER",
     "TENANTS",
     "AUDIENCE",
@@ -108,6 +111,7 @@ pub(super) const PER_ISSUER: [&str; 10] = [
     "AUDIENCE_CLAIM",
     "TOKEN_TYPES",
     "REQUIRED_CLAIMS",
+    "REVOKED",
     "SCOPE_CLAIMS",
 ];
 

@@ -1,7 +1,7 @@
 //! Discovery documents (OpenID Connect Discovery 1.0): where the keys of an issuer are.
 
+use crate::documents::http::Endpoint;
 use crate::jose::json::Members;
-use crate::keys::http::Endpoint;
 
 /// How much of a wrong issuer's name is told.
 const MAX_TOLD: usize = 128;

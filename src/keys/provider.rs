@@ -1,13 +1,15 @@
 //! What an identity provider publishes: its discovery document and its key set.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
+use crate::documents::cache::Refreshed;
+use crate::documents::http::{Endpoint, FetchError, FetchStage, Fetcher, Response};
+use crate::documents::{Fetched, Source};
 use crate::jose::algorithm::Algorithms;
 use crate::jose::jwks::{self, Key, KeySet, Origin};
-use crate::keys::cache::Refreshed;
 use crate::keys::discovery;
-use crate::keys::http::{Endpoint, FetchError, FetchStage, Fetcher, Response};
+use crate::keys::misses::Misses;
+use crate::metrics::DocumentKind;
 
 /// Where the keys of one source are fetched.
 pub(crate) struct Provider {
@@ -28,12 +30,37 @@ struct Known {
     etag: Option<String>,
 }
 
-/// A fetch that went well.
-pub(crate) struct Fetched {
-    pub(crate) refreshed: Refreshed,
-    pub(crate) max_age: Option<Duration>,
-    /// Members of the key set that cannot be used.
-    pub(crate) skipped: usize,
+impl Source for Provider {
+    type Document = KeySet;
+    type Misses = Misses;
+
+    const KIND: DocumentKind = DocumentKind::Keys;
+
+    fn name(&self) -> &str {
+        &self.issuer
+    }
+
+    fn size(keys: &KeySet) -> usize {
+        keys.len()
+    }
+
+    /// Fetches the key set, and before it, if need be, the document that says where it is.
+    async fn fetch(&self) -> Result<Fetched<KeySet>, FetchError> {
+        let known = self.known().clone();
+        let (keys_at, etag) = match known.keys_at {
+            Some(endpoint) => (endpoint, known.etag),
+            None => (self.discover().await?, None),
+        };
+        let fetched = match self.fetcher.get(&keys_at, etag.as_deref()).await {
+            Ok(response) => self.read(response, keys_at),
+            Err(failure) => Err(failure),
+        };
+        if fetched.is_err() && self.discovery.is_some() {
+            // The keys may have moved: look again next time.
+            *self.known() = Known::default();
+        }
+        fetched
+    }
 }
 
 impl Provider {
@@ -50,29 +77,7 @@ impl Provider {
         Self { issuer, discovery, allowed, symmetric, fetcher, known }
     }
 
-    pub(crate) fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
-    /// Fetches the key set, and before it, if need be, the document that says where it is.
-    pub(crate) async fn fetch(&self) -> Result<Fetched, FetchError> {
-        let known = self.known().clone();
-        let (keys_at, etag) = match known.keys_at {
-            Some(endpoint) => (endpoint, known.etag),
-            None => (self.discover().await?, None),
-        };
-        let fetched = match self.fetcher.get(&keys_at, etag.as_deref()).await {
-            Ok(response) => self.read(response, keys_at),
-            Err(failure) => Err(failure),
-        };
-        if fetched.is_err() && self.discovery.is_some() {
-            // The keys may have moved: look again next time.
-            *self.known() = Known::default();
-        }
-        fetched
-    }
-
-    fn read(&self, response: Response, keys_at: Endpoint) -> Result<Fetched, FetchError> {
+    fn read(&self, response: Response, keys_at: Endpoint) -> Result<Fetched<KeySet>, FetchError> {
         let Response { body, etag, max_age } = response;
         let Some(body) = body else {
             return Ok(Fetched { refreshed: Refreshed::Unchanged, max_age, skipped: 0 });
@@ -82,7 +87,7 @@ impl Provider {
         *self.known() = Known { keys_at: Some(keys_at), etag };
         let keys = parsed.keys.into_iter().chain(self.symmetric.iter().cloned());
         Ok(Fetched {
-            refreshed: Refreshed::Keys(Arc::new(KeySet::new(keys))),
+            refreshed: Refreshed::Document(Arc::new(KeySet::new(keys))),
             max_age,
             skipped: parsed.skipped,
         })

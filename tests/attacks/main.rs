@@ -20,6 +20,7 @@ mod other_algorithms;
 mod other_forms;
 mod principals;
 mod public_key_as_secret;
+mod revoked_tokens;
 mod sizes;
 mod tenants;
 mod times;
@@ -402,6 +403,7 @@ impl Local {
                     !settings.contains(&("TOKEN_BINDING", "certificate".to_owned()))
                         || claims.is_some_and(|claims| !claims["cnf"].is_null())
                 }
+                Reason::TokenRevoked => settings.iter().any(|(name, _)| *name == "REVOKED"),
                 Reason::InsufficientScope => false,
                 _ => true,
             };

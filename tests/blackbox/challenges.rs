@@ -9,7 +9,7 @@ use super::support::tokens::SigningKey;
 use super::{bearer, claims, event, provider, said, start};
 
 /// By reason.
-const CHALLENGES: [(&str, &str); 16] = [
+const CHALLENGES: [(&str, &str); 17] = [
     ("token_missing", "Bearer"),
     ("token_too_long", r#"Bearer error="invalid_token", error_description="token_too_long""#),
     ("token_malformed", r#"Bearer error="invalid_token", error_description="token_malformed""#),
@@ -37,6 +37,7 @@ const CHALLENGES: [(&str, &str); 16] = [
         "token_binding_invalid",
         r#"Bearer error="invalid_token", error_description="token_binding_invalid""#,
     ),
+    ("token_revoked", r#"Bearer error="invalid_token", error_description="token_revoked""#),
     ("insufficient_scope", r#"Bearer error="insufficient_scope", scope="pets:read""#),
 ];
 

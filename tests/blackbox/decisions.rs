@@ -68,10 +68,11 @@ fn a_refused_token_gets_a_deny_that_tells_nothing_but_the_reason_and_what_to_do(
 }
 
 /// Settings under which every reason can be reached.
-pub(crate) const RIGHTS: [(&str, &str); 3] = [
+pub(crate) const RIGHTS: [(&str, &str); 4] = [
     ("REQUIRED_CLAIMS", r#"{"token_use": "access"}"#),
     ("REQUIRED_SCOPES", "pets:read"),
     ("LEEWAY_SECONDS", "5"),
+    ("REVOKED", r#"{"sid": ["session-1"]}"#),
 ];
 
 /// Events that are allowed or reach a reason under these settings, each with its name and what it must be answered.
@@ -130,6 +131,7 @@ pub(crate) fn every_reason(
         ("exp as text", token(json!({"exp": (now + 60).to_string()})), "claim_invalid"),
         ("ID token", token(json!({"token_use": "id"})), "claim_invalid"),
         ("bound", token(json!({"cnf": {"jkt": "k1"}, "scope": ""})), "token_binding_invalid"),
+        ("revoked", token(json!({"sid": "session-1"})), "token_revoked"),
         ("no rights", token(json!({"scope": "pets:write"})), "insufficient_scope"),
     ]
 }

@@ -13,17 +13,17 @@ use super::support::tokens::SigningKey;
 use super::{provider, said, start};
 
 /// Longer than the time limit of a fetch in these tests, and longer than [`SOON_AGING`] keys are fresh.
-const GAP: Duration = Duration::from_millis(1500);
+pub(crate) const GAP: Duration = Duration::from_millis(1500);
 
 /// A provider hangs for longer than any test takes.
-const PATIENT: (&str, &str) = ("JWKS_TIMEOUT_MS", "10000");
+pub(crate) const PATIENT: (&str, &str) = ("JWKS_TIMEOUT_MS", "10000");
 
-fn count(lambda: &Lambda, message: &str) -> usize {
+pub(crate) fn count(lambda: &Lambda, message: &str) -> usize {
     lambda.log_lines().iter().filter(|line| line["message"] == message).count()
 }
 
 /// An invocation as on Lambda: the process runs from its event to the request for the next one.
-fn thawed(lambda: &Lambda, event: &str) -> String {
+pub(crate) fn thawed(lambda: &Lambda, event: &str) -> String {
     lambda.thaw();
     let answer = said(&lambda.invoke(event));
     lambda.freeze();

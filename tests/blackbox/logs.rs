@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
+use super::support::idp::Idp;
 use super::support::process::Lambda;
 use super::support::runtime_api::Reply;
 use super::support::tokens::{SigningKey, b64, jwks};
@@ -251,7 +252,15 @@ fn the_documentation_names_every_event_field_and_metric() {
         section.split("\n## ").next().unwrap().split('`').skip(1).step_by(2).collect()
     };
     let (fields, metrics) = (named("The log"), named("Metrics"));
-    let (output, _) = live(&[("METRICS_NAMESPACE", "Pets")]);
+    let metric = ("METRICS_NAMESPACE", "Pets");
+    let (list, none) = (Idp::start(), "http://127.0.0.1:1/list");
+    list.serve_json(json!({}));
+    let output =
+        [list.jwks_uri(), none.to_owned()].map(|list| live(&[metric, ("REVOKED", &list)]).0);
+    let output = output.concat();
+    for message in ["revocations refreshed", "revocation refresh failed"] {
+        assert!(output.contains(message), "{output}");
+    }
     let mut seen = HashSet::new();
     for line in output.lines() {
         let line: Value = serde_json::from_str(line).unwrap();
@@ -277,6 +286,9 @@ fn the_documentation_names_every_event_field_and_metric() {
         "KeyFetchFailures",
         "KeyFetchMilliseconds",
         "KeyAge",
+        "RevocationFetches",
+        "RevocationFetchFailures",
+        "RevocationAge",
     ];
     assert_eq!(seen, names.map(str::to_owned).into());
     assert!(names.iter().chain(&["Reason"]).all(|name| metrics.contains(name)), "{metrics:?}");

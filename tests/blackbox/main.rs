@@ -13,6 +13,7 @@ mod logs;
 mod metrics;
 mod platform;
 mod providers;
+mod revocations;
 mod startup;
 
 #[path = "../support/mod.rs"]

@@ -50,7 +50,7 @@ fn failure(lambda: &Lambda) -> Value {
 }
 
 /// Everything that can be wrong with a provider's answer, and the stage it is reported by.
-fn faults() -> Vec<(&'static str, Behaviour, &'static str)> {
+pub(crate) fn faults() -> Vec<(&'static str, Behaviour, &'static str)> {
     let redirect = |to: &str| Behaviour::Redirect(to.to_owned());
     vec![
         ("hangs", Behaviour::Hang, "timeout"),

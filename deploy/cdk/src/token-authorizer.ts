@@ -71,6 +71,12 @@ export interface TokenAuthorizerAlarms {
    * @default half a day, half of the `JWKS_STALE_SECONDS` that the program has by default
    */
   readonly keyAge?: Duration;
+  /**
+   * The age of a revocation list that raises an alarm.
+   *
+   * @default half an hour, half of the `REVOKED_STALE_SECONDS` that the program has by default
+   */
+  readonly revocationAge?: Duration;
 }
 
 export interface AuthorizerOptions {
@@ -305,7 +311,7 @@ export class TokenAuthorizer extends Construct {
     return role;
   }
 
-  private addAlarms({ actions = [], keyAge = Duration.hours(12) }: TokenAuthorizerAlarms): void {
+  private addAlarms({ actions = [], keyAge = Duration.hours(12), revocationAge = Duration.minutes(30) }: TokenAuthorizerAlarms): void {
     const namespace = this.variables.METRICS_NAMESPACE;
     const add = (id: string, metric: cloudwatch.Metric, threshold: number, options: Partial<cloudwatch.CreateAlarmOptions>) => {
       const alarm = metric.createAlarm(this, id, {
@@ -331,12 +337,21 @@ export class TokenAuthorizer extends Construct {
         alarmDescription: 'The authorizer function fails',
       });
     }
-    const age = new cloudwatch.Metric({ namespace, metricName: 'KeyAge', statistic: 'Maximum', period: Duration.minutes(5) });
-    add('KeyAgeAlarm', age, keyAge.toSeconds(), {
+    const age = (metricName: string) =>
+      new cloudwatch.Metric({ namespace, metricName, statistic: 'Maximum', period: Duration.minutes(5) });
+    add('KeyAgeAlarm', age('KeyAge'), keyAge.toSeconds(), {
       alarmDescription: "The issuer's keys could not be refreshed for a long time; past JWKS_STALE_SECONDS requests fail",
       evaluationPeriods: 3,
       datapointsToAlarm: 2,
     });
+    // ISSUERS may hold lists, too. Without any there is no such metric, and no alarm.
+    if ('REVOKED' in this.variables || 'ISSUERS' in this.variables) {
+      add('RevocationAgeAlarm', age('RevocationAge'), revocationAge.toSeconds(), {
+        alarmDescription: 'A revocation list could not be refreshed for a long time; past REVOKED_STALE_SECONDS requests fail',
+        evaluationPeriods: 3,
+        datapointsToAlarm: 2,
+      });
+    }
   }
 }
 

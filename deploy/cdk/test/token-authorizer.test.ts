@@ -165,6 +165,13 @@ test('alarms have a namespace of their own', () => {
   assert.deepEqual(settings, TRUST, 'what the caller gave stays as it was');
 });
 
+test('a revocation list has an alarm', () => {
+  const { stack } = authorizer({ settings: { ...TRUST, REVOKED: 'https://lists.example.com/revoked.json' }, alarms: { revocationAge: Duration.minutes(10) } });
+  const template = Template.fromStack(stack);
+  template.resourceCountIs('AWS::CloudWatch::Alarm', 4);
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', { MetricName: 'RevocationAge', Threshold: 600, Statistic: 'Maximum' });
+});
+
 test('with REFUSAL=unauthorized errors of the function raise no alarm', () => {
   const { stack } = authorizer({ settings: { ...TRUST, REFUSAL: 'unauthorized', METRICS_NAMESPACE: 'Pets' }, alarms: {} });
   const template = Template.fromStack(stack);

@@ -70,6 +70,28 @@ run "alarms" {
     condition     = one(aws_cloudwatch_metric_alarm.function_error).alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:ops"])
     error_message = "The alarm notifies nobody."
   }
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.revocation_age) == 0
+    error_message = "There is no list to be watched."
+  }
+}
+
+run "a_revocation_list_has_an_alarm" {
+  command = plan
+
+  variables {
+    settings = {
+      ISSUER   = "https://login.example.com"
+      AUDIENCE = "https://pets.example.com"
+      REVOKED  = "https://lists.example.com/revoked.json"
+    }
+    alarms = {}
+  }
+
+  assert {
+    condition     = one(aws_cloudwatch_metric_alarm.revocation_age).threshold == 1800 && one(aws_cloudwatch_metric_alarm.revocation_age).metric_name == "RevocationAge"
+    error_message = "Nobody is told of a list that grows old."
+  }
 }
 
 run "refusals_as_errors_raise_no_alarm" {

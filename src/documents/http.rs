@@ -4,6 +4,7 @@
 use std::error::Error as _;
 use std::fmt;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::clock::Now;
 
 /// The longest document that is read. API Gateway's own JWT authorizer takes 150,000 bytes.
-const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
+pub(crate) const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 
 const MAX_REDIRECTS: usize = 3;
 
@@ -76,6 +77,11 @@ impl Endpoint {
 
     pub(crate) fn has_query(&self) -> bool {
         self.0.query().is_some()
+    }
+
+    /// The address as it may be told: a query may be a signature.
+    pub(crate) fn without_query(&self) -> &str {
+        self.0.as_str().split('?').next().unwrap_or_default()
     }
 }
 
@@ -138,7 +144,9 @@ impl FetchError {
     }
 
     /// reqwest tells the stages of a connection apart only by the chain of causes.
-    fn from_reqwest(error: &reqwest::Error) -> Self {
+    fn from_reqwest(error: reqwest::Error) -> Self {
+        // Its text would tell the address, query included.
+        let error = error.without_url();
         let causes: Vec<_> =
             std::iter::successors(error.source(), |cause| (*cause).source()).collect();
         let stage = if error.is_timeout() {
@@ -214,7 +222,17 @@ impl Fetcher {
     }
 
     /// Gets a document; with the `etag` of the one at hand only if it has changed since (RFC 9110 section 13.1.2).
-    pub(crate) async fn get(
+    ///
+    /// Boxed, so that its code is there once, and not in every future that waits for it.
+    pub(crate) fn get<'f>(
+        &'f self,
+        endpoint: &'f Endpoint,
+        etag: Option<&'f str>,
+    ) -> Pin<Box<dyn Future<Output = Result<Response, FetchError>> + Send + 'f>> {
+        Box::pin(self.get_in_time(endpoint, etag))
+    }
+
+    async fn get_in_time(
         &self,
         endpoint: &Endpoint,
         etag: Option<&str>,
@@ -249,8 +267,7 @@ impl Fetcher {
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        let mut response =
-            request.send().await.map_err(|error| FetchError::from_reqwest(&error))?;
+        let mut response = request.send().await.map_err(FetchError::from_reqwest)?;
         let headers = response.headers();
         let text =
             |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -270,9 +287,7 @@ impl Fetcher {
             ));
         }
         let mut body = Vec::new();
-        while let Some(chunk) =
-            response.chunk().await.map_err(|error| FetchError::from_reqwest(&error))?
-        {
+        while let Some(chunk) = response.chunk().await.map_err(FetchError::from_reqwest)? {
             if body.len() + chunk.len() > MAX_DOCUMENT_BYTES {
                 return Err(FetchError::new(
                     FetchStage::Size,
@@ -414,6 +429,14 @@ mod tests {
         }
         assert!(Endpoint::parse("https://login.example.com/?").unwrap().has_query());
         assert!(!Endpoint::parse("https://login.example.com/").unwrap().has_query());
+        for (text, told) in [
+            ("https://a.example.com/list?sig=a?b", "https://a.example.com/list"),
+            ("https://a.example.com/a%3Fb?c", "https://a.example.com/a%3Fb"),
+            ("https://a.example.com?c", "https://a.example.com/"),
+            ("https://a.example.com/list", "https://a.example.com/list"),
+        ] {
+            assert_eq!(Endpoint::parse(text).unwrap().without_query(), told);
+        }
     }
 
     #[test]

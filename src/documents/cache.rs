@@ -1,0 +1,253 @@
+//! When a document is used, and when it is refreshed: a pure decision, with the time as an argument.
+//!
+//! ```text
+//!        age <= fresh             age <= stale            older, or none yet
+//!     +---------------+       +-----------------+       +----------------------+
+//!     | fresh:        | ----> | stale: answer,  | ----> | expired: wait for    |
+//!     | answer        |       | refresh in the  |       | the refresh          |
+//!     |               |       | background      |       |                      |
+//!     +---------------+       +-----------------+       +----------------------+
+//!             ^                        |                           |
+//!             +------------------------+--- a good answer ---------+
+//! ```
+//!
+//! A failed refresh starts a backoff, in which nothing waits for the network.
+//!
+//! Nothing here is a timer. Lambda freezes the process between events, so every rule is a comparison at look-up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Now;
+
+/// The backoff after the first failure, and the longest.
+const BACKOFFS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// The shortest `max-age` of an answer that counts.
+const SHORTEST_MAX_AGE: Duration = Duration::from_secs(60);
+
+/// How long a document is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lifetimes {
+    /// An older one is stale: it is refreshed in the background.
+    pub(crate) fresh: Duration,
+    /// An older one has expired: it is not used.
+    pub(crate) stale: Duration,
+}
+
+/// What to do for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CacheAction {
+    /// Answer from the document at hand.
+    Answer,
+    /// Answer from the document at hand, and start a refresh in the background.
+    AnswerAndRefresh,
+    /// Start a refresh, wait for it and look again.
+    RefreshAndWait,
+    /// Wait for the refresh that is under way and look again.
+    Wait,
+    /// No verdict: the document is unavailable.
+    Unavailable,
+}
+
+/// What came of a refresh.
+#[derive(Debug)]
+pub(crate) enum Refreshed<D> {
+    /// A new document.
+    Document(Arc<D>),
+    /// The source says that the one at hand is still right.
+    Unchanged,
+}
+
+/// A document and the history that decides about it.
+#[derive(Debug)]
+pub(crate) struct Cache<D> {
+    lifetimes: Lifetimes,
+    document: Option<Arc<D>>,
+    /// When the document was known to be the source's.
+    confirmed: Confirmed,
+    /// How long the document counts as fresh.
+    fresh: Duration,
+    /// Refreshes that failed since the last good one.
+    failures: u32,
+    backoff: Option<(Now, Duration)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Confirmed {
+    /// By a good answer of the source, which was asked then.
+    At(Now),
+    /// A configured document, to start from: of unknown age, so not fresh, and usable from this time on.
+    Since(Now),
+    /// A configured document without a source. It never expires.
+    Always,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Freshness {
+    Fresh,
+    Stale,
+    Expired,
+}
+
+impl<D> Cache<D> {
+    /// A cache that has yet to fetch.
+    pub(crate) fn empty(lifetimes: Lifetimes, now: Now) -> Self {
+        Self {
+            lifetimes,
+            document: None,
+            confirmed: Confirmed::Since(now),
+            fresh: lifetimes.fresh,
+            failures: 0,
+            backoff: None,
+        }
+    }
+
+    /// A cache that starts from a configured document.
+    pub(crate) fn seeded(document: D, lifetimes: Lifetimes, now: Now) -> Self {
+        Self { document: Some(Arc::new(document)), ..Self::empty(lifetimes, now) }
+    }
+
+    /// A configured document that is never refreshed.
+    pub(crate) fn fixed(document: D, lifetimes: Lifetimes, now: Now) -> Self {
+        Self { confirmed: Confirmed::Always, ..Self::seeded(document, lifetimes, now) }
+    }
+
+    /// The document at hand, of whatever age.
+    pub(crate) fn document(&self) -> Option<&Arc<D>> {
+        self.document.as_ref()
+    }
+
+    /// Whether the document is configured, and all there is.
+    pub(crate) fn is_fixed(&self) -> bool {
+        matches!(self.confirmed, Confirmed::Always)
+    }
+
+    /// When the source was asked that confirmed the document at hand. Unknown for a configured one: its source may have
+    /// replaced it long ago.
+    pub(crate) fn confirmed_at(&self) -> Option<Now> {
+        match self.confirmed {
+            Confirmed::At(then) => Some(then),
+            Confirmed::Since(_) | Confirmed::Always => None,
+        }
+    }
+
+    /// What to do for a token about which the document at hand, if there is one, has something to say. `refreshing`: a
+    /// refresh is under way.
+    pub(crate) fn action(&self, refreshing: bool, now: &Now) -> CacheAction {
+        if self.is_fixed() {
+            return CacheAction::Answer;
+        }
+        match self.freshness(now) {
+            Freshness::Expired if refreshing => CacheAction::Wait,
+            Freshness::Expired if self.in_backoff(now) => CacheAction::Unavailable,
+            Freshness::Expired => CacheAction::RefreshAndWait,
+            Freshness::Stale if !refreshing && !self.in_backoff(now) => {
+                CacheAction::AnswerAndRefresh
+            }
+            Freshness::Fresh | Freshness::Stale => CacheAction::Answer,
+        }
+    }
+
+    /// A refresh succeeded. `max_age` is what the source said of the life of its answer. `asked` is when it was asked:
+    /// an answer may have waited for a frozen process, and is as old as that (RFC 9111 section 4.2.3).
+    pub(crate) fn succeeded(
+        &mut self,
+        refreshed: Refreshed<D>,
+        max_age: Option<Duration>,
+        asked: Now,
+    ) {
+        if let Refreshed::Document(document) = refreshed {
+            self.document = Some(document);
+        }
+        self.confirmed = Confirmed::At(asked);
+        let max_age = max_age.map_or(Duration::MAX, |max_age| max_age.max(SHORTEST_MAX_AGE));
+        self.fresh = self.lifetimes.fresh.min(max_age);
+        (self.failures, self.backoff) = (0, None);
+    }
+
+    /// A refresh failed. `jitter`, from 0 to 1, spreads the next attempts of many processes.
+    pub(crate) fn failed(&mut self, jitter: f64, now: Now) -> Duration {
+        let (first, longest) = BACKOFFS;
+        let backoff = first.saturating_mul(1 << self.failures.min(16)).min(longest);
+        let backoff = backoff.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0));
+        self.failures = self.failures.saturating_add(1);
+        self.backoff = Some((now, backoff));
+        backoff
+    }
+
+    /// Whether the last refresh failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
+    pub(crate) fn in_backoff(&self, now: &Now) -> bool {
+        self.backoff.is_some_and(|(since, length)| now.since(&since) < length)
+    }
+
+    fn freshness(&self, now: &Now) -> Freshness {
+        let age = match self.confirmed {
+            Confirmed::At(then) | Confirmed::Since(then) => now.since(&then),
+            Confirmed::Always => Duration::ZERO,
+        };
+        match self.confirmed {
+            _ if self.document.is_none() || age > self.lifetimes.stale => Freshness::Expired,
+            Confirmed::At(_) if age <= self.fresh => Freshness::Fresh,
+            _ => Freshness::Stale,
+        }
+    }
+}
+
+// `keys/misses_tests.rs` tries the same with keys, whose misses come on top; `revocation/histories_tests.rs` tries
+// histories of a list.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIMES: Lifetimes =
+        Lifetimes { fresh: Duration::from_secs(60), stale: Duration::from_secs(3600) };
+
+    #[test]
+    fn a_document_is_used_and_refreshed_by_its_age() {
+        use CacheAction::{Answer, AnswerAndRefresh, RefreshAndWait, Unavailable, Wait};
+        let start = Now::at(1_800_000_000.0);
+        let mut cache = Cache::empty(LIFETIMES, start);
+        assert_eq!(cache.action(false, &start), RefreshAndWait);
+        assert_eq!(cache.action(true, &start), Wait);
+        cache.succeeded(Refreshed::Document(Arc::new("list")), None, start);
+        // Without a refresh under way, with one, and in a backoff.
+        for (age, idle, refreshing, in_backoff) in [
+            (0.0, Answer, Answer, Answer),
+            (60.0, Answer, Answer, Answer),
+            (60.001, AnswerAndRefresh, Answer, Answer),
+            (3600.0, AnswerAndRefresh, Answer, Answer),
+            (3600.001, RefreshAndWait, Wait, Unavailable),
+        ] {
+            let now = start.later(Duration::from_secs_f64(age));
+            assert_eq!(cache.action(false, &now), idle, "{age} s");
+            assert_eq!(cache.action(true, &now), refreshing, "{age} s");
+            let mut failing = Cache::empty(LIFETIMES, start);
+            failing.succeeded(Refreshed::Document(Arc::new("list")), None, start);
+            failing.failed(1.0, now);
+            assert_eq!(failing.action(false, &now), in_backoff, "{age} s");
+            let over = now.later(Duration::from_secs(1));
+            assert!(!failing.in_backoff(&over) && failing.has_failed());
+        }
+    }
+
+    #[test]
+    fn only_an_answer_of_the_source_tells_an_age() {
+        let start = Now::at(1_800_000_000.0);
+        let mut empty = Cache::<()>::empty(LIFETIMES, start);
+        let fixed = Cache::fixed((), LIFETIMES, start);
+        assert!(empty.confirmed_at().is_none() && empty.document().is_none());
+        assert!(Cache::seeded((), LIFETIMES, start).confirmed_at().is_none());
+        assert!(fixed.confirmed_at().is_none() && fixed.is_fixed() && !empty.is_fixed());
+        let asked = start.later(Duration::from_secs(5));
+        empty.succeeded(Refreshed::Document(Arc::new(())), None, asked);
+        assert_eq!(
+            empty.confirmed_at().map(|then| then.since(&start)),
+            Some(Duration::from_secs(5))
+        );
+    }
+}

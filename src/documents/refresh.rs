@@ -1,0 +1,69 @@
+//! One refresh at a time: a task of its own, and who waits for it.
+
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+
+use tokio::sync::watch;
+
+/// Closed when a refresh has ended, in whatever way.
+pub(crate) type Ended = watch::Receiver<()>;
+
+/// The last refresh that was begun, if there was one.
+#[derive(Default)]
+pub(crate) struct Refresh(Option<Task>);
+
+struct Task {
+    ended: Ended,
+    /// Alive while an invocation is to wait for it after its answer.
+    waiter: Weak<()>,
+}
+
+/// A refresh that one invocation is to wait for once its answer is sent: the one whose request began it, or, if that
+/// gave up or there was none, the next one that looks the document up. Dropped, it leaves the wait to another.
+#[derive(Debug)]
+pub(crate) struct PendingRefresh {
+    ended: Ended,
+    _waiter: Arc<()>,
+}
+
+impl PendingRefresh {
+    pub(crate) async fn ended(self) {
+        ended(self.ended).await;
+    }
+}
+
+impl Refresh {
+    /// The refresh that has not ended yet.
+    pub(crate) fn under_way(&self) -> Option<&Ended> {
+        let task = self.0.as_ref()?;
+        task.ended.has_changed().is_ok().then_some(&task.ended)
+    }
+
+    /// Runs this as a task. It is boxed, so that tasks for all kinds of documents are the same code.
+    pub(crate) fn start(&mut self, refresh: Pin<Box<dyn Future<Output = ()> + Send>>) -> Ended {
+        let (end, ended) = watch::channel(());
+        tokio::spawn(async move {
+            refresh.await;
+            // Dropped on a panic too, so no waiter hangs.
+            drop(end);
+        });
+        self.0 = Some(Task { ended: ended.clone(), waiter: Weak::new() });
+        ended
+    }
+
+    /// The wait for the refresh under way, unless an invocation has it already.
+    pub(crate) fn claim(&mut self) -> Option<PendingRefresh> {
+        let task = self.0.as_mut()?;
+        if task.ended.has_changed().is_err() || task.waiter.strong_count() > 0 {
+            return None;
+        }
+        let waiter = Arc::new(());
+        task.waiter = Arc::downgrade(&waiter);
+        Some(PendingRefresh { ended: task.ended.clone(), _waiter: waiter })
+    }
+}
+
+pub(crate) async fn ended(mut refresh: Ended) {
+    // Nothing is ever sent: this ends when the sender is dropped.
+    while refresh.changed().await.is_ok() {}
+}

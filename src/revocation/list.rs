@@ -1,0 +1,352 @@
+//! A revocation list: what it may say, and what it says of a token.
+//!
+//! The list decides who is locked out, so nothing in it is guessed at: a member that is not known, or not as it should
+//! be, makes the whole document no list. Nothing of it is ever quoted.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+use crate::documents::http::MAX_DOCUMENT_BYTES;
+use crate::jose::json::{Text, next_name};
+use crate::jose::token::Claims;
+use crate::reason::{Denial, Reason};
+
+/// What a list may say.
+pub(crate) const WANTED: &str = "a JSON object with any of `jti` and `sid` (arrays of texts), `sub` (object: subject \
+    -> number) and `before` (number), each once";
+
+/// Tokens that are not good any more. Texts are compared byte for byte, and a look-up takes no longer in a long list.
+#[derive(Debug, Default)]
+pub(crate) struct RevocationList {
+    /// Tokens, by their id.
+    jti: Listed,
+    /// All tokens of these sessions.
+    sid: Listed,
+    /// All tokens of a subject that were issued before a time.
+    sub: Listed,
+    /// All tokens that were issued before this Unix time.
+    before: Option<f64>,
+}
+
+/// Texts, and the Unix time before which a token must have been issued to be refused by one. For `jti` and `sid` that
+/// is infinity, which is later than any token.
+type Listed = HashMap<Box<str>, f64>;
+
+impl RevocationList {
+    /// Reads a list. The error says what is wanted and where the document is otherwise, and quotes nothing.
+    pub(crate) fn parse(document: &[u8]) -> Result<Self, String> {
+        if document.len() > MAX_DOCUMENT_BYTES {
+            return Err(format!("more than {MAX_DOCUMENT_BYTES} bytes"));
+        }
+        let text = str::from_utf8(document).map_err(|_| "not UTF-8")?;
+        serde_json::from_str(text).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            format!("want {WANTED}; it is not so at line {line} column {column}")
+        })
+    }
+
+    /// How many entries it has.
+    pub(crate) fn len(&self) -> usize {
+        self.jti.len() + self.sid.len() + self.sub.len() + usize::from(self.before.is_some())
+    }
+
+    /// Whether a token with these claims is still good. They have passed the rules for claims, so an `iat` that is
+    /// there is a number.
+    pub(crate) fn check(&self, claims: &Claims) -> Result<(), Denial> {
+        for (name, listed, detail) in [
+            ("jti", &self.jti, "its `jti` is listed"),
+            ("sid", &self.sid, "its `sid` is listed"),
+            ("sub", &self.sub, "its `sub` is listed, and it was not issued since"),
+        ] {
+            let text = claims.member(name).and_then(Value::as_str);
+            if text.is_some_and(|text| is_issued_before(claims, listed.get(text))) {
+                return Err(Reason::TokenRevoked.because(detail));
+            }
+        }
+        if is_issued_before(claims, self.before.as_ref()) {
+            return Err(Reason::TokenRevoked.because("it was not issued since `before`"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a token was issued before this time, if there is one. A token that does not say when it was issued may have
+/// been.
+fn is_issued_before(claims: &Claims, time: Option<&f64>) -> bool {
+    let issued = || claims.member("iat").and_then(Value::as_f64);
+    time.is_some_and(|time| issued().is_none_or(|issued| issued < *time))
+}
+
+impl<'de> Deserialize<'de> for RevocationList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ListVisitor)
+    }
+}
+
+struct ListVisitor;
+
+impl<'de> Visitor<'de> for ListVisitor {
+    type Value = RevocationList;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(WANTED)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<RevocationList, A::Error> {
+        let (mut jti, mut sid, mut sub, mut before) = (None, None, None, None);
+        while let Some(name) = next_name(&mut members)? {
+            let is_first = match &*name {
+                "jti" | "sid" => {
+                    let Texts(listed) = members.next_value()?;
+                    let member = if name == "jti" { &mut jti } else { &mut sid };
+                    member.replace(listed).is_none()
+                }
+                "sub" => {
+                    let Subjects(listed) = members.next_value()?;
+                    sub.replace(listed).is_none()
+                }
+                "before" => before.replace(members.next_value()?).is_none(),
+                _ => false,
+            };
+            if !is_first {
+                return Err(A::Error::custom("another member, or one that stands twice"));
+            }
+        }
+        Ok(RevocationList {
+            jti: jti.unwrap_or_default(),
+            sid: sid.unwrap_or_default(),
+            sub: sub.unwrap_or_default(),
+            before,
+        })
+    }
+}
+
+/// An array of texts.
+struct Texts(Listed);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(TextsVisitor)
+    }
+}
+
+struct TextsVisitor;
+
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = Texts;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Texts, A::Error> {
+        let mut listed = Listed::new();
+        while let Some(Text(text)) = texts.next_element()? {
+            listed.insert(text.into(), f64::INFINITY);
+        }
+        Ok(Texts(listed))
+    }
+}
+
+/// An object, subject -> number, with each subject once.
+struct Subjects(Listed);
+
+impl<'de> Deserialize<'de> for Subjects {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(SubjectsVisitor)
+    }
+}
+
+struct SubjectsVisitor;
+
+impl<'de> Visitor<'de> for SubjectsVisitor {
+    type Value = Subjects;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut subjects: A) -> Result<Subjects, A::Error> {
+        let mut listed = Listed::new();
+        while let Some(subject) = next_name(&mut subjects)? {
+            if listed.insert(subject.into(), subjects.next_value()?).is_some() {
+                return Err(A::Error::custom("a subject stands twice"));
+            }
+        }
+        Ok(Subjects(listed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn list(document: &Value) -> RevocationList {
+        RevocationList::parse(document.to_string().as_bytes()).unwrap()
+    }
+
+    /// What the list says of a token with these claims: why it is refused, or nothing.
+    fn said(list: &RevocationList, claims: Value) -> &'static str {
+        match list.check(&Claims::verified(claims)) {
+            Ok(()) => "",
+            Err(denial) => {
+                assert_eq!(denial.reason, Reason::TokenRevoked);
+                match denial.detail {
+                    std::borrow::Cow::Borrowed(detail) => detail,
+                    std::borrow::Cow::Owned(_) => panic!("no fixed text"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_member_revokes_what_it_names_byte_for_byte() {
+        const JTI: &str = "its `jti` is listed";
+        const SID: &str = "its `sid` is listed";
+        let list = list(&json!({"jti": ["a", "B", "\u{e9}"], "sid": ["s", ""]}));
+        assert_eq!(list.len(), 5);
+        for (claims, expected) in [
+            (json!({"jti": "a"}), JTI),
+            (json!({"jti": "B", "sid": "t"}), JTI),
+            (json!({"jti": "\u{e9}"}), JTI),
+            (json!({"jti": "e\u{301}"}), ""),
+            (json!({"jti": "b"}), ""),
+            (json!({"jti": "A"}), ""),
+            (json!({"jti": "a "}), ""),
+            (json!({"jti": ""}), ""),
+            (json!({"jti": "s"}), ""),
+            (json!({"sid": "s"}), SID),
+            (json!({"sid": ""}), SID),
+            (json!({"sid": "a"}), ""),
+            (json!({"sub": "a"}), ""),
+            (json!({"jti": ["a"], "sid": ["s"]}), ""),
+            (json!({"jti": null, "sid": 7, "sub": {}}), ""),
+            (json!({}), ""),
+        ] {
+            assert_eq!(said(&list, claims.clone()), expected, "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_subject_and_all_are_signed_out_up_to_a_second() {
+        const SUB: &str = "its `sub` is listed, and it was not issued since";
+        const ALL: &str = "it was not issued since `before`";
+        let of_sub = list(&json!({"sub": {"u": 1000, "v": 1000.5, "w": -1}}));
+        let of_all = list(&json!({"before": 1000}));
+        for (claims, by_sub, by_all) in [
+            (json!({"sub": "u", "iat": 999}), SUB, ALL),
+            (json!({"sub": "u", "iat": 999.999}), SUB, ALL),
+            (json!({"sub": "u", "iat": 1000}), "", ""),
+            (json!({"sub": "u", "iat": 1000.0}), "", ""),
+            (json!({"sub": "u", "iat": 1001}), "", ""),
+            (json!({"sub": "u"}), SUB, ALL),
+            (json!({"sub": "v", "iat": 1000.25}), SUB, ""),
+            (json!({"sub": "v", "iat": 1000.5}), "", ""),
+            (json!({"sub": "w", "iat": -1}), "", ALL),
+            (json!({"sub": "w", "iat": -2}), SUB, ALL),
+            (json!({"sub": "U", "iat": 999}), "", ALL),
+            (json!({"sub": ["u"], "iat": 999}), "", ALL),
+            (json!({"iat": u64::MAX}), "", ""),
+            (json!({"iat": i64::MIN}), "", ALL),
+            (json!({}), "", ALL),
+        ] {
+            assert_eq!(said(&of_sub, claims.clone()), by_sub, "{claims}");
+            assert_eq!(said(&of_all, claims.clone()), by_all, "{claims}");
+        }
+        let both = list(&json!({"sub": {"u": 1000}, "before": 2000}));
+        assert_eq!(
+            said(&both, json!({"sub": "u", "iat": 1500})),
+            ALL,
+            "the later of the two counts"
+        );
+        assert_eq!(said(&both, json!({"sub": "u", "iat": 2000})), "");
+        let both = list(&json!({"sub": {"u": 2000}, "before": 1000}));
+        assert_eq!(said(&both, json!({"sub": "u", "iat": 1500})), SUB);
+        assert_eq!(both.len(), 2);
+    }
+
+    #[test]
+    fn what_is_empty_revokes_nothing() {
+        for document in [json!({}), json!({"jti": [], "sid": [], "sub": {}})] {
+            let list = list(&document);
+            assert_eq!((list.len(), said(&list, json!({"sub": "u", "jti": ""}))), (0, ""));
+        }
+        let escaped = RevocationList::parse(br#" {"\u006ati": ["\u0061", "a"], "before": 0} "#);
+        let escaped = escaped.unwrap();
+        assert_eq!(
+            (escaped.len(), said(&escaped, json!({"jti": "a"}))),
+            (2, "its `jti` is listed")
+        );
+    }
+
+    #[test]
+    fn what_is_not_as_it_should_be_is_no_list_and_is_not_quoted() {
+        for document in [
+            "",
+            "secret",
+            "null",
+            "true",
+            "7",
+            "[]",
+            r#"["secret"]"#,
+            r#""secret""#,
+            r#"[["secret"],[],{},1]"#,
+            r#"{"secret":[]}"#,
+            r#"{"JTI":["secret"]}"#,
+            r#"{"jti":["secret"],"exp":1}"#,
+            r#"{"jti":"secret"}"#,
+            r#"{"jti":null}"#,
+            r#"{"jti":{"secret":1}}"#,
+            r#"{"jti":["secret",null]}"#,
+            r#"{"jti":["secret",1]}"#,
+            r#"{"jti":[["secret"]]}"#,
+            r#"{"jti":["\ud800"]}"#,
+            r#"{"jti":[],"jti":[]}"#,
+            r#"{"jti":[],"\u006ati":[]}"#,
+            r#"{"sid":[],"sid":[]}"#,
+            r#"{"sid":"secret"}"#,
+            r#"{"sid":null}"#,
+            r#"{"sub":["secret"]}"#,
+            r#"{"sub":"secret"}"#,
+            r#"{"sub":null}"#,
+            r#"{"sub":{"secret":"1"}}"#,
+            r#"{"sub":{"secret":null}}"#,
+            r#"{"sub":{"secret":true}}"#,
+            r#"{"sub":{"secret":[1]}}"#,
+            r#"{"sub":{"secret":1e400}}"#,
+            r#"{"sub":{"secret":-1e400}}"#,
+            r#"{"sub":{"secret":NaN}}"#,
+            r#"{"sub":{"secret":1,"secret":1}}"#,
+            r#"{"sub":{"secret":1,"\u0073ecret":2}}"#,
+            r#"{"sub":{},"sub":{}}"#,
+            r#"{"before":"secret"}"#,
+            r#"{"before":null}"#,
+            r#"{"before":[1]}"#,
+            r#"{"before":1e400}"#,
+            r#"{"before":Infinity}"#,
+            r#"{"before":1,"before":1}"#,
+            r#"{"jti":["secret"]}{}"#,
+            r#"{"jti":["secret"],}"#,
+            r#"{"jti":["secret""#,
+            "\u{feff}{}",
+        ] {
+            let problem = RevocationList::parse(document.as_bytes()).unwrap_err();
+            assert!(problem.starts_with("want a JSON object with any of"), "{document}: {problem}");
+            assert!(problem.contains(" at line ") && !problem.contains("secret"), "{problem}");
+        }
+        assert_eq!(RevocationList::parse(b"{\"jti\":[\"\xff\"]}").unwrap_err(), "not UTF-8");
+    }
+
+    #[test]
+    fn a_list_has_at_most_a_mebibyte() {
+        let long = |bytes: usize| format!("{}{{}}", " ".repeat(bytes - 2));
+        assert!(RevocationList::parse(long(1 << 20).as_bytes()).is_ok());
+        let problem = RevocationList::parse(long((1 << 20) + 1).as_bytes()).unwrap_err();
+        assert_eq!(problem, "more than 1048576 bytes");
+    }
+}

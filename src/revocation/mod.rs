@@ -1,0 +1,145 @@
+//! Tokens that an issuer has taken back: a list that is configured, or fetched and kept fresh beside the keys.
+
+pub(crate) mod list;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::clock::Now;
+use crate::documents::cache::{Cache, CacheAction, Lifetimes, Refreshed};
+use crate::documents::http::{Endpoint, FetchError, FetchStage, Fetcher, Response};
+use crate::documents::refresh::{Ended, PendingRefresh, ended};
+use crate::documents::{Fetched, Kept, MAX_WAITS, Source};
+use crate::jose::token::Claims;
+use crate::metrics::{DocumentKind, Metrics};
+use crate::reason::{Fault, Obstacle, Refusal};
+use crate::revocation::list::RevocationList;
+
+/// A revocation list. Issuers that name the same address share it.
+pub(crate) type Revocations = Kept<Publisher>;
+
+/// Where a list is fetched.
+pub(crate) struct Publisher {
+    list_at: Endpoint,
+    /// The address without its query, which may be a signature.
+    name: String,
+    fetcher: Arc<Fetcher>,
+    /// Of the list at hand.
+    etag: Mutex<Option<String>>,
+}
+
+impl Source for Publisher {
+    type Document = RevocationList;
+    /// What is not on a list is not revoked: nothing is asked for again.
+    type Misses = ();
+
+    const KIND: DocumentKind = DocumentKind::Revocations;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn size(list: &RevocationList) -> usize {
+        list.len()
+    }
+
+    async fn fetch(&self) -> Result<Fetched<RevocationList>, FetchError> {
+        let known = || self.etag.lock().unwrap_or_else(PoisonError::into_inner);
+        let etag = known().clone();
+        let Response { body, etag, max_age } =
+            self.fetcher.get(&self.list_at, etag.as_deref()).await?;
+        let Some(body) = body else {
+            return Ok(Fetched { refreshed: Refreshed::Unchanged, max_age, skipped: 0 });
+        };
+        let list = RevocationList::parse(&body);
+        let list = list.map_err(|problem| FetchError::new(FetchStage::Parse, problem))?;
+        *known() = etag;
+        Ok(Fetched { refreshed: Refreshed::Document(Arc::new(list)), max_age, skipped: 0 })
+    }
+}
+
+/// Where a look-up led.
+enum Found {
+    List(Arc<RevocationList>),
+    Wait(Ended),
+}
+
+impl Revocations {
+    /// A configured list, and no network.
+    pub(crate) fn fixed(list: RevocationList, lifetimes: Lifetimes) -> Arc<Self> {
+        Self::new(Cache::fixed(list, lifetimes, Now::read()), None, None)
+    }
+
+    /// The list at this address.
+    pub(crate) fn at(
+        list_at: Endpoint,
+        lifetimes: Lifetimes,
+        fetcher: Arc<Fetcher>,
+        metrics: Option<Arc<Metrics>>,
+    ) -> Arc<Self> {
+        let name = list_at.without_query().to_owned();
+        let publisher = Publisher { list_at, name, fetcher, etag: Mutex::default() };
+        Self::new(Cache::empty(lifetimes, Now::read()), Some(publisher), metrics)
+    }
+
+    /// Begins the refresh that a check would have to wait for, so that it goes on beside that of the keys. A forged
+    /// token can ask for no more fetches by this than a good one.
+    pub(crate) fn prepare(self: &Arc<Self>, pending: &mut Vec<PendingRefresh>) {
+        let mut state = self.state();
+        let refreshing = state.refresh.under_way().is_some();
+        if state.cache.action(refreshing, &Now::read()) == CacheAction::RefreshAndWait {
+            self.start_or_join(&mut state);
+            pending.extend(state.claim());
+        }
+    }
+
+    /// Refuses a token that the list holds. `pending` gets the refresh that is to be waited for when the answer is sent,
+    /// if there is one.
+    pub(crate) async fn check(
+        self: &Arc<Self>,
+        claims: &Claims,
+        pending: &mut Vec<PendingRefresh>,
+    ) -> Result<(), Refusal> {
+        let mut waits = 0;
+        loop {
+            match self.find(pending)? {
+                Found::List(list) => return Ok(list.check(claims)?),
+                Found::Wait(refresh) if waits < MAX_WAITS => {
+                    ended(refresh).await;
+                    waits += 1;
+                }
+                Found::Wait(_) => return Err(unavailable().into()),
+            }
+        }
+    }
+
+    /// The list at hand if it is young enough to decide, or the refresh to wait for.
+    fn find(self: &Arc<Self>, pending: &mut Vec<PendingRefresh>) -> Result<Found, Fault> {
+        let mut state = self.state();
+        let refreshing = state.refresh.under_way().is_some();
+        let action = state.cache.action(refreshing, &Now::read());
+        match action {
+            CacheAction::Answer | CacheAction::AnswerAndRefresh => {
+                if action == CacheAction::AnswerAndRefresh {
+                    self.start_or_join(&mut state);
+                }
+                pending.extend(state.claim());
+                state.cache.document().cloned().map(Found::List).ok_or_else(unavailable)
+            }
+            CacheAction::RefreshAndWait => {
+                let refresh = self.start_or_join(&mut state);
+                pending.extend(state.claim());
+                Ok(Found::Wait(refresh))
+            }
+            CacheAction::Wait => Ok(Found::Wait(self.start_or_join(&mut state))),
+            CacheAction::Unavailable => Err(unavailable()),
+        }
+    }
+}
+
+fn unavailable() -> Fault {
+    Obstacle::RevocationsUnavailable
+        .because("the revocation list of the token's issuer is unavailable now")
+}
+
+#[cfg(test)]
+mod histories_tests;
