@@ -6,13 +6,13 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (mut p, mut t, mut retry) = (0, 0, None);
     while t < text.len() {
         if pattern.get(p) == Some(&b'*') {
-            retry = Some((p + 1, t));
             p += 1;
+            retry = Some((p, t));
         } else if pattern.get(p) == Some(&text[t]) {
             (p, t) = (p + 1, t + 1);
-        } else if let Some((star, from)) = retry {
-            (p, t) = (star, from + 1);
-            retry = Some((star, from + 1));
+        } else if let Some((after_star, from)) = retry {
+            (p, t) = (after_star, from + 1);
+            retry = Some((p, t));
         } else {
             return false;
         }
@@ -43,7 +43,8 @@ pub(crate) fn intersect(a: &str, b: &str) -> bool {
             row[j] = if i == 0 && j == 0 {
                 true
             } else if has_wildcard {
-                i > 0 && above || j > 0 && row[j - 1]
+                // In the first row nothing is above.
+                above || j > 0 && row[j - 1]
             } else {
                 i > 0 && j > 0 && a[i - 1] == b[j - 1] && diagonal
             };

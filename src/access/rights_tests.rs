@@ -213,4 +213,9 @@ fn a_table_that_no_policy_could_hold_is_not_looked_at_twice() {
         problems.last().unwrap().starts_with("its paths alone have 16983 bytes"),
         "{problems:?}"
     );
+    for (rest, is_taken) in [(400, true), (401, false)] {
+        let mut table: Map<_, _> = (0..16).map(entry).collect();
+        table.insert(format!("GET /{}", "x".repeat(rest)), json!([]));
+        assert_eq!(Routes::parse(&table, true).is_ok(), is_taken, "{}", 16 * 999 + rest);
+    }
 }

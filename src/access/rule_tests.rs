@@ -286,3 +286,47 @@ fn some_rules_are_never_own_beside_others() {
         );
     }
 }
+
+#[test]
+fn a_rule_is_for_everyone_if_no_claims_make_it_false() {
+    let values = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>();
+    let any_or_none = |count| {
+        let (none, any) = (json!({ "none": values(count) }), json!({ "any": values(count) }));
+        json!({ "any": [{ "claims": { "x": none } }, { "claims": { "x": any } }] })
+    };
+    let x = |test: Value| json!({ "claims": { "x": test } });
+    let both = |x: Value, y: Value| json!({ "claims": { "x": x, "y": y } });
+    let none = |value: &str| json!({ "none": [value] });
+    for (rule, is_for_everyone) in [
+        (json!([]), true),
+        (json!(["a"]), false),
+        (json!({ "any": ["a", x(none("v"))] }), false),
+        (json!({ "path": { "id": "sub" } }), false),
+        (x(none("v")), false),
+        (x(json!("v")), false),
+        (json!({ "any": [x(none("v")), x(json!("v"))] }), true),
+        (json!({ "any": [x(none("v")), ["a", x(json!("v"))]] }), false),
+        (json!({ "any": [x(json!({ "present": true })), x(json!({ "present": false }))] }), true),
+        (json!({ "any": [x(json!({ "present": true })), x(json!("v"))] }), false),
+        (json!({ "any": [x(json!({ "present": false })), x(json!("v"))] }), false),
+        (json!({ "any": [x(json!({ "none": ["v", "w"] })), x(json!(["v", "w"]))] }), true),
+        (
+            json!({ "any": [x(json!({ "none": ["v", "w"] })), x(json!({ "all": ["v", "w"] }))] }),
+            false,
+        ),
+        (json!({ "any": [x(json!({ "none": ["v", "w"] })), x(json!("v"))] }), false),
+        (json!({ "any": [x(json!({ "none": ["v", "w"] })), x(json!("w"))] }), false),
+        (
+            json!({ "any": [x(none("v")), both(json!("v"), none("w")), both(json!("v"), json!("w"))] }),
+            true,
+        ),
+        (json!({ "any": [x(none("v")), both(json!("v"), none("w"))] }), false),
+        (json!({ "any": [x(none("v")), both(json!("v"), json!("w"))] }), false),
+        // 2,049 cases, and 4,097: more than are tried.
+        (any_or_none(11), true),
+        (any_or_none(12), false),
+    ] {
+        let (parsed, terms) = parse(&rule).unwrap();
+        assert_eq!(parsed.is_for_everyone(&terms), is_for_everyone, "{rule}");
+    }
+}

@@ -10,7 +10,8 @@ pub(crate) fn challenge<'s>(
     lacking: impl FnOnce() -> &'s [String],
     resource_metadata: Option<&str>,
 ) -> String {
-    let mut challenge = "Bearer".to_owned();
+    let mut challenge = String::with_capacity(128);
+    challenge.push_str("Bearer");
     let mut add = |name: &str, value: &str| {
         let separator = if challenge.ends_with('"') { ", " } else { " " };
         for part in [separator, name, "=\"", value, "\""] {
