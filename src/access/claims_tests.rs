@@ -8,15 +8,19 @@ fn requirement(wanted: &Value) -> Requirement {
     Requirement::parse("c", wanted).unwrap()
 }
 
-fn check(max_life: Option<f64>, required: Vec<Requirement>, claims: &Value) -> Result<(), Denial> {
-    let rules = Rules {
+fn rules(max_life: Option<f64>, required: Vec<Requirement>) -> Rules {
+    Rules {
         audience_claims: vec![ClaimPath::Member("aud".to_owned())],
         audiences: vec!["api".to_owned()],
         leeway: 0.0,
         required,
         max_life,
         principal_claims: vec![ClaimPath::Member("sub".to_owned())],
-    };
+    }
+}
+
+fn check(max_life: Option<f64>, required: Vec<Requirement>, claims: &Value) -> Result<(), Denial> {
+    let rules = rules(max_life, required);
     let mut all = json!({ "exp": 2000, "aud": "api", "sub": "alice" });
     all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
     rules.check(&Claims::verified(all), &Now::at(1000.0)).map(|_| ())
@@ -154,4 +158,37 @@ fn a_life_that_is_too_long_gives_way_to_what_is_missing_or_expired() {
     assert_eq!(checked(json!({ "iat": 0, "aud": "other" })).reason, Reason::AudienceMismatch);
     assert_eq!(&*checked(json!({ "iat": 0 })).detail, "claim `c`");
     assert_eq!(&*checked(json!({})).detail, "claim `iat`");
+}
+
+#[test]
+fn required_claims_are_told_in_words() {
+    let words =
+        |wanted: &[Value]| rules(None, wanted.iter().map(requirement).collect()).required_text();
+    assert_eq!(words(&[]), "");
+    assert_eq!(words(&[json!(["a", 2])]), r#"a claim `c` that is "a" or 2"#);
+    assert_eq!(
+        words(&[json!({ "all": ["a", "b"] }), json!({ "none": ["x", "y"] })]),
+        r#"a claim `c` that has all of "a", "b", a claim `c` that is not "x" or "y""#
+    );
+    assert_eq!(
+        words(&[json!({ "present": true }), json!({ "present": false })]),
+        "a claim `c`, no claim `c`"
+    );
+}
+
+#[test]
+fn a_check_that_has_nothing_to_look_at_is_not_applicable() {
+    use Reason::{AudienceMismatch, TokenExpired, TokenNotYetValid};
+    for (claims, expected) in [
+        (json!({ "exp": 2, "nbf": 1, "aud": "api" }), &[][..]),
+        (json!({ "exp": 2, "aud": ["api"] }), &[TokenNotYetValid]),
+        (
+            json!({ "exp": "2", "nbf": null, "aud": 5 }),
+            &[TokenExpired, TokenNotYetValid, AudienceMismatch],
+        ),
+        (json!({ "exp": 2, "nbf": 1 }), &[AudienceMismatch]),
+    ] {
+        let claims = Claims::verified(claims);
+        assert_eq!(rules(None, Vec::new()).not_applicable(&claims), expected, "{claims:?}");
+    }
 }

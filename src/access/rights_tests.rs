@@ -26,6 +26,14 @@ fn own() -> Value {
 }
 
 #[test]
+fn entries_have_the_names_that_the_table_gives_them() {
+    let routes = parse(&json!({ "ANY /*": ["a"], "GET /x": [], "$connect": [] })).unwrap();
+    let mut names: Vec<_> = routes.names().collect();
+    names.sort_unstable();
+    assert_eq!(names, ["$connect", "ANY /*", "GET /x"]);
+}
+
+#[test]
 fn an_entry_lies_inside_another() {
     let mut terms = Terms::default();
     let mut entry = |route| Entry::parse(route, &json!([]), &mut terms).unwrap();

@@ -437,6 +437,16 @@ mod tests {
     }
 
     #[test]
+    fn a_place_is_told_as_it_is_written_in_the_settings() {
+        for text in ["header:X-Token", "query:token", "cookie:token"] {
+            let source = Source::parse(text).unwrap();
+            assert_eq!(source.to_string(), text);
+            assert_eq!(Place::Source(&source).to_string(), text);
+        }
+        assert_eq!(Place::AuthorizationToken.to_string(), "authorizationToken");
+    }
+
+    #[test]
     fn a_client_certificate_is_where_events_of_its_kind_have_it() {
         let read = |event: &Value| {
             let event = event.to_string();

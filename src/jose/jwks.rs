@@ -392,6 +392,26 @@ mod tests {
     }
 
     #[test]
+    fn only_secrets_are_symmetric_and_what_is_unusable_is_said() {
+        let read = |document: &Value| {
+            parse(document.to_string().as_bytes(), Algorithms::ALL, Origin::Configuration)
+        };
+        let keys = json!({"keys": [
+            {"kty": "oct", "k": b64([7; 64])}, rsa_of(2048, &[1, 0, 1]), SigningKey::es256("e").jwk(),
+        ]});
+        let symmetric: Vec<_> = read(&keys).unwrap().keys.iter().map(Key::is_symmetric).collect();
+        assert_eq!(symmetric, [true, false, false]);
+        let many = json!({"keys": vec![json!({}); 1001]});
+        for (document, expected) in [
+            (json!([]), "not a JSON object with an array `keys`"),
+            (many, "more than 1000 keys"),
+            (json!({"keys": []}), "no key in it can verify a signature of an allowed algorithm"),
+        ] {
+            assert_eq!(read(&document).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
     fn weak_and_monstrous_rsa_keys_are_not_usable() {
         const F4: &[u8] = &[1, 0, 1];
         let even = with(rsa_of(2048, F4), "n", json!(b64([&[0xff; 255][..], &[0xfe]].concat())));
