@@ -188,6 +188,21 @@ fn misses_refresh_once_in_thirty_seconds() {
 }
 
 #[test]
+fn what_is_asked_without_any_keys_or_for_a_known_one_is_no_miss() {
+    let mut none = Cache::empty(LIFETIMES, start());
+    none.asked(KeyMatch::Unknown, start());
+    none.succeeded(Refreshed::Document(no_keys()), None, start());
+    let mut known = fetched(None);
+    known.asked(KeyMatch::Known, start());
+    for cache in [none, known] {
+        assert_eq!(
+            cache.action_for(KeyMatch::Unknown, false, false, &start().later(seconds(1))),
+            CacheAction::RefreshAndWait
+        );
+    }
+}
+
+#[test]
 fn after_a_failure_an_unknown_key_is_undecided_and_a_bad_signature_is_bad() {
     let mut cache = fetched(None);
     let now = start().later(seconds(1));
