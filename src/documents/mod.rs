@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Now;
-use crate::documents::cache::{Cache, Refreshed};
+use crate::documents::cache::{Cache, CacheAction, Refreshed};
 use crate::documents::http::{FetchError, FetchStage};
 use crate::documents::refresh::{Ended, PendingRefresh, Refresh};
 use crate::metrics::{DocumentKind, Metrics};
@@ -68,6 +68,15 @@ pub(crate) struct State<S: Source> {
     last_failure: Option<String>,
 }
 
+/// Where a look-up led.
+pub(crate) enum Lookup {
+    /// To the document at hand.
+    Answer,
+    /// To a refresh that is to be waited for, before the document is looked up again.
+    Wait(Ended),
+    Unavailable,
+}
+
 /// What is at hand, to be shown.
 pub(crate) struct Status {
     /// The entries of the document.
@@ -116,6 +125,29 @@ impl<S: Source> Kept<S> {
         state.refresh.start(Box::pin(async move { kept.refresh().await }))
     }
 
+    /// Does what the cache says. `pending` gets the refresh that is to be waited for when the answer is sent, if there
+    /// is one.
+    pub(crate) fn follow(
+        self: &Arc<Self>,
+        action: CacheAction,
+        state: &mut State<S>,
+        pending: &mut Vec<PendingRefresh>,
+    ) -> Lookup {
+        match action {
+            CacheAction::Answer => {}
+            CacheAction::AnswerAndRefresh => _ = self.start_or_join(state),
+            CacheAction::RefreshAndWait => {
+                let refresh = self.start_or_join(state);
+                pending.extend(state.refresh.claim());
+                return Lookup::Wait(refresh);
+            }
+            CacheAction::Wait => return Lookup::Wait(self.start_or_join(state)),
+            CacheAction::Unavailable => return Lookup::Unavailable,
+        }
+        pending.extend(state.refresh.claim());
+        Lookup::Answer
+    }
+
     async fn refresh(&self) {
         let Some(source) = &self.source else { return };
         let asked = Now::read();
@@ -155,11 +187,6 @@ impl<S: Source> Kept<S> {
 impl<S: Source> State<S> {
     fn size(&self) -> usize {
         self.cache.document().map_or(0, |document| S::size(document))
-    }
-
-    /// The wait for the refresh under way, unless an invocation has it already.
-    pub(crate) fn claim(&mut self) -> Option<PendingRefresh> {
-        self.refresh.claim()
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::clock::Now;
 use crate::documents::cache::{Cache, CacheAction, Lifetimes};
 use crate::documents::refresh::{Ended, PendingRefresh, ended};
-use crate::documents::{Kept, MAX_WAITS};
+use crate::documents::{Kept, Lookup, MAX_WAITS};
 use crate::jose::algorithm::Algorithm;
 use crate::jose::jwks::{Key, KeyQuery, KeySet};
 use crate::jose::token::{Claims, Token};
@@ -96,27 +96,18 @@ impl Keys {
         let refreshing = state.refresh.under_way().is_some();
         let refreshed = state.successes != successes;
         let action = state.misses.action_for(&state.cache, key_match, refreshing, refreshed, &now);
-        match action {
-            CacheAction::Answer | CacheAction::AnswerAndRefresh => {
-                if action == CacheAction::AnswerAndRefresh {
-                    self.start_or_join(&mut state);
-                }
-                pending.extend(state.claim());
-                match (key_match, keys) {
-                    (KeyMatch::Known, Some(keys)) => Ok(Found::Keys(keys)),
-                    (KeyMatch::Mismatch, _) => Err(Reason::SignatureInvalid.into()),
-                    (KeyMatch::Known | KeyMatch::Unknown, _) => Err(Reason::KeyUnknown.into()),
-                }
-            }
-            CacheAction::RefreshAndWait => {
-                let state = &mut *state;
-                state.misses.asked(&state.cache, key_match, now);
-                let refresh = self.start_or_join(state);
-                pending.extend(state.claim());
-                Ok(Found::Wait(refresh))
-            }
-            CacheAction::Wait => Ok(Found::Wait(self.start_or_join(&mut state))),
-            CacheAction::Unavailable => Err(unavailable()),
+        let state = &mut *state;
+        if action == CacheAction::RefreshAndWait {
+            state.misses.asked(&state.cache, key_match, now);
+        }
+        match self.follow(action, state, pending) {
+            Lookup::Answer => match (key_match, keys) {
+                (KeyMatch::Known, Some(keys)) => Ok(Found::Keys(keys)),
+                (KeyMatch::Mismatch, _) => Err(Reason::SignatureInvalid.into()),
+                (KeyMatch::Known | KeyMatch::Unknown, _) => Err(Reason::KeyUnknown.into()),
+            },
+            Lookup::Wait(refresh) => Ok(Found::Wait(refresh)),
+            Lookup::Unavailable => Err(unavailable()),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::clock::Now;
 use crate::documents::cache::{Cache, CacheAction, Lifetimes, Refreshed};
 use crate::documents::http::{Endpoint, FetchError, FetchStage, Fetcher, Response};
 use crate::documents::refresh::{Ended, PendingRefresh, ended};
-use crate::documents::{Fetched, Kept, MAX_WAITS, Source};
+use crate::documents::{Fetched, Kept, Lookup, MAX_WAITS, Source};
 use crate::jose::token::Claims;
 use crate::metrics::{DocumentKind, Metrics};
 use crate::reason::{Fault, Obstacle, Refusal};
@@ -86,9 +86,9 @@ impl Revocations {
     pub(crate) fn prepare(self: &Arc<Self>, pending: &mut Vec<PendingRefresh>) {
         let mut state = self.state();
         let refreshing = state.refresh.under_way().is_some();
-        if state.cache.action(refreshing, &Now::read()) == CacheAction::RefreshAndWait {
-            self.start_or_join(&mut state);
-            pending.extend(state.claim());
+        let action = state.cache.action(refreshing, &Now::read());
+        if action == CacheAction::RefreshAndWait {
+            self.follow(action, &mut state, pending);
         }
     }
 
@@ -117,21 +117,12 @@ impl Revocations {
         let mut state = self.state();
         let refreshing = state.refresh.under_way().is_some();
         let action = state.cache.action(refreshing, &Now::read());
-        match action {
-            CacheAction::Answer | CacheAction::AnswerAndRefresh => {
-                if action == CacheAction::AnswerAndRefresh {
-                    self.start_or_join(&mut state);
-                }
-                pending.extend(state.claim());
+        match self.follow(action, &mut state, pending) {
+            Lookup::Answer => {
                 state.cache.document().cloned().map(Found::List).ok_or_else(unavailable)
             }
-            CacheAction::RefreshAndWait => {
-                let refresh = self.start_or_join(&mut state);
-                pending.extend(state.claim());
-                Ok(Found::Wait(refresh))
-            }
-            CacheAction::Wait => Ok(Found::Wait(self.start_or_join(&mut state))),
-            CacheAction::Unavailable => Err(unavailable()),
+            Lookup::Wait(refresh) => Ok(Found::Wait(refresh)),
+            Lookup::Unavailable => Err(unavailable()),
         }
     }
 }
