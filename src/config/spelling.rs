@@ -13,36 +13,12 @@ pub(crate) fn meant<'s>(name: &str, settings: impl Iterator<Item = &'s str>) -> 
     let settings = settings.filter(|setting| !setting.starts_with(PLATFORM));
     let near = settings.filter_map(|setting| {
         let most = if setting.len() < 8 { 1 } else { 2 };
-        let distance = distance(&name, setting, most)?;
-        Some((distance, setting))
+        // A name may have megabytes.
+        let is_close = name.chars().count().abs_diff(setting.len()) <= most;
+        let distance = is_close.then(|| strsim::osa_distance(&name, setting))?;
+        (distance <= most).then_some((distance, setting))
     });
     near.min().map(|(_, setting)| setting)
-}
-
-/// How many letters have to be changed, left out, added or swapped with their neighbour to make one of the other
-/// (the optimal string alignment distance), if it is not more than `most`.
-fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
-    let (a, b): (Vec<_>, Vec<_>) = (a.chars().collect(), b.chars().collect());
-    if a.len().abs_diff(b.len()) > most {
-        return None;
-    }
-    // rows[i][j]: from the first i letters of a to the first j of b.
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for (i, row) in rows.iter_mut().enumerate() {
-        row[0] = i;
-    }
-    rows[0] = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        for j in 1..=b.len() {
-            let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = changed.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            rows[i][j] = least;
-        }
-    }
-    Some(rows[a.len()][b.len()]).filter(|distance| *distance <= most)
 }
 
 #[cfg(test)]
