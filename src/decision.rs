@@ -193,21 +193,26 @@ impl AfterAnswer {
     }
 
     fn log(&self, Invocation { request_id, trace_id }: Invocation<'_>) {
-        let header = |name| {
-            self.token.as_ref().and_then(|token| token.header.get(name)?.as_str()).map(excerpt)
-        };
+        let token = self.token.as_ref();
+        let header = |name| token.and_then(|token| token.header.get(name)?.as_str()).map(excerpt);
+        let issuer = token.and_then(|token| token.payload.get("iss")?.as_str()).map(excerpt);
         let (kid, alg) = (header("kid"), header("alg"));
-        let issuer =
-            self.token.as_ref().and_then(|token| token.payload.get("iss")?.as_str()).map(excerpt);
         let (issuer, kid, alg) = (issuer.as_deref(), kid.as_deref(), alg.as_deref());
         let duration_us = u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX);
-        match &self.verdict {
-            Verdict::Allow => {
-                let context_omitted =
-                    Some(self.omitted.join(" ")).filter(|names| !names.is_empty());
-                let decision = "allow";
-                tracing::info!(
+        let context_omitted = Some(self.omitted.join(" ")).filter(|names| !names.is_empty());
+        let (decision, reason, detail) = match &self.verdict {
+            Verdict::Allow => ("allow", None, ""),
+            Verdict::Deny(denial) => ("deny", Some(denial.reason.code()), &*denial.detail),
+            Verdict::Undecided(fault) => ("none", Some(fault.obstacle.code()), &*fault.detail),
+        };
+        let detail = Some(detail).filter(|detail| !detail.is_empty());
+        // An event's level is fixed where it stands.
+        macro_rules! record {
+            ($level:ident) => {
+                tracing::$level!(
                     decision,
+                    reason,
+                    detail,
                     issuer,
                     kid,
                     alg,
@@ -215,38 +220,10 @@ impl AfterAnswer {
                     request_id,
                     trace_id,
                     context_omitted
-                );
-            }
-            Verdict::Deny(Denial { reason, detail }) => {
-                let detail = Some(&**detail).filter(|detail| !detail.is_empty());
-                let (decision, reason) = ("deny", reason.code());
-                tracing::info!(
-                    decision,
-                    reason,
-                    detail,
-                    issuer,
-                    kid,
-                    alg,
-                    duration_us,
-                    request_id,
-                    trace_id
-                );
-            }
-            Verdict::Undecided(Fault { obstacle, detail }) => {
-                let (decision, reason, detail) = ("none", obstacle.code(), &**detail);
-                tracing::error!(
-                    decision,
-                    reason,
-                    detail,
-                    issuer,
-                    kid,
-                    alg,
-                    duration_us,
-                    request_id,
-                    trace_id
-                );
-            }
+                )
+            };
         }
+        if let Verdict::Undecided(_) = self.verdict { record!(error) } else { record!(info) }
     }
 }
 
