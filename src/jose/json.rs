@@ -238,7 +238,7 @@ impl<'t> Names<'t> {
         if self.0.len() > MAX_MEMBERS {
             return Err(A::Error::custom("too many members"));
         }
-        let Some(name) = next_name(members)? else { return Ok(None) };
+        let Some(Text(name)) = members.next_key()? else { return Ok(None) };
         self.0.push(name);
         Ok(self.0.last().map(|name| &**name))
     }
@@ -248,14 +248,6 @@ impl<'t> Names<'t> {
         let is_unique = self.0.windows(2).all(|pair| pair[0] != pair[1]);
         if is_unique { Ok(()) } else { Err(E::custom("a member name stands twice")) }
     }
-}
-
-/// The name of the next member. Not inlined: to read a text is much code, and it is needed in several places.
-#[inline(never)]
-pub(crate) fn next_name<'t, A: MapAccess<'t>>(
-    members: &mut A,
-) -> Result<Option<Cow<'t, str>>, A::Error> {
-    Ok(members.next_key()?.map(|Text(name)| name))
 }
 
 /// A string, borrowed where it has no escapes (serde borrows a bare `Cow`, but not one in an `Option`).

@@ -3,14 +3,15 @@
 //! The list decides who is locked out, so nothing in it is guessed at: a member that is not known, or not as it should
 //! be, makes the whole document no list. Nothing of it is ever quoted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::documents::http::MAX_DOCUMENT_BYTES;
-use crate::jose::json::{Text, next_name};
 use crate::jose::token::Claims;
 use crate::reason::{Denial, Reason};
 
@@ -19,21 +20,19 @@ pub(crate) const WANTED: &str = "a JSON object with any of `jti` and `sid` (arra
     -> number) and `before` (number), each once";
 
 /// Tokens that are not good any more. Texts are compared byte for byte, and a look-up takes no longer in a long list.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct RevocationList {
     /// Tokens, by their id.
-    jti: Listed,
+    jti: HashSet<Box<str>>,
     /// All tokens of these sessions.
-    sid: Listed,
-    /// All tokens of a subject that were issued before a time.
-    sub: Listed,
+    sid: HashSet<Box<str>>,
+    /// All tokens of a subject that were issued before a Unix time.
+    sub: Subjects,
     /// All tokens that were issued before this Unix time.
+    #[serde(deserialize_with = "present")]
     before: Option<f64>,
 }
-
-/// Texts, and the Unix time before which a token must have been issued to be refused by one. For `jti` and `sid` that
-/// is infinity, which is later than any token.
-type Listed = HashMap<Box<str>, f64>;
 
 impl RevocationList {
     /// Reads a list. The error says what is wanted and where the document is otherwise, and quotes nothing.
@@ -42,7 +41,9 @@ impl RevocationList {
             return Err(format!("more than {MAX_DOCUMENT_BYTES} bytes"));
         }
         let text = str::from_utf8(document).map_err(|_| "not UTF-8")?;
-        serde_json::from_str(text).map_err(|error| {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let list = json.deserialize_map(ListVisitor);
+        list.and_then(|list| json.end().map(|()| list)).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             format!("want {WANTED}; it is not so at line {line} column {column}")
         })
@@ -50,24 +51,25 @@ impl RevocationList {
 
     /// How many entries it has.
     pub(crate) fn len(&self) -> usize {
-        self.jti.len() + self.sid.len() + self.sub.len() + usize::from(self.before.is_some())
+        self.jti.len() + self.sid.len() + self.sub.0.len() + usize::from(self.before.is_some())
     }
 
     /// Whether a token with these claims is still good. They have passed the rules for claims, so an `iat` that is
     /// there is a number.
     pub(crate) fn check(&self, claims: &Claims) -> Result<(), Denial> {
-        for (name, listed, detail) in [
-            ("jti", &self.jti, "its `jti` is listed"),
-            ("sid", &self.sid, "its `sid` is listed"),
-            ("sub", &self.sub, "its `sub` is listed, and it was not issued since"),
-        ] {
-            let text = claims.member(name).and_then(Value::as_str);
-            if text.is_some_and(|text| is_issued_before(claims, listed.get(text))) {
-                return Err(Reason::TokenRevoked.because(detail));
-            }
+        let text = |name| claims.member(name).and_then(Value::as_str);
+        let revoked = |detail| Err(Reason::TokenRevoked.because(detail));
+        if text("jti").is_some_and(|jti| self.jti.contains(jti)) {
+            return revoked("its `jti` is listed");
+        }
+        if text("sid").is_some_and(|sid| self.sid.contains(sid)) {
+            return revoked("its `sid` is listed");
+        }
+        if is_issued_before(claims, text("sub").and_then(|sub| self.sub.0.get(sub))) {
+            return revoked("its `sub` is listed, and it was not issued since");
         }
         if is_issued_before(claims, self.before.as_ref()) {
-            return Err(Reason::TokenRevoked.because("it was not issued since `before`"));
+            return revoked("it was not issued since `before`");
         }
         Ok(())
     }
@@ -80,12 +82,12 @@ fn is_issued_before(claims: &Claims, time: Option<&f64>) -> bool {
     time.is_some_and(|time| issued().is_none_or(|issued| issued < *time))
 }
 
-impl<'de> Deserialize<'de> for RevocationList {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ListVisitor)
-    }
+/// A member that is there, and so not null.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    f64::deserialize(deserializer).map(Some)
 }
 
+/// A list is an object. A derived struct would also be read from an array.
 struct ListVisitor;
 
 impl<'de> Visitor<'de> for ListVisitor {
@@ -95,64 +97,14 @@ impl<'de> Visitor<'de> for ListVisitor {
         f.write_str(WANTED)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<RevocationList, A::Error> {
-        let (mut jti, mut sid, mut sub, mut before) = (None, None, None, None);
-        while let Some(name) = next_name(&mut members)? {
-            let is_first = match &*name {
-                "jti" | "sid" => {
-                    let Texts(listed) = members.next_value()?;
-                    let member = if name == "jti" { &mut jti } else { &mut sid };
-                    member.replace(listed).is_none()
-                }
-                "sub" => {
-                    let Subjects(listed) = members.next_value()?;
-                    sub.replace(listed).is_none()
-                }
-                "before" => before.replace(members.next_value()?).is_none(),
-                _ => false,
-            };
-            if !is_first {
-                return Err(A::Error::custom("another member, or one that stands twice"));
-            }
-        }
-        Ok(RevocationList {
-            jti: jti.unwrap_or_default(),
-            sid: sid.unwrap_or_default(),
-            sub: sub.unwrap_or_default(),
-            before,
-        })
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<RevocationList, A::Error> {
+        RevocationList::deserialize(MapAccessDeserializer::new(members))
     }
 }
 
-/// An array of texts.
-struct Texts(Listed);
-
-impl<'de> Deserialize<'de> for Texts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(TextsVisitor)
-    }
-}
-
-struct TextsVisitor;
-
-impl<'de> Visitor<'de> for TextsVisitor {
-    type Value = Texts;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Texts, A::Error> {
-        let mut listed = Listed::new();
-        while let Some(Text(text)) = texts.next_element()? {
-            listed.insert(text.into(), f64::INFINITY);
-        }
-        Ok(Texts(listed))
-    }
-}
-
-/// An object, subject -> number, with each subject once.
-struct Subjects(Listed);
+/// Subject -> Unix time, with each subject once.
+#[derive(Debug, Default)]
+struct Subjects(HashMap<Box<str>, f64>);
 
 impl<'de> Deserialize<'de> for Subjects {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -170,9 +122,9 @@ impl<'de> Visitor<'de> for SubjectsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut subjects: A) -> Result<Subjects, A::Error> {
-        let mut listed = Listed::new();
-        while let Some(subject) = next_name(&mut subjects)? {
-            if listed.insert(subject.into(), subjects.next_value()?).is_some() {
+        let mut listed = HashMap::new();
+        while let Some((subject, time)) = subjects.next_entry()? {
+            if listed.insert(subject, time).is_some() {
                 return Err(A::Error::custom("a subject stands twice"));
             }
         }
