@@ -16,11 +16,11 @@ use std::time::Duration;
 use crate::clock::Now;
 use crate::documents::cache::{Cache, CacheAction, Refreshed};
 use crate::documents::http::{FetchError, FetchStage};
-use crate::documents::refresh::{Ended, PendingRefresh, Refresh};
+use crate::documents::refresh::{Ended, PendingRefresh, Refresh, ended};
 use crate::metrics::{DocumentKind, Metrics};
 
-/// How often one token waits. Once is enough, unless a freeze broke the refresh that it waited for.
-pub(crate) const MAX_WAITS: usize = 3;
+/// How often one look-up waits. Once is enough, unless a freeze broke the refresh that it waited for.
+const MAX_WAITS: usize = 3;
 
 /// Where a kind of document comes from.
 pub(crate) trait Source: Send + Sync + 'static {
@@ -66,15 +66,6 @@ pub(crate) struct State<S: Source> {
     pub(crate) successes: u64,
     /// Why the last fetch failed, if it did.
     last_failure: Option<String>,
-}
-
-/// Where a look-up led.
-pub(crate) enum Lookup {
-    /// To the document at hand.
-    Answer,
-    /// To a refresh that is to be waited for, before the document is looked up again.
-    Wait(Ended),
-    Unavailable,
 }
 
 /// What is at hand, to be shown.
@@ -125,27 +116,33 @@ impl<S: Source> Kept<S> {
         state.refresh.start(Box::pin(async move { kept.refresh().await }))
     }
 
-    /// Does what the cache says. `pending` gets the refresh that is to be waited for when the answer is sent, if there
-    /// is one.
-    pub(crate) fn follow(
+    /// Looks the document up. `look` takes what is needed of it, and says what is to be done; it is told whether a
+    /// refresh is under way. Where that is to wait, it looks again afterwards. Nothing is found if the document is
+    /// unavailable. `pending` gets the refresh that is to be waited for when the answer is sent, if there is one.
+    pub(crate) async fn look_up<T>(
         self: &Arc<Self>,
-        action: CacheAction,
-        state: &mut State<S>,
         pending: &mut Vec<PendingRefresh>,
-    ) -> Lookup {
-        match action {
-            CacheAction::Answer => {}
-            CacheAction::AnswerAndRefresh => _ = self.start_or_join(state),
-            CacheAction::RefreshAndWait => {
-                let refresh = self.start_or_join(state);
+        mut look: impl FnMut(&mut State<S>, bool, Now) -> (CacheAction, T),
+    ) -> Option<T> {
+        let mut waits = 0..MAX_WAITS;
+        loop {
+            let refresh = {
+                let mut state = self.state();
+                let refreshing = state.refresh.under_way().is_some();
+                let (action, found) = look(&mut state, refreshing, Now::read());
+                let refresh = match action {
+                    CacheAction::Answer | CacheAction::Unavailable => None,
+                    _ => Some(self.start_or_join(&mut state)),
+                };
                 pending.extend(state.refresh.claim());
-                return Lookup::Wait(refresh);
-            }
-            CacheAction::Wait => return Lookup::Wait(self.start_or_join(state)),
-            CacheAction::Unavailable => return Lookup::Unavailable,
+                match action {
+                    CacheAction::Answer | CacheAction::AnswerAndRefresh => return Some(found),
+                    _ => refresh?,
+                }
+            };
+            waits.next()?;
+            ended(refresh).await;
         }
-        pending.extend(state.refresh.claim());
-        Lookup::Answer
     }
 
     async fn refresh(&self) {
@@ -154,28 +151,31 @@ impl<S: Source> Kept<S> {
         let fetched = source.fetch().await;
         let now = Now::read();
         let mut state = self.state();
-        let mut attempt = Attempt::new::<S>(source, now.since(&asked));
-        match fetched {
+        let attempt = Attempt::new(source, now.since(&asked));
+        let failed = match fetched {
             Ok(Fetched { refreshed, max_age, skipped }) => {
                 let unchanged = matches!(refreshed, Refreshed::Unchanged);
                 state.cache.succeeded(refreshed, max_age, asked);
                 state.successes += 1;
                 state.last_failure = None;
                 attempt.succeeded(state.size(), skipped, unchanged);
+                false
             }
             Err(failure) if failure.stage == FetchStage::Interrupted => {
                 attempt.interrupted(&failure.detail);
+                false
             }
             Err(failure) => {
                 state.last_failure = Some(failure.to_string());
                 let backoff = state.cache.failed(jitter(), now);
                 let age = state.cache.confirmed_at().map(|then| now.since(&then));
                 attempt.failed(&failure, backoff, age);
+                true
             }
-        }
+        };
         if let Some((metrics, place)) = &self.metrics {
             let confirmed = state.cache.confirmed_at();
-            metrics.fetched(*place, confirmed, attempt.has_failed, attempt.took, &now);
+            metrics.fetched(*place, confirmed, failed, attempt.took, &now);
         }
     }
 
@@ -192,71 +192,63 @@ impl<S: Source> State<S> {
 
 /// An attempt to fetch, as the log tells it. No kind of document has code of its own for this.
 struct Attempt<'s> {
-    kind: DocumentKind,
+    /// What the document is called.
+    document: &'static str,
     /// The issuer whose keys they are.
     issuer: Option<&'s str>,
     /// The address of the list.
     list: Option<&'s str>,
     took: Duration,
-    has_failed: bool,
 }
 
 impl<'s> Attempt<'s> {
     fn new<S: Source>(source: &'s S, took: Duration) -> Self {
         let name = Some(source.name());
-        let (issuer, list) = match S::KIND {
-            DocumentKind::Keys => (name, None),
-            DocumentKind::Revocations => (None, name),
-        };
-        Self { kind: S::KIND, issuer, list, took, has_failed: false }
-    }
-
-    fn succeeded(&self, size: usize, skipped: usize, unchanged: bool) {
-        let Self { issuer, list, .. } = self;
-        let milliseconds = milliseconds(self.took);
-        match self.kind {
-            DocumentKind::Keys => {
-                tracing::info!(
-                    issuer,
-                    keys = size,
-                    skipped,
-                    unchanged,
-                    milliseconds,
-                    "keys refreshed"
-                );
-            }
+        match S::KIND {
+            DocumentKind::Keys => Self { document: "key", issuer: name, list: None, took },
             DocumentKind::Revocations => {
-                let entries = size;
-                tracing::info!(list, entries, unchanged, milliseconds, "revocations refreshed");
+                Self { document: "revocation", issuer: None, list: name, took }
             }
         }
     }
 
-    fn interrupted(&self, error: &str) {
-        let Self { issuer, list, .. } = self;
-        let message = match self.kind {
-            DocumentKind::Keys => "key refresh interrupted by a freeze",
-            DocumentKind::Revocations => "revocation refresh interrupted by a freeze",
-        };
-        tracing::info!(issuer, list, milliseconds = milliseconds(self.took), error, "{message}");
+    fn succeeded(&self, size: usize, skipped: usize, unchanged: bool) {
+        let Self { document, issuer, list, took } = *self;
+        tracing::info!(
+            issuer,
+            list,
+            keys = issuer.map(|_| size),
+            entries = list.map(|_| size),
+            skipped = issuer.map(|_| skipped),
+            unchanged,
+            milliseconds = milliseconds(took),
+            "{document}s refreshed"
+        );
     }
 
-    fn failed(&mut self, failure: &FetchError, backoff: Duration, age: Option<Duration>) {
-        self.has_failed = true;
-        let Self { issuer, list, .. } = self;
-        let message = match self.kind {
-            DocumentKind::Keys => "key refresh failed",
-            DocumentKind::Revocations => "revocation refresh failed",
-        };
+    fn interrupted(&self, error: &str) {
+        let Self { document, issuer, list, took } = *self;
+        let milliseconds = milliseconds(took);
+        tracing::info!(
+            issuer,
+            list,
+            milliseconds,
+            error,
+            "{document} refresh interrupted by a freeze"
+        );
+    }
+
+    fn failed(&self, failure: &FetchError, backoff: Duration, age: Option<Duration>) {
+        let Self { document, issuer, list, took } = *self;
         tracing::warn!(
             issuer,
             list,
             stage = failure.stage.code(),
             error = failure.detail,
-            milliseconds = milliseconds(self.took),
+            milliseconds = milliseconds(took),
             backoff_milliseconds = milliseconds(backoff),
             age_seconds = age.map(|age| age.as_secs()),
-            "{message}"
+            "{document} refresh failed"
         );
     }
 }

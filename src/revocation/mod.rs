@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::clock::Now;
 use crate::documents::cache::{Cache, CacheAction, Lifetimes, Refreshed};
 use crate::documents::http::{Endpoint, FetchError, FetchStage, Fetcher, Response};
-use crate::documents::refresh::{Ended, PendingRefresh, ended};
-use crate::documents::{Fetched, Kept, Lookup, MAX_WAITS, Source};
+use crate::documents::refresh::PendingRefresh;
+use crate::documents::{Fetched, Kept, Source};
 use crate::jose::token::Claims;
 use crate::metrics::{DocumentKind, Metrics};
-use crate::reason::{Fault, Obstacle, Refusal};
+use crate::reason::{Obstacle, Refusal};
 use crate::revocation::list::RevocationList;
 
 /// A revocation list. Issuers that name the same address share it.
@@ -57,12 +57,6 @@ impl Source for Publisher {
     }
 }
 
-/// Where a look-up led.
-enum Found {
-    List(Arc<RevocationList>),
-    Wait(Ended),
-}
-
 impl Revocations {
     /// A configured list, and no network.
     pub(crate) fn fixed(list: RevocationList, lifetimes: Lifetimes) -> Arc<Self> {
@@ -86,50 +80,27 @@ impl Revocations {
     pub(crate) fn prepare(self: &Arc<Self>, pending: &mut Vec<PendingRefresh>) {
         let mut state = self.state();
         let refreshing = state.refresh.under_way().is_some();
-        let action = state.cache.action(refreshing, &Now::read());
-        if action == CacheAction::RefreshAndWait {
-            self.follow(action, &mut state, pending);
+        if state.cache.action(refreshing, &Now::read()) == CacheAction::RefreshAndWait {
+            self.start_or_join(&mut state);
+            pending.extend(state.refresh.claim());
         }
     }
 
-    /// Refuses a token that the list holds. `pending` gets the refresh that is to be waited for when the answer is sent,
-    /// if there is one.
+    /// Refuses a token that the list holds. `pending`: see [`Kept::look_up`].
     pub(crate) async fn check(
         self: &Arc<Self>,
         claims: &Claims,
         pending: &mut Vec<PendingRefresh>,
     ) -> Result<(), Refusal> {
-        let mut waits = 0;
-        loop {
-            match self.find(pending)? {
-                Found::List(list) => return Ok(list.check(claims)?),
-                Found::Wait(refresh) if waits < MAX_WAITS => {
-                    ended(refresh).await;
-                    waits += 1;
-                }
-                Found::Wait(_) => return Err(unavailable().into()),
-            }
-        }
+        let list = self.look_up(pending, |state, refreshing, now| {
+            (state.cache.action(refreshing, &now), state.cache.document().cloned())
+        });
+        let Some(list) = list.await.flatten() else {
+            let detail = "the revocation list of the token's issuer is unavailable now";
+            return Err(Obstacle::RevocationsUnavailable.because(detail).into());
+        };
+        Ok(list.check(claims)?)
     }
-
-    /// The list at hand if it is young enough to decide, or the refresh to wait for.
-    fn find(self: &Arc<Self>, pending: &mut Vec<PendingRefresh>) -> Result<Found, Fault> {
-        let mut state = self.state();
-        let refreshing = state.refresh.under_way().is_some();
-        let action = state.cache.action(refreshing, &Now::read());
-        match self.follow(action, &mut state, pending) {
-            Lookup::Answer => {
-                state.cache.document().cloned().map(Found::List).ok_or_else(unavailable)
-            }
-            Lookup::Wait(refresh) => Ok(Found::Wait(refresh)),
-            Lookup::Unavailable => Err(unavailable()),
-        }
-    }
-}
-
-fn unavailable() -> Fault {
-    Obstacle::RevocationsUnavailable
-        .because("the revocation list of the token's issuer is unavailable now")
 }
 
 #[cfg(test)]
