@@ -268,55 +268,12 @@ impl Rule {
         !self.own.is_empty()
     }
 
-    /// Whether every good token satisfies the rule: also one without scopes, whatever its claims are.
-    ///
-    /// The claims are tried: each absent, or an array of some of the values that it is compared with, which is what
-    /// tests can tell apart. A rule with more cases than [`MAX_CASES`] counts as one that some token does not satisfy.
+    /// Whether every good token satisfies the rule: also one without scopes, whatever its claims are. A rule for which
+    /// more than [`MAX_CASES`] have to be tried counts as one that some token does not satisfy.
     pub(crate) fn is_for_everyone(&self, terms: &Terms) -> bool {
-        let ways: Vec<_> = self.open.iter().filter(|needs| needs.scopes.is_empty()).collect();
-        if ways.iter().any(|needs| needs.claims.is_empty()) {
-            return true;
-        }
-        let tests =
-            ways.iter().flat_map(|needs| &needs.claims).map(|number| &terms.claims[*number]);
-        let mut claims: Vec<(&ClaimPath, Vec<&Value>)> = Vec::new();
-        for test in tests {
-            let place = claims.iter().position(|(claim, _)| **claim == test.claim);
-            let place = place.unwrap_or_else(|| {
-                claims.push((&test.claim, Vec::new()));
-                claims.len() - 1
-            });
-            let compared = &mut claims[place].1;
-            compared.extend(
-                test.values().iter().filter(|value| !compared.contains(value)).collect::<Vec<_>>(),
-            );
-        }
-        let cases: Vec<_> =
-            claims.iter().map(|(_, values)| 1_usize << values.len().min(20)).collect();
-        let all = cases.iter().try_fold(1_usize, |all, cases| all.checked_mul(cases + 1));
-        let Some(all) = all.filter(|all| !ways.is_empty() && *all <= MAX_CASES) else {
-            return false;
-        };
-        (0..all).all(|mut case| {
-            let mut token = HashMap::new();
-            for ((claim, values), cases) in claims.iter().zip(&cases) {
-                let held = case % (cases + 1);
-                case /= cases + 1;
-                // The last case of a claim is that it is absent.
-                let held = (held < *cases).then(|| {
-                    let held =
-                        values.iter().enumerate().filter(|(place, _)| held >> place & 1 == 1);
-                    Value::Array(held.map(|(_, value)| (*value).clone()).collect())
-                });
-                token.insert(claim.text(), held);
-            }
-            ways.iter().any(|needs| {
-                needs.claims.iter().all(|number| {
-                    let test = &terms.claims[*number];
-                    test.is_met_by(token[test.claim.text()].as_ref())
-                })
-            })
-        })
+        let ways = self.open.iter().filter(|needs| needs.scopes.is_empty());
+        let tests = |needs: &Needs| needs.claims.iter().map(|n| &terms.claims[*n]).collect();
+        is_always_met(&ways.map(tests).collect::<Vec<_>>(), MAX_CASES)
     }
 
     /// Whether there can be a token to which the entry of `other` is open, and this one for the caller's own only.
@@ -334,12 +291,10 @@ impl Rule {
         let open = self.own.iter().filter(|own| own.path(facts).is_some());
         let values = open.map(|own| {
             let value = |(variable, number): &(String, usize)| {
-                let (claim, value) =
-                    (terms.values[*number].text().to_owned(), facts.values[*number].as_ref().ok()?);
                 Some(OwnValue {
                     variable: variable.clone(),
-                    claim,
-                    value: value.clone().into_owned(),
+                    claim: terms.values[*number].text().to_owned(),
+                    value: facts.values[*number].as_deref().ok()?.to_owned(),
                 })
             };
             own.values.iter().filter_map(value).collect()
@@ -356,6 +311,37 @@ impl Rule {
             .map(|own| [own.needs.lacking(facts, terms), own.lacking(facts, terms)].concat());
         open.chain(own).collect()
     }
+}
+
+/// Whether every token passes all tests of one of these ways, whatever its claims are. The claims are tried: each
+/// absent, or an array of some of the values that it is compared with, which is what tests can tell apart.
+fn is_always_met(ways: &[Vec<&Requirement>], max_cases: usize) -> bool {
+    if ways.iter().any(Vec::is_empty) {
+        return true;
+    }
+    let Some(claim) = ways.first().map(|tests| &tests[0].claim) else { return false };
+    let mut values = Vec::new();
+    for test in ways.iter().flatten().filter(|test| test.claim == *claim) {
+        test.values().iter().for_each(|value| _ = number(&mut values, value));
+    }
+    let arrays = 1 << values.len().min(20);
+    let array_of = |held: usize| {
+        let values = values.iter().enumerate().filter(|(place, _)| held >> place & 1 == 1);
+        Value::Array(values.map(|(_, value)| (*value).clone()).collect())
+    };
+    let mut cases = (0..arrays).map(|held| Some(array_of(held))).chain([None]);
+    arrays < max_cases
+        && cases.all(|held| {
+            let mut passed = Vec::new();
+            for tests in ways {
+                let (of_claim, others): (Vec<&Requirement>, _) =
+                    tests.iter().partition(|test| test.claim == *claim);
+                if of_claim.iter().all(|test| test.is_met_by(held.as_ref())) {
+                    passed.push(others);
+                }
+            }
+            is_always_met(&passed, max_cases / (arrays + 1))
+        })
 }
 
 impl Needs {
