@@ -11,8 +11,9 @@ use crate::config::{Config, Issuer, KeyPlace, KeySource, OnRefusal, RevocationSo
 use crate::decision::{
     AfterAnswer, Decision, Failure, Invocation, Observed, ObservedRequest, Verdict,
 };
+use crate::documents::cache::Lifetimes;
 use crate::documents::http::{Endpoint, Fetcher};
-use crate::documents::refresh::{Ended, ended};
+use crate::documents::refresh::ended;
 use crate::gateway::challenge::challenge;
 use crate::gateway::event::{Credentials, Event, EventKind};
 use crate::gateway::policy::{self, Allow, Answer, Context, ContextClaim, ResponseFormat};
@@ -59,40 +60,19 @@ impl Authorizer {
         config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let fetcher = Arc::new(Fetcher::new(config.fetch_timeout, config.authorities));
         let metrics = config.metrics.map(Arc::new);
-        let key_set = |KeySource { issuers, algorithms, place }| {
-            let of_use =
-                |keys: Vec<Key>| keys.into_iter().filter(|key| key.fits(algorithms)).collect();
-            let (keys_at, seed): (_, Vec<_>) = match place {
-                KeyPlace::Configuration(keys) => {
-                    return Keys::fixed(of_use(keys), config.lifetimes);
-                }
-                KeyPlace::Discovery => (None, Vec::new()),
-                KeyPlace::Address(keys_at, keys) => (Some(keys_at), of_use(keys)),
-            };
-            let symmetric = seed.iter().filter(|key| key.is_symmetric()).cloned().collect();
-            let fetcher = Arc::clone(&fetcher);
-            let provider = Provider::new(issuers, keys_at, algorithms, symmetric, fetcher);
-            Keys::of(provider, seed, config.lifetimes, metrics.clone())
-        };
-        let key_sets: Vec<_> = config.key_sources.into_iter().map(key_set).collect();
+        let key_sets: Vec<_> = config
+            .key_sources
+            .into_iter()
+            .map(|source| keep_keys(source, config.lifetimes, &fetcher, &metrics))
+            .collect();
         let (mut issuers, mut any_issuer) = (Issuers::default(), HeaderRules::default());
-        let mut lists: Vec<(Endpoint, Arc<Revocations>)> = Vec::new();
+        let mut lists = Vec::new();
         for issuer in config.issuers {
             let Issuer { names, algorithms, types, rules, revoked, scope_claims, rights } = issuer;
             any_issuer.algorithms = any_issuer.algorithms | algorithms;
             any_issuer.types.extend(types.iter().cloned());
-            let revocations = revoked.map(|revoked| match revoked {
-                RevocationSource::Given(list) => Revocations::fixed(list, config.list_lifetimes),
-                RevocationSource::At(list_at) => {
-                    if let Some((_, list)) = lists.iter().find(|(known, _)| *known == list_at) {
-                        return Arc::clone(list);
-                    }
-                    let (fetcher, metrics) = (Arc::clone(&fetcher), metrics.clone());
-                    let list =
-                        Revocations::at(list_at.clone(), config.list_lifetimes, fetcher, metrics);
-                    lists.push((list_at, Arc::clone(&list)));
-                    list
-                }
+            let revocations = revoked.map(|source| {
+                keep_list(source, config.list_lifetimes, &fetcher, &metrics, &mut lists)
             });
             for (name, source) in names {
                 issuers.insert(TrustedIssuer {
@@ -134,14 +114,12 @@ impl Authorizer {
     /// Fetches the first keys and revocation lists from all sources at once. What cannot be fetched is logged, and tried
     /// again when needed.
     pub async fn prefetch(&self) {
-        for refresh in self.begin_prefetch() {
+        let keys = self.key_sets.iter().filter_map(|keys| keys.prefetch());
+        let lists = self.lists.iter().filter_map(|list| list.prefetch());
+        let refreshes: Vec<_> = keys.chain(lists).collect();
+        for refresh in refreshes {
             ended(refresh).await;
         }
-    }
-
-    fn begin_prefetch(&self) -> Vec<Ended> {
-        let keys = self.key_sets.iter().filter_map(|keys| keys.prefetch());
-        keys.chain(self.lists.iter().filter_map(|list| list.prefetch())).collect()
     }
 
     /// Answers an event of API Gateway, given as JSON text, and records the decision. Does not wait for a refresh
@@ -291,6 +269,44 @@ impl Authorizer {
     fn single_request(&self, kind: EventKind) -> bool {
         kind == EventKind::WebSocket || self.response_format(kind) == ResponseFormat::Simple
     }
+}
+
+/// The keys of one source, kept.
+fn keep_keys(
+    KeySource { issuers, algorithms, place }: KeySource,
+    lifetimes: Lifetimes,
+    fetcher: &Arc<Fetcher>,
+    metrics: &Option<Arc<Metrics>>,
+) -> Arc<Keys> {
+    let of_use = |keys: Vec<Key>| keys.into_iter().filter(|key| key.fits(algorithms)).collect();
+    let (keys_at, seed): (_, Vec<_>) = match place {
+        KeyPlace::Configuration(keys) => return Keys::fixed(of_use(keys), lifetimes),
+        KeyPlace::Discovery => (None, Vec::new()),
+        KeyPlace::Address(keys_at, keys) => (Some(keys_at), of_use(keys)),
+    };
+    let symmetric = seed.iter().filter(|key| key.is_symmetric()).cloned().collect();
+    let provider = Provider::new(issuers, keys_at, algorithms, symmetric, Arc::clone(fetcher));
+    Keys::of(provider, seed, lifetimes, metrics.clone())
+}
+
+/// A revocation list, kept. Issuers that name the same address share it: `lists` has those so far.
+fn keep_list(
+    source: RevocationSource,
+    lifetimes: Lifetimes,
+    fetcher: &Arc<Fetcher>,
+    metrics: &Option<Arc<Metrics>>,
+    lists: &mut Vec<(Endpoint, Arc<Revocations>)>,
+) -> Arc<Revocations> {
+    let list_at = match source {
+        RevocationSource::Given(list) => return Revocations::fixed(list, lifetimes),
+        RevocationSource::At(list_at) => list_at,
+    };
+    if let Some((_, list)) = lists.iter().find(|(known, _)| *known == list_at) {
+        return Arc::clone(list);
+    }
+    let list = Revocations::at(list_at.clone(), lifetimes, Arc::clone(fetcher), metrics.clone());
+    lists.push((list_at, Arc::clone(&list)));
+    list
 }
 
 /// A decision is made in one place, so it is whole. If not, there is no verdict.

@@ -2,11 +2,13 @@
 //!
 //! All of it is read from the [`Decision`] and from the rules that made it. Nothing is parsed a second time.
 
+use std::slice;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
 use crate::access::binding::{self, TokenBinding};
+use crate::access::claims::Rules;
 use crate::access::report::TableReport;
 use crate::access::rights::Rights;
 use crate::authorizer::Authorizer;
@@ -137,17 +139,16 @@ impl Authorizer {
     }
 
     fn is_not_applicable(&self, reason: Reason, observed: &Observed<'_>) -> bool {
-        if reason == Reason::TokenRevoked {
-            return observed.issuer.is_some_and(|issuer| issuer.revocations.is_none());
-        }
-        match (observed.issuer, &observed.claims) {
-            (Some(TrustedIssuer { rights, .. }), _) if reason == Reason::InsufficientScope => {
-                rights.required.is_empty() && rights.routes.is_none()
+        let Some(issuer) = observed.issuer else { return false };
+        match (reason, &observed.claims) {
+            (Reason::TokenRevoked, _) => issuer.revocations.is_none(),
+            (Reason::InsufficientScope, _) => {
+                issuer.rights.required.is_empty() && issuer.rights.routes.is_none()
             }
-            (_, Some(claims)) if reason == Reason::TokenBindingInvalid => {
+            (Reason::TokenBindingInvalid, Some(claims)) => {
                 self.binding == TokenBinding::Certificate && binding::bound(claims).is_none()
             }
-            (Some(issuer), Some(claims)) => issuer.rules.not_applicable(claims).contains(&reason),
+            (_, Some(claims)) => issuer.rules.not_applicable(claims).contains(&reason),
             _ => false,
         }
     }
@@ -213,40 +214,32 @@ impl Authorizer {
             Reason::TokenNotYetValid => {
                 (format!("`nbf` is not later than now{leeway}"), date(payload("nbf"), decision))
             }
-            Reason::AudienceMismatch => match rules {
-                None => {
-                    ("an accepted audience, as the issuer's settings say".to_owned(), String::new())
-                }
-                Some(rules) => {
-                    let paths = &rules.audience_claims;
-                    let wanted =
-                        format!("`{}` holds {}", texts(paths, "` or `"), any(&rules.audiences));
-                    let present = observed.claims.as_ref();
-                    let first = paths
-                        .iter()
-                        .find(|path| present.is_some_and(|claims| claims.get(path).is_some()));
-                    (
-                        wanted,
-                        first.map_or_else(
-                            || claims(paths),
-                            |path| claims(std::slice::from_ref(path)),
-                        ),
-                    )
-                }
-            },
+            Reason::AudienceMismatch => {
+                let Some(Rules { audience_claims: paths, audiences, .. }) = rules else {
+                    let wanted = "an accepted audience, as the issuer's settings say";
+                    return (wanted.to_owned(), String::new());
+                };
+                let present = observed.claims.as_ref();
+                let is_present =
+                    |path: &ClaimPath| present.is_some_and(|claims| claims.get(path).is_some());
+                let first = paths.iter().find(|path| is_present(path));
+                let wanted = format!("`{}` holds {}", texts(paths, "` or `"), any(audiences));
+                (wanted, claims(first.map_or(paths, slice::from_ref)))
+            }
             Reason::ClaimMissing => {
                 let wanted =
                     observed.issuer.map_or_else(|| "every claim that is needed".to_owned(), needed);
                 (wanted, String::new())
             }
             Reason::ClaimInvalid => {
-                let required = rules.map(|rules| rules.required_text()).unwrap_or_default();
-                let paths =
-                    rules.map(|rules| rules.principal_claims.as_slice()).unwrap_or_default();
-                let wanted = "claims are of the right type".to_owned();
-                let wanted =
-                    if required.is_empty() { wanted } else { format!("{wanted}, and {required}") };
-                (wanted, claims(paths))
+                let Some(rules) = rules else {
+                    return ("claims are of the right type".to_owned(), String::new());
+                };
+                let wanted = match &*rules.required_text() {
+                    "" => "claims are of the right type".to_owned(),
+                    required => format!("claims are of the right type, and {required}"),
+                };
+                (wanted, claims(&rules.principal_claims))
             }
             Reason::TokenBindingInvalid => {
                 let wanted = match self.binding {
