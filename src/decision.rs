@@ -47,6 +47,18 @@ pub enum Verdict {
     Undecided(Fault),
 }
 
+impl Verdict {
+    /// The code of what stands against an Allow: of the reason, or of the obstacle.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Allow => None,
+            Self::Deny(denial) => Some(denial.reason.code()),
+            Self::Undecided(fault) => Some(fault.obstacle.code()),
+        }
+    }
+}
+
 /// What was seen of an event. What is not there was not reached.
 #[derive(Debug, Default)]
 pub(crate) struct Observed<'a> {
@@ -183,12 +195,12 @@ impl AfterAnswer {
     pub(crate) fn record(&self, invocation: Invocation<'_>) {
         self.log(invocation);
         if let Some(metrics) = &self.metrics {
-            let now = Now::read();
-            match &self.verdict {
-                Verdict::Allow => metrics.count("Allowed", None, &now),
-                Verdict::Deny(denial) => metrics.count("Refused", Some(denial.reason), &now),
-                Verdict::Undecided(_) => metrics.count("Unavailable", None, &now),
-            }
+            let name = match &self.verdict {
+                Verdict::Allow => "Allowed",
+                Verdict::Deny(_) => "Refused",
+                Verdict::Undecided(_) => "Unavailable",
+            };
+            metrics.count(name, self.verdict.code(), &Now::read());
         }
     }
 
@@ -200,11 +212,12 @@ impl AfterAnswer {
         let (issuer, kid, alg) = (issuer.as_deref(), kid.as_deref(), alg.as_deref());
         let duration_us = u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX);
         let context_omitted = Some(self.omitted.join(" ")).filter(|names| !names.is_empty());
-        let (decision, reason, detail) = match &self.verdict {
-            Verdict::Allow => ("allow", None, ""),
-            Verdict::Deny(denial) => ("deny", Some(denial.reason.code()), &*denial.detail),
-            Verdict::Undecided(fault) => ("none", Some(fault.obstacle.code()), &*fault.detail),
+        let (decision, detail) = match &self.verdict {
+            Verdict::Allow => ("allow", ""),
+            Verdict::Deny(denial) => ("deny", &*denial.detail),
+            Verdict::Undecided(fault) => ("none", &*fault.detail),
         };
+        let reason = self.verdict.code();
         let detail = Some(detail).filter(|detail| !detail.is_empty());
         // An event's level is fixed where it stands.
         macro_rules! record {

@@ -59,8 +59,12 @@ fn decisions_and_fetches_are_counted_whatever_the_level_and_format() {
         assert_eq!(lines[2]["Reason"], "token_malformed");
         assert_eq!(lines[2]["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Reason"], []]));
         assert_eq!(values(&lines[3]), json!({"Unavailable": 1}));
+        assert_eq!(lines[3]["Reason"], "event_unsupported");
+        assert_eq!(lines[3]["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Reason"], []]));
         fetched(1, &lines[4]);
         assert_eq!(values(&lines[5]), json!({"Unavailable": 1}));
+        assert_eq!(lines[5]["Reason"], "keys_unavailable");
+        assert!(lines[1].get("Reason").is_none(), "an Allow has none");
         for line in &lines {
             assert_eq!(line["level"], level, "Lambda's own filter lets it pass");
             assert!(line["timestamp"].is_string() && line["_aws"]["Timestamp"].is_u64(), "{line}");
