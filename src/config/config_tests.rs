@@ -493,6 +493,7 @@ fn a_json_setting_may_be_a_file_of_the_package() {
         read(&[&ONE[..], &[task_root, ("ROUTES", "@conf/none.json")]].concat()).unwrap_err();
     assert_eq!(missing.0.len(), 1);
     assert!(missing.0[0].message.contains("none.json"), "{missing}");
+    assert!(missing.0[0].message.ends_with("that holds the value"), "{missing}");
     assert_eq!(
         places(&[&ONE[..], &[task_root, ("ROUTES", "@conf")]].concat()),
         ["ROUTES"],

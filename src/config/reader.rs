@@ -63,7 +63,9 @@ impl Reader<'_> {
         match std::fs::read_to_string(&path) {
             Ok(text) => Some(text),
             Err(error) => {
-                self.problem(place, format!("{}: {error}", path.display()));
+                let wanted =
+                    "want the path of a file in the deployment package that holds the value";
+                self.problem(place, format!("{}: {error}; {wanted}", path.display()));
                 None
             }
         }

@@ -195,14 +195,16 @@ pub(crate) type Authorities = Vec<CertificateDer<'static>>;
 
 /// The authorities in a PEM file. The error says what is wrong with it.
 pub(crate) fn read_authorities(path: &Path) -> Result<Authorities, String> {
-    let pem = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Authorities, _>>();
-    let found = found
-        .map_err(|error| format!("{}: not a PEM file of certificates: {error}", path.display()))?;
-    if found.is_empty() {
-        Err(format!("{}: holds no certificate", path.display()))
-    } else {
-        Ok(found)
+    let wanted = |problem: &str| {
+        let wanted = "want PEM, with certificates that begin with `-----BEGIN CERTIFICATE-----`";
+        format!("{}: {problem}; {wanted}", path.display())
+    };
+    let pem = std::fs::read(path).map_err(|error| wanted(&error.to_string()))?;
+    match CertificateDer::pem_slice_iter(&pem).collect::<Result<Authorities, _>>() {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) => Err(wanted("holds no certificate")),
+        // The error would quote the file.
+        Err(_) => Err(wanted("not a PEM file")),
     }
 }
 
