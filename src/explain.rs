@@ -13,6 +13,7 @@ use crate::access::report::TableReport;
 use crate::access::rights::Rights;
 use crate::authorizer::Authorizer;
 use crate::decision::{Decision, Observed, Verdict};
+use crate::documents::DocumentStatus;
 use crate::issuer::{HeaderRules, IssuerName, IssuerTemplate, Tenants, TrustedIssuer};
 use crate::jose::algorithm::Algorithms;
 use crate::jose::token::{ClaimPath, MAX_TOKEN_BYTES};
@@ -28,10 +29,10 @@ pub struct Explanation<'a> {
     pub token: Option<(Value, Value)>,
     /// Whether a key has vouched for them.
     pub is_verified: bool,
-    /// The keys of the issuer: its name, how many can be used, and why the last fetch failed, if it did.
-    pub keys: Option<(String, usize, Option<String>)>,
-    /// The revocation list of the issuer, if it has one: how many entries, and why the last fetch failed, if it did.
-    pub revocations: Option<(usize, Option<String>)>,
+    /// The name of the issuer, and its keys.
+    pub keys: Option<(String, DocumentStatus)>,
+    /// The revocation list of the issuer, if it has one.
+    pub revocations: Option<DocumentStatus>,
     /// The checks, in their order.
     pub steps: Vec<Step>,
     /// The entries of the issuer's table of routes, if it is known and has one.
@@ -75,14 +76,6 @@ impl Authorizer {
     pub fn explain<'a>(&self, decision: &Decision<'a>) -> Explanation<'a> {
         let observed = &decision.observed;
         let request = observed.request.as_ref();
-        let keys = observed.issuer.map(|issuer| {
-            let status = issuer.keys.status();
-            (issuer.name.to_string(), status.size, status.last_failure)
-        });
-        let revocations = observed.issuer.and_then(|issuer| {
-            let status = issuer.revocations.as_ref()?.status();
-            Some((status.size, status.last_failure))
-        });
         Explanation {
             request: request.map(|request| (request.stage.arn().to_owned(), request.route.clone())),
             place: observed.place.map(|place| place.to_string()),
@@ -91,8 +84,10 @@ impl Authorizer {
                 .as_ref()
                 .map(|token| ((*token.header).clone(), (*token.payload).clone())),
             is_verified: observed.claims.is_some(),
-            keys,
-            revocations,
+            keys: observed.issuer.map(|issuer| (issuer.name.to_string(), issuer.keys.status())),
+            revocations: observed
+                .issuer
+                .and_then(|issuer| Some(issuer.revocations.as_ref()?.status())),
             steps: Reason::ALL.map(|reason| self.step(reason, decision)).into(),
             routes: observed.issuer.map(entries).unwrap_or_default(),
             table: table(observed),

@@ -53,6 +53,7 @@ pub use authorizer::Authorizer;
 pub use config::environment::Environment;
 pub use config::{Config, Problem, Problems, SETTINGS, Setting, SettingKind};
 pub use decision::{AfterAnswer, Decision, Failure, Invocation, Verdict};
+pub use documents::DocumentStatus;
 pub use documents::http::Endpoint;
 pub use explain::{Explanation, Step, StepState};
 pub use gateway::policy::Answer;

@@ -25,8 +25,8 @@ use common::support::tokens;
 use page::{Page, plain};
 use serde_json::{Value, json};
 use token_authorizer::{
-    Authorizer, Config, DecidedBy, EntryReport, Explanation, Failure, Obstacle, Reason,
-    TableReport, Verdict,
+    Authorizer, Config, DecidedBy, DocumentStatus, EntryReport, Explanation, Failure, Obstacle,
+    Reason, TableReport, Verdict,
 };
 
 const USAGE: &str =
@@ -217,25 +217,26 @@ fn show_token(page: &mut Page, seen: &Explanation<'_>) {
 
 fn show_keys(page: &mut Page, seen: &Explanation<'_>) {
     page.heading("Keys");
-    let Some((issuer, usable, last_failure)) = &seen.keys else {
-        return page.line("none were looked for");
-    };
-    page.line(&plain(&format!("{usable} usable, of {issuer}")));
-    if let Some(failure) = last_failure {
-        page.bad(&plain(&format!("the last fetch failed: {failure}")));
+    match &seen.keys {
+        Some((issuer, status)) => show_document(page, status, &format!("usable, of {issuer}")),
+        None => page.line("none were looked for"),
     }
 }
 
 fn show_revocations(page: &mut Page, seen: &Explanation<'_>) {
-    let Some((entries, last_failure)) = &seen.revocations else { return };
+    let Some(status) = &seen.revocations else { return };
     page.heading("Revocation list");
-    page.line(&format!("{entries} entries"));
-    if let Some(failure) = last_failure {
-        page.bad(&plain(&format!("the last fetch failed: {failure}")));
-    }
+    show_document(page, status, "entries");
     page.note(
         "A policy that API Gateway has cached is not held against it: add the authorizer's time to live.",
     );
+}
+
+fn show_document(page: &mut Page, status: &DocumentStatus, entries: &str) {
+    page.line(&plain(&format!("{} {entries}", status.size)));
+    if let Some(failure) = &status.last_failure {
+        page.bad(&plain(&format!("the last fetch failed: {failure}")));
+    }
 }
 
 fn show_steps(page: &mut Page, seen: &Explanation<'_>, verdict: &Verdict) {

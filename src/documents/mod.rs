@@ -69,11 +69,11 @@ pub(crate) struct State<S: Source> {
 }
 
 /// What is at hand, to be shown.
-pub(crate) struct Status {
-    /// The entries of the document.
-    pub(crate) size: usize,
+pub struct DocumentStatus {
+    /// The entries of the document that can be used.
+    pub size: usize,
     /// The stage that broke, and how, if the last fetch failed.
-    pub(crate) last_failure: Option<String>,
+    pub last_failure: Option<String>,
 }
 
 impl<S: Source> Kept<S> {
@@ -96,9 +96,9 @@ impl<S: Source> Kept<S> {
         Arc::new(Self { state: Mutex::new(state), source, metrics })
     }
 
-    pub(crate) fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> DocumentStatus {
         let state = self.state();
-        Status { size: state.size(), last_failure: state.last_failure.clone() }
+        DocumentStatus { size: state.size(), last_failure: state.last_failure.clone() }
     }
 
     /// Begins to fetch the first document, unless there is one to answer from.

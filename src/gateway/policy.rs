@@ -318,16 +318,30 @@ impl Serialize for Context<'_> {
     }
 }
 
-/// The length of a value as JSON text.
+/// The length of a value as JSON text. Counted, since to write it would take 2 % of an Allow.
 fn length(value: &(impl Serialize + ?Sized)) -> usize {
-    json(value).get().len()
+    struct Counter(usize);
+
+    impl std::io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut counter = Counter(0);
+    serde_json::to_writer(&mut counter, value).map_or(usize::MAX / 2, |()| counter.0)
 }
 
 #[allow(
     clippy::expect_used,
     reason = "serializing plain structs with string keys to memory cannot fail"
 )]
-fn json(answer: &(impl Serialize + ?Sized)) -> Answer {
+fn json(answer: &impl Serialize) -> Answer {
     serde_json::value::to_raw_value(answer).expect("plain data")
 }
 
