@@ -47,6 +47,150 @@ pub struct Authorizer {
 }
 
 impl Authorizer {
+    /// Answers an event of API Gateway, given as JSON text, and records the decision. Does not wait for a refresh
+    /// that it may have begun.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::NoVerdict`] if nothing can be decided, also because of a panic; [`Failure::Unauthorized`] for a
+    /// refused token where the configuration wants that.
+    pub async fn authorize(
+        &self,
+        event: &str,
+        invocation: Invocation<'_>,
+    ) -> Result<Answer, Failure> {
+        let (answer, after) = self.answered(event).await;
+        after.record(invocation);
+        answer
+    }
+
+    /// Answers as [`Authorizer::authorize`] does, and leaves to be done later what the client need not wait for.
+    pub async fn answered(&self, event: &str) -> (Result<Answer, Failure>, AfterAnswer) {
+        let mut decision = self.decide(event).await;
+        let answer = self.answer(&mut decision);
+        (answer, decision.into_after_answer(self.metrics.clone()))
+    }
+
+    /// Decides about an event, without a word to the log.
+    pub async fn decide(&self, event: &str) -> Decision<'_> {
+        let begun = Now::read();
+        let mut observed = Observed::default();
+        let judged = catch_panic(self.judge(event, &begun, &mut observed)).await;
+        let verdict = match judged {
+            Ok(()) => Verdict::Allow,
+            Err(Refusal::Denied(denial)) => Verdict::Deny(denial),
+            Err(Refusal::Undecided(fault)) => Verdict::Undecided(fault),
+        };
+        Decision { verdict, observed, at: begun, took: Now::read().since(&begun) }
+    }
+
+    async fn judge<'a>(
+        &'a self,
+        event: &str,
+        now: &Now,
+        observed: &mut Observed<'a>,
+    ) -> Result<(), Refusal> {
+        let event = Event::parse(event)?;
+        let request = event.request()?;
+        observed.request(&request);
+        let credential = self.credentials.token(&request, &mut observed.place)?;
+        observed.length = Some(credential.len());
+        let token = Token::parse(&credential)?;
+        observed.token(&token);
+        let (issuer, algorithm) = self.trust(&token)?;
+        observed.issuer = Some(issuer);
+        if let Some(list) = &issuer.revocations {
+            list.prepare(&mut observed.pending);
+        }
+        let pending = &mut observed.pending;
+        let claims = issuer.keys.verify(token, algorithm, issuer.key_issuer(), pending).await?;
+        let claims = observed.claims.insert(claims);
+        let caller = issuer.caller(claims, now)?;
+        self.binding.check(claims, || request.client_certificate())?;
+        if let Some(list) = &issuer.revocations {
+            list.check(claims, &mut observed.pending).await?;
+        }
+        observed.principal = Some(caller.principal.to_owned());
+        observed.expires_at = Some(caller.expires_at);
+        let single_request = self.single_request(request.kind).then_some(request.route);
+        let access = issuer.access(claims, single_request)?;
+        let expires_at = observed.expires_at.filter(|_| self.expiry_guard);
+        policy::check_length(&request.stage, &access, expires_at)?;
+        observed.access = Some(access);
+        Ok(())
+    }
+
+    /// The issuer that is to vouch for the token, if its header is one that the issuer writes.
+    fn trust(&self, token: &Token<'_>) -> Result<(&TrustedIssuer, Algorithm), Denial> {
+        let issuer = self.issuers.find(token);
+        let HeaderRules { types, algorithms } =
+            issuer.map_or(&self.any_issuer, |issuer| &issuer.header_rules);
+        let algorithm = token.acceptable(types, *algorithms)?;
+        Ok((issuer.ok_or(Reason::IssuerUntrusted)?, algorithm))
+    }
+
+    /// The answer to a decision. Notes the claims for which its context has no room.
+    ///
+    /// # Errors
+    ///
+    /// As [`Authorizer::authorize`].
+    pub fn answer(&self, decision: &mut Decision<'_>) -> Result<Answer, Failure> {
+        let Observed { request, issuer, claims, principal, expires_at, access, omitted, .. } =
+            &mut decision.observed;
+        let (verdict, request) = match (&decision.verdict, request) {
+            (Verdict::Undecided(fault), _) => return Err(Failure::NoVerdict(fault.clone())),
+            (verdict, Some(request)) => (verdict, request),
+            (_, None) => return Err(incomplete()),
+        };
+        let ObservedRequest { kind, stage, .. } = request;
+        let response_format = self.response_format(*kind);
+        if let Verdict::Deny(denial) = verdict {
+            // A 401 would have the client fetch a new token, which would have no more rights.
+            if self.on_refusal == OnRefusal::Unauthorized
+                && denial.reason != Reason::InsufficientScope
+            {
+                return Err(Failure::Unauthorized);
+            }
+            let lacking = || match (issuer, claims) {
+                (Some(issuer), Some(claims)) => issuer.lacking(claims),
+                _ => &[],
+            };
+            let reason = denial.reason;
+            let challenge = challenge(reason, lacking, self.resource_metadata.as_deref());
+            let principal = principal.as_deref();
+            return Ok(policy::deny(stage, response_format, reason, challenge, principal));
+        }
+        let (Some(claims), Some(principal), Some(access)) = (claims, principal, access) else {
+            return Err(incomplete());
+        };
+        let context = Context::copy(&self.context, claims);
+        *omitted = context.omitted.iter().map(|name| (*name).to_owned()).collect();
+        let usage_key = self.usage_key.as_ref().and_then(|path| claims.get(path)?.as_str());
+        let allow = Allow {
+            principal,
+            access,
+            expires_at: expires_at.filter(|_| self.expiry_guard),
+            context,
+            usage_key: usage_key.filter(|key| !key.is_empty()),
+        };
+        Ok(allow.answer(stage, response_format))
+    }
+
+    fn response_format(&self, kind: EventKind) -> ResponseFormat {
+        if self.simple_response && kind == EventKind::Http2 {
+            ResponseFormat::Simple
+        } else {
+            ResponseFormat::Policy
+        }
+    }
+
+    /// Whether the answer to an event is for its own request only.
+    fn single_request(&self, kind: EventKind) -> bool {
+        kind == EventKind::WebSocket || self.response_format(kind) == ResponseFormat::Simple
+    }
+}
+
+impl Authorizer {
     /// An authorizer without keys yet, except for configured ones.
     #[must_use]
     pub fn new(config: Config) -> Self {
@@ -120,154 +264,6 @@ impl Authorizer {
         for refresh in refreshes {
             ended(refresh).await;
         }
-    }
-
-    /// Answers an event of API Gateway, given as JSON text, and records the decision. Does not wait for a refresh
-    /// that it may have begun.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::NoVerdict`] if nothing can be decided, also because of a panic; [`Failure::Unauthorized`] for a
-    /// refused token where the configuration wants that.
-    pub async fn authorize(
-        &self,
-        event: &str,
-        invocation: Invocation<'_>,
-    ) -> Result<Answer, Failure> {
-        let (answer, after) = self.answered(event).await;
-        after.record(invocation);
-        answer
-    }
-
-    /// Answers as [`Authorizer::authorize`] does, and leaves to be done later what the client need not wait for.
-    pub async fn answered(&self, event: &str) -> (Result<Answer, Failure>, AfterAnswer) {
-        let mut decision = self.decide(event).await;
-        let answer = self.answer(&mut decision);
-        (answer, decision.into_after_answer(self.metrics.clone()))
-    }
-
-    /// Decides about an event, without a word to the log.
-    pub async fn decide(&self, event: &str) -> Decision<'_> {
-        let begun = Now::read();
-        let mut observed = Observed::default();
-        let judged = catch_panic(self.judge(event, &begun, &mut observed)).await;
-        let verdict = match judged {
-            Ok(()) => Verdict::Allow,
-            Err(Refusal::Denied(denial)) => Verdict::Deny(denial),
-            Err(Refusal::Undecided(fault)) => Verdict::Undecided(fault),
-        };
-        Decision { verdict, observed, at: begun, took: Now::read().since(&begun) }
-    }
-
-    async fn judge<'a>(
-        &'a self,
-        event: &str,
-        now: &Now,
-        observed: &mut Observed<'a>,
-    ) -> Result<(), Refusal> {
-        let event = Event::parse(event)?;
-        let request = event.request()?;
-        observed.request(&request);
-        let credential = self.credentials.token(&request, &mut observed.place)?;
-        observed.length = Some(credential.len());
-        let token = Token::parse(&credential)?;
-        observed.token(&token);
-        let (issuer, algorithm) = self.trust(&token)?;
-        observed.issuer = Some(issuer);
-        if let Some(list) = &issuer.revocations {
-            list.prepare(&mut observed.pending);
-        }
-        let pending = &mut observed.pending;
-        let claims = issuer.keys.verify(token, algorithm, issuer.key_issuer(), pending).await?;
-        let claims = observed.claims.insert(claims);
-        let caller = issuer.caller(claims, now)?;
-        self.binding.check(claims, || request.client_certificate())?;
-        if let Some(list) = &issuer.revocations {
-            list.check(claims, &mut observed.pending).await?;
-        }
-        observed.principal = Some(caller.principal.to_owned());
-        observed.expires_at = Some(caller.expires_at);
-        let single_request = self.single_request(request.kind).then_some(request.route);
-        let access = issuer.access(claims, single_request)?;
-        policy::check_length(
-            &request.stage,
-            &access,
-            observed.expires_at.filter(|_| self.expiry_guard),
-        )
-        .map_err(|_| {
-            Obstacle::EventUnsupported.because("the stage's name is too long for ROUTES")
-        })?;
-        observed.access = Some(access);
-        Ok(())
-    }
-
-    /// The issuer that is to vouch for the token, if its header is one that the issuer writes.
-    fn trust(&self, token: &Token<'_>) -> Result<(&TrustedIssuer, Algorithm), Denial> {
-        let issuer = self.issuers.find(token);
-        let HeaderRules { types, algorithms } =
-            issuer.map_or(&self.any_issuer, |issuer| &issuer.header_rules);
-        let algorithm = token.acceptable(types, *algorithms)?;
-        Ok((issuer.ok_or(Reason::IssuerUntrusted)?, algorithm))
-    }
-
-    /// The answer to a decision. Notes the claims for which its context has no room.
-    ///
-    /// # Errors
-    ///
-    /// As [`Authorizer::authorize`].
-    pub fn answer(&self, decision: &mut Decision<'_>) -> Result<Answer, Failure> {
-        let Observed { request, issuer, claims, principal, expires_at, access, omitted, .. } =
-            &mut decision.observed;
-        let (verdict, request) = match (&decision.verdict, request) {
-            (Verdict::Undecided(fault), _) => return Err(Failure::NoVerdict(fault.clone())),
-            (verdict, Some(request)) => (verdict, request),
-            (_, None) => return Err(incomplete()),
-        };
-        let ObservedRequest { kind, stage, .. } = request;
-        let response_format = self.response_format(*kind);
-        if let Verdict::Deny(denial) = verdict {
-            // A 401 would have the client fetch a new token, which would have no more rights.
-            if self.on_refusal == OnRefusal::Unauthorized
-                && denial.reason != Reason::InsufficientScope
-            {
-                return Err(Failure::Unauthorized);
-            }
-            let lacking = || match (issuer, claims) {
-                (Some(issuer), Some(claims)) => issuer.lacking(claims),
-                _ => &[],
-            };
-            let reason = denial.reason;
-            let challenge = challenge(reason, lacking, self.resource_metadata.as_deref());
-            let principal = principal.as_deref();
-            return Ok(policy::deny(stage, response_format, reason, challenge, principal));
-        }
-        let (Some(claims), Some(principal), Some(access)) = (claims, principal, access) else {
-            return Err(incomplete());
-        };
-        let context = Context::copy(&self.context, claims);
-        *omitted = context.omitted.iter().map(|name| (*name).to_owned()).collect();
-        let usage_key = self.usage_key.as_ref().and_then(|path| claims.get(path)?.as_str());
-        let allow = Allow {
-            principal,
-            access,
-            expires_at: expires_at.filter(|_| self.expiry_guard),
-            context,
-            usage_key: usage_key.filter(|key| !key.is_empty()),
-        };
-        Ok(allow.answer(stage, response_format))
-    }
-
-    fn response_format(&self, kind: EventKind) -> ResponseFormat {
-        if self.simple_response && kind == EventKind::Http2 {
-            ResponseFormat::Simple
-        } else {
-            ResponseFormat::Policy
-        }
-    }
-
-    /// Whether the answer to an event is for its own request only.
-    fn single_request(&self, kind: EventKind) -> bool {
-        kind == EventKind::WebSocket || self.response_format(kind) == ResponseFormat::Simple
     }
 }
 

@@ -18,7 +18,7 @@ use crate::access::guard::GUARDED;
 use crate::access::rights::{Access, Decided, Entry, RouteState, Routes};
 use crate::gateway::event::Stage;
 use crate::jose::token::{ClaimPath, Claims};
-use crate::reason::Reason;
+use crate::reason::{Fault, Obstacle, Reason};
 
 /// The longest resource that API Gateway takes (Developer Guide, "Output from an API Gateway Lambda authorizer").
 pub(crate) const MAX_RESOURCE: usize = 512;
@@ -87,11 +87,12 @@ pub(crate) fn check_length(
     stage: &Stage<'_>,
     access: &Access<'_>,
     expires_at: Option<f64>,
-) -> Result<(), TooLarge> {
-    if stage.arn().len() > PROVEN_PREFIX && matches!(access, Access::Routes(_)) {
-        return check(&document(stage, access, expires_at));
+) -> Result<(), Fault> {
+    let is_proven = stage.arn().len() <= PROVEN_PREFIX || matches!(access, Access::Stage);
+    if is_proven || check(&document(stage, access, expires_at)).is_ok() {
+        return Ok(());
     }
-    Ok(())
+    Err(Obstacle::EventUnsupported.because("the stage's name is too long for ROUTES"))
 }
 
 /// A Deny for the whole stage. `principal` is given for a verified token.
