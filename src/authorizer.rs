@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 
 use crate::access::binding::TokenBinding;
+use crate::access::rights::CONNECT;
 use crate::clock::Now;
 use crate::config::{Config, Issuer, KeyPlace, KeySource, OnRefusal, RevocationSource};
 use crate::decision::{
@@ -15,7 +16,7 @@ use crate::documents::cache::Lifetimes;
 use crate::documents::http::{Endpoint, Fetcher};
 use crate::documents::refresh::ended;
 use crate::gateway::challenge::challenge;
-use crate::gateway::event::{Credentials, Event, EventKind};
+use crate::gateway::event::{Credentials, Event, EventKind, Request};
 use crate::gateway::policy::{self, Allow, Answer, Context, ContextClaim, ResponseFormat};
 use crate::issuer::{HeaderRules, Issuers, TrustedIssuer};
 use crate::jose::algorithm::Algorithm;
@@ -73,21 +74,22 @@ impl Authorizer {
 
     /// Decides about an event, without a word to the log.
     pub async fn decide(&self, event: &str) -> Decision<'_> {
-        let begun = Now::read();
+        let came = Now::read();
         let mut observed = Observed::default();
-        let judged = catch_panic(self.judge(event, &begun, &mut observed)).await;
+        let judged = catch_panic(self.judge(event, &came, &mut observed)).await;
         let verdict = match judged {
             Ok(()) => Verdict::Allow,
             Err(Refusal::Denied(denial)) => Verdict::Deny(denial),
             Err(Refusal::Undecided(fault)) => Verdict::Undecided(fault),
         };
-        Decision { verdict, observed, at: begun, took: Now::read().since(&begun) }
+        let at = Now::read();
+        Decision { verdict, observed, at, took: at.since(&came) }
     }
 
     async fn judge<'a>(
         &'a self,
         event: &str,
-        now: &Now,
+        came: &Now,
         observed: &mut Observed<'a>,
     ) -> Result<(), Refusal> {
         let event = Event::parse(event)?;
@@ -102,18 +104,18 @@ impl Authorizer {
         if let Some(list) = &issuer.revocations {
             list.prepare(&mut observed.pending);
         }
-        let pending = &mut observed.pending;
-        let claims = issuer.keys.verify(token, algorithm, issuer.key_issuer(), pending).await?;
+        let (key_issuer, pending) = (issuer.key_issuer(), &mut observed.pending);
+        let claims = issuer.keys.verify(token, algorithm, key_issuer, came, pending).await?;
         let claims = observed.claims.insert(claims);
-        let caller = issuer.caller(claims, now)?;
+        // The keys may have been waited for.
+        let caller = issuer.caller(claims, &Now::read())?;
         self.binding.check(claims, || request.client_certificate())?;
         if let Some(list) = &issuer.revocations {
             list.check(claims, &mut observed.pending).await?;
         }
         observed.principal = Some(caller.principal.to_owned());
         observed.expires_at = Some(caller.expires_at);
-        let single_request = self.single_request(request.kind).then_some(request.route);
-        let access = issuer.access(claims, single_request)?;
+        let access = issuer.access(claims, self.single_request(&request))?;
         let expires_at = observed.expires_at.filter(|_| self.expiry_guard);
         policy::check_length(&request.stage, &access, expires_at)?;
         observed.access = Some(access);
@@ -184,9 +186,14 @@ impl Authorizer {
         }
     }
 
-    /// Whether the answer to an event is for its own request only.
-    fn single_request(&self, kind: EventKind) -> bool {
-        kind == EventKind::WebSocket || self.response_format(kind) == ResponseFormat::Simple
+    /// The request that the answer will be used for, if it is for that one only.
+    fn single_request<'e>(&self, request: &Request<'e>) -> Option<&'e str> {
+        match request.kind {
+            // Its type makes an event one of a connection, whatever its ARN ends in.
+            EventKind::WebSocket => Some(CONNECT),
+            kind if self.response_format(kind) == ResponseFormat::Simple => Some(request.route),
+            _ => None,
+        }
     }
 }
 

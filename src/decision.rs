@@ -30,7 +30,7 @@ pub struct Decision<'a> {
     pub verdict: Verdict,
     /// What was seen on the way, as far as that led.
     pub(crate) observed: Observed<'a>,
-    /// The time that it was decided for.
+    /// When it was decided.
     pub(crate) at: Now,
     /// How long that took.
     pub(crate) took: Duration,
@@ -241,7 +241,7 @@ impl AfterAnswer {
 }
 
 /// The first characters of a token's text, safe to log. JSON escapes control characters, but not those at which some
-/// readers break lines, those that reorder text in a terminal, and invisible ones. These are escaped here.
+/// readers break lines, those that reorder text in a terminal, and most that are invisible. These are escaped here.
 fn excerpt(mut text: &str) -> Cow<'_, str> {
     // A character has a byte at least.
     if text.len() > MAX_LOGGED {

@@ -410,6 +410,8 @@ async fn lets_through(
     for (route, event) in events {
         let arn = format!("{STAGE}/{route}");
         let mut event = event.clone();
+        let is_connection = event["requestContext"]["eventType"] == "CONNECT";
+        let asked = if is_connection { format!("{STAGE}/$connect") } else { arn.clone() };
         event["type"] = json!("REQUEST");
         let name = if event["version"] == "2.0" { "routeArn" } else { "methodArn" };
         event[name] = json!(arn);
@@ -420,7 +422,7 @@ async fn lets_through(
         let refused = json!({ "reason": reason, "challenge": support::events::challenge(reason) });
         let is_open = match answer["isAuthorized"].as_bool() {
             Some(is_open) => is_open,
-            None => evaluate(&answer["policyDocument"], &arn, now()) == Verdict::Allow,
+            None => evaluate(&answer["policyDocument"], &asked, now()) == Verdict::Allow,
         };
         if is_open {
             open.push((*route).to_owned());
@@ -450,6 +452,7 @@ async fn a_table_opens_a_connection_by_name_only() {
     let connect = [
         ("$connect", json!({ "requestContext": { "eventType": "CONNECT" } })),
         ("$connect", json!({})),
+        ("GET/pets", json!({ "requestContext": { "eventType": "CONNECT" } })),
     ];
     for (routes, is_open) in [
         (json!({ "ANY /*": [] }), false),
@@ -457,8 +460,10 @@ async fn a_table_opens_a_connection_by_name_only() {
         (json!({ "$connect": [] }), true),
         (json!({ "$connect": ["pets:read"], "ANY /*": ["pets:admin"] }), true),
         (json!({ "$connect": ["pets:admin"], "ANY /*": [] }), false),
+        (json!({ "GET /pets": [] }), false),
+        (json!({ "$connect": ["pets:admin"], "GET /pets": [] }), false),
     ] {
-        let expected = if is_open { &["$connect", "$connect"][..] } else { &[] };
+        let expected = if is_open { &["$connect", "$connect", "GET/pets"][..] } else { &[] };
         assert_eq!(lets_through(routes.clone(), &connect, &[]).await, expected, "{routes}");
     }
 }
@@ -602,4 +607,64 @@ async fn a_provider_that_is_silent_does_not_touch_another() {
     assert_eq!((b.discoveries(), b.fetches()), (1, 1));
     a.down();
     assert_eq!(waiting.await, Outcome::NoVerdict("keys_unavailable"));
+}
+
+#[tokio::test]
+async fn a_header_is_held_to_the_lists_of_its_issuer_or_to_all_of_them() {
+    let (a, b) = (SigningKey::rsa("a"), SigningKey::es256("b"));
+    let entry = |name: &str, key: &SigningKey, typ: &str| {
+        let (keys, algorithms) = (jwks(&[key]), key.alg());
+        json!({
+            "issuer": name, "audience": "api", "jwks": keys, "token_types": typ, "algorithms": algorithms,
+        })
+    };
+    let (of_a, of_b, other) =
+        ("https://a.example.com", "https://b.example.com", "https://c.example.com");
+    let entries = [entry(of_a, &a, "at+jwt"), entry(of_b, &b, "JWT")];
+    for entries in [json!(entries), json!([entries[1], entries[0]])] {
+        let authorizer = authorizer(&[("ISSUERS", &entries.to_string())]);
+        for (iss, typ, alg, expected) in [
+            (json!(of_a), "at+jwt", "RS256", ""),
+            (json!(of_a), "JWT", "RS256", "type_not_accepted"),
+            (json!(of_a), "at+jwt", "ES256", "algorithm_not_allowed"),
+            (json!(of_b), "at+jwt", "RS256", "type_not_accepted"),
+            (json!(of_b), "JWT", "RS256", "algorithm_not_allowed"),
+            (json!(other), "at+jwt", "RS256", "issuer_untrusted"),
+            (json!(other), "at+jwt", "ES256", "issuer_untrusted"),
+            (json!(other), "JWT", "RS256", "issuer_untrusted"),
+            (json!(other), "JWT", "PS256", "algorithm_not_allowed"),
+            (json!(other), "id+jwt", "none", "type_not_accepted"),
+            (json!(5), "at+jwt", "ES256", "issuer_untrusted"),
+            (json!(null), "id+jwt", "ES256", "type_not_accepted"),
+        ] {
+            let mut claims = claims("", "api");
+            claims["iss"] = iss.clone();
+            let token = a.token_with(&json!({"alg": alg, "typ": typ, "kid": "a"}), &claims);
+            assert_eq!(ask(&authorizer, &token).await.code(), expected, "{iss} {typ} {alg}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bound_token_that_is_revoked_is_refused_for_its_binding() {
+    let (key, issuer) = (SigningKey::es256("k"), "https://login.example.com");
+    let keys = jwks(&[&key]).to_string();
+    let mut claims = claims(issuer, "api");
+    claims["cnf"] = json!({"jkt": "x"});
+    claims["sid"] = json!("s");
+    for (binding, expected) in [
+        ("refuse", "token_binding_invalid"),
+        ("certificate", "token_binding_invalid"),
+        ("ignore", "token_revoked"),
+    ] {
+        let authorizer = authorizer(&[
+            ("ISSUER", issuer),
+            ("AUDIENCE", "api"),
+            ("JWKS", &keys),
+            ("ALGORITHMS", "ES256"),
+            ("REVOKED", r#"{"sid":["s"]}"#),
+            ("TOKEN_BINDING", binding),
+        ]);
+        assert_eq!(ask(&authorizer, &key.token(&claims)).await.code(), expected, "{binding}");
+    }
 }

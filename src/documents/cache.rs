@@ -159,10 +159,13 @@ impl<D> Cache<D> {
     ) {
         if let Refreshed::Document(document) = refreshed {
             self.document = Some(document);
+            self.fresh = self.lifetimes.fresh;
+        }
+        // RFC 9111 section 4.3.4: what an answer of 304 does not say stays as it was said.
+        if let Some(max_age) = max_age {
+            self.fresh = self.lifetimes.fresh.min(max_age.max(SHORTEST_MAX_AGE));
         }
         self.confirmed = Confirmed::At(asked);
-        let max_age = max_age.map_or(Duration::MAX, |max_age| max_age.max(SHORTEST_MAX_AGE));
-        self.fresh = self.lifetimes.fresh.min(max_age);
         (self.failures, self.backoff) = (0, None);
     }
 
@@ -232,6 +235,32 @@ mod tests {
             assert_eq!(failing.action(false, &now), in_backoff, "{age} s");
             let over = now.later(Duration::from_secs(1));
             assert!(!failing.in_backoff(&over) && failing.has_failed());
+        }
+    }
+
+    #[test]
+    fn a_document_that_is_confirmed_stays_fresh_for_as_long_as_was_said_of_it() {
+        let start = Now::at(1_800_000_000.0);
+        let lifetimes = Lifetimes { fresh: Duration::from_secs(600), ..LIFETIMES };
+        let mut cache = Cache::empty(lifetimes, start);
+        let mut asked = start;
+        for (document, max_age, fresh) in [
+            (Some("list"), Some(90), 90),
+            (None, None, 90),
+            (None, Some(1), 60),
+            (None, None, 60),
+            (None, Some(700), 600),
+            (Some("list"), Some(90), 90),
+            (Some("list"), None, 600),
+        ] {
+            asked = asked.later(Duration::from_secs(1));
+            let refreshed = document
+                .map_or(Refreshed::Unchanged, |document| Refreshed::Document(Arc::new(document)));
+            cache.succeeded(refreshed, max_age.map(Duration::from_secs), asked);
+            let last = asked.later(Duration::from_secs(fresh));
+            assert_eq!(cache.action(false, &last), CacheAction::Answer, "{max_age:?}");
+            let over = last.later(Duration::from_millis(1));
+            assert_eq!(cache.action(false, &over), CacheAction::AnswerAndRefresh, "{max_age:?}");
         }
     }
 

@@ -22,6 +22,9 @@ use crate::metrics::{DocumentKind, Metrics};
 /// How often one look-up waits. Once is enough, unless a freeze broke the refresh that it waited for.
 const MAX_WAITS: usize = 3;
 
+/// How often a refresh tries to fetch, if freezes interrupt it.
+const MAX_ATTEMPTS: usize = 2;
+
 /// Where a kind of document comes from.
 pub(crate) trait Source: Send + Sync + 'static {
     type Document: Send + Sync;
@@ -62,8 +65,6 @@ pub(crate) struct State<S: Source> {
     pub(crate) cache: Cache<S::Document>,
     pub(crate) misses: S::Misses,
     pub(crate) refresh: Refresh,
-    /// Good answers so far.
-    pub(crate) successes: u64,
     /// Why the last fetch failed, if it did.
     last_failure: Option<String>,
 }
@@ -86,7 +87,6 @@ impl<S: Source> Kept<S> {
             cache,
             misses: S::Misses::default(),
             refresh: Refresh::default(),
-            successes: 0,
             last_failure: None,
         };
         let metrics = metrics.map(|metrics| {
@@ -145,38 +145,56 @@ impl<S: Source> Kept<S> {
         }
     }
 
+    /// Fetches the document. An attempt that a freeze interrupted says nothing, and is made once more: who waits for this
+    /// refresh waits for an answer.
     async fn refresh(&self) {
         let Some(source) = &self.source else { return };
-        let asked = Now::read();
-        let fetched = source.fetch().await;
+        for _ in 0..MAX_ATTEMPTS {
+            let asked = Now::read();
+            let fetched = source.fetch().await;
+            if !self.take(source, fetched, asked) {
+                return;
+            }
+        }
+    }
+
+    /// Takes what was fetched. Tells whether that was interrupted.
+    fn take(
+        &self,
+        source: &S,
+        fetched: Result<Fetched<S::Document>, FetchError>,
+        asked: Now,
+    ) -> bool {
         let now = Now::read();
         let mut state = self.state();
         let attempt = Attempt::new(source, now.since(&asked));
-        let failed = match fetched {
+        let (mut failed, mut interrupted) = (false, false);
+        match fetched {
             Ok(Fetched { refreshed, max_age, skipped }) => {
                 let unchanged = matches!(refreshed, Refreshed::Unchanged);
                 state.cache.succeeded(refreshed, max_age, asked);
-                state.successes += 1;
                 state.last_failure = None;
                 attempt.succeeded(state.size(), skipped, unchanged);
-                false
             }
             Err(failure) if failure.stage == FetchStage::Interrupted => {
+                interrupted = true;
+                // What it was asked for was not answered.
+                state.misses = S::Misses::default();
                 attempt.interrupted(&failure.detail);
-                false
             }
             Err(failure) => {
+                failed = true;
                 state.last_failure = Some(failure.to_string());
                 let backoff = state.cache.failed(jitter(), now);
                 let age = state.cache.confirmed_at().map(|then| now.since(&then));
                 attempt.failed(&failure, backoff, age);
-                true
             }
-        };
+        }
         if let Some((metrics, place)) = &self.metrics {
             let confirmed = state.cache.confirmed_at();
             metrics.fetched(*place, confirmed, failed, attempt.took, &now);
         }
+        interrupted
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State<S>> {
@@ -261,4 +279,77 @@ fn milliseconds(time: Duration) -> u64 {
 fn jitter() -> f64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(()) as f64 / u64::MAX as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::documents::cache::Lifetimes;
+
+    /// A source whose second answer is broken by a freeze, as soon as that is told.
+    #[derive(Default)]
+    struct Frozen {
+        fetches: AtomicUsize,
+        thaw: Notify,
+    }
+
+    impl Source for Arc<Frozen> {
+        type Document = &'static str;
+        type Misses = ();
+
+        const KIND: DocumentKind = DocumentKind::Revocations;
+
+        fn name(&self) -> &str {
+            "a list"
+        }
+
+        fn size(_: &Self::Document) -> usize {
+            1
+        }
+
+        async fn fetch(&self) -> Result<Fetched<Self::Document>, FetchError> {
+            let document = match self.fetches.fetch_add(1, Ordering::Relaxed) {
+                0 => "old",
+                1 => {
+                    self.thaw.notified().await;
+                    return Err(FetchError::new(FetchStage::Interrupted, "a freeze"));
+                }
+                _ => "new",
+            };
+            let refreshed = Refreshed::Document(Arc::new(document));
+            Ok(Fetched { refreshed, max_age: None, skipped: 0 })
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_refresh_that_was_interrupted_waits_for_the_next_attempt() {
+        let source = Arc::new(Frozen::default());
+        let lifetimes = Lifetimes { fresh: Duration::ZERO, stale: Duration::from_secs(3600) };
+        let cache = Cache::empty(lifetimes, Now::read());
+        let kept = Kept::new(cache, Some(Arc::clone(&source)), None);
+        ended(kept.prefetch().unwrap()).await;
+        let look_up = async || {
+            let mut pending = Vec::new();
+            let found = kept.look_up(&mut pending, |state, refreshing, now| {
+                (state.cache.action(refreshing, &now), state.cache.document().map(|found| **found))
+            });
+            (found.await.flatten(), pending)
+        };
+        // The first gives up at its deadline, and the process is frozen. In the second the refresh turns out broken.
+        let (found, given_up) = look_up().await;
+        assert_eq!((found, given_up.len()), (Some("old"), 1));
+        tokio::task::yield_now().await;
+        drop(given_up);
+        let (found, pending) = look_up().await;
+        assert_eq!((found, pending.len()), (Some("old"), 1));
+        source.thaw.notify_one();
+        for refresh in pending {
+            refresh.ended().await;
+        }
+        assert_eq!(look_up().await.0, Some("new"));
+    }
 }

@@ -42,21 +42,21 @@ impl Keys {
         Self::new(cache, Some(provider), metrics)
     }
 
-    /// The claims of a token, if it is signed by one of these keys. `key_issuer`: see [`KeyQuery`]. `pending`: see
-    /// [`Kept::look_up`].
+    /// The claims of a token, if it is signed by one of these keys. `key_issuer`: see [`KeyQuery`]. `came`: when
+    /// the token came in. `pending`: see [`Kept::look_up`].
     pub(crate) async fn verify(
         self: &Arc<Self>,
         mut token: Token<'_>,
         algorithm: Algorithm,
         key_issuer: Option<&str>,
+        came: &Now,
         pending: &mut Vec<PendingRefresh>,
     ) -> Result<Claims, Refusal> {
-        let asked = self.state().successes;
         let mut failed = None;
         loop {
             let query = token.key_query(algorithm, key_issuer);
             let found = self.look_up(pending, |state, refreshing, now| {
-                find(state, query, failed.as_ref(), asked, refreshing, now)
+                find(state, query, failed.as_ref(), came, refreshing, now)
             });
             match found.await {
                 Some((KeyMatch::Known, Some(keys))) => {
@@ -76,13 +76,13 @@ impl Keys {
     }
 }
 
-/// What to do for a token, and the keys to try. `failed`: the set under which its signature did not verify. `asked`: how
-/// many answers the provider had given when the token came in.
+/// What to do for a token that came in at this time, and the keys to try. `failed`: the set under which its signature did
+/// not verify.
 fn find(
     state: &mut State<Provider>,
     query: KeyQuery<'_>,
     failed: Option<&Arc<KeySet>>,
-    asked: u64,
+    came: &Now,
     refreshing: bool,
     now: Now,
 ) -> (CacheAction, (KeyMatch, Option<Arc<KeySet>>)) {
@@ -92,7 +92,8 @@ fn find(
         Some(keys) if failed.is_some_and(|failed| Arc::ptr_eq(failed, keys)) => KeyMatch::Mismatch,
         Some(_) => KeyMatch::Known,
     };
-    let refreshed = state.successes != asked;
+    let confirmed = state.cache.confirmed_at();
+    let refreshed = confirmed.is_some_and(|confirmed| came.since(&confirmed).is_zero());
     let action = state.misses.action_for(&state.cache, key_match, refreshing, refreshed, &now);
     if action == CacheAction::RefreshAndWait {
         state.misses.asked(&state.cache, key_match, now);

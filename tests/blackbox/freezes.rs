@@ -10,7 +10,7 @@ use super::providers::{SHORT, SOON_AGING, good, let_age};
 use super::support::idp::Behaviour;
 use super::support::process::Lambda;
 use super::support::tokens::SigningKey;
-use super::{provider, said, start};
+use super::{assert_no_verdict, provider, said, start};
 
 /// Longer than the time limit of a fetch in these tests, and longer than [`SOON_AGING`] keys are fresh.
 pub(crate) const GAP: Duration = Duration::from_millis(1500);
@@ -137,6 +137,81 @@ fn what_a_freeze_interrupted_is_no_outage_and_tried_again() {
         |name: &str| lambda.log_lines().iter().filter_map(|line| line[name].as_u64()).sum::<u64>();
     lambda.wait_for_log(|_| counted("KeyFetches") == 3);
     assert_eq!(counted("KeyFetchFailures"), 0, "{}", lambda.output());
+}
+
+#[test]
+fn what_a_freeze_interrupted_says_nothing_about_a_key() {
+    let old = SigningKey::rsa("k1");
+    for new in [SigningKey::rsa("k2"), SigningKey::rsa_other("k1", 1)] {
+        let idp = provider(&old);
+        let lambda = start(&idp, &[SHORT]);
+        idp.behave(Behaviour::Hang);
+        let ticket = lambda.submit(&good(&idp, &new));
+        while idp.fetches() < 2 {
+            thread::yield_now();
+        }
+        lambda.stop();
+        idp.down();
+        idp.up();
+        idp.behave(Behaviour::Healthy);
+        idp.serve(&[&new]);
+        thread::sleep(GAP);
+        lambda.thaw();
+        assert_eq!(said(&lambda.wait(ticket)), "Allow", "{}", lambda.output());
+        assert_eq!((idp.fetches(), count(&lambda, "key refresh failed")), (3, 0));
+    }
+}
+
+#[test]
+fn a_wait_that_freezes_break_again_and_again_ends_without_a_verdict() {
+    let (old, new) = (SigningKey::rsa("k1"), SigningKey::rsa("k2"));
+    let idp = provider(&old);
+    let lambda = start(&idp, &[SHORT]);
+    idp.behave(Behaviour::Hang);
+    let event = good(&idp, &new);
+    let ticket = lambda.submit(&event);
+    let interrupted = || count(&lambda, "key refresh interrupted by a freeze");
+    // Three waits, and two attempts in each.
+    for n in 1..=6 {
+        while idp.fetches() < n + 1 {
+            thread::yield_now();
+        }
+        lambda.stop();
+        if n == 6 {
+            idp.behave(Behaviour::Healthy);
+            idp.serve(&[&new]);
+        }
+        thread::sleep(Duration::from_millis(700));
+        lambda.thaw();
+        lambda.wait_for_log(|_| interrupted() as u64 == n);
+    }
+    assert_no_verdict(&lambda.wait(ticket), "keys_unavailable");
+    // One more refresh was begun, and is not waited for before the answer.
+    assert_eq!(said(&lambda.invoke(&event)), "Allow", "{}", lambda.output());
+    assert_eq!((idp.fetches(), count(&lambda, "key refresh failed")), (8, 0));
+}
+
+#[test]
+fn an_answer_to_an_earlier_question_does_not_stand_for_one_about_a_new_key() {
+    let old = SigningKey::rsa("k1");
+    for new in [SigningKey::rsa("k2"), SigningKey::rsa_other("k1", 1)] {
+        let idp = provider(&old);
+        let lambda = start(&idp, &[SOON_AGING, PATIENT]);
+        idp.behave(Behaviour::Delay(Duration::from_millis(2000)));
+        lambda.api().time_limit(Duration::from_millis(800));
+        let_age();
+        // The invocation's time ends before the refresh that it began.
+        assert_eq!(said(&lambda.invoke(&good(&idp, &old))), "Allow");
+        lambda.freeze();
+        assert_eq!(idp.fetches(), 2);
+        idp.behave(Behaviour::Healthy);
+        idp.serve(&[&new]);
+        lambda.api().time_limit(Duration::from_secs(20));
+        lambda.thaw();
+        // It gets the answer with the old key first.
+        let answer = said(&lambda.invoke(&good(&idp, &new)));
+        assert_eq!((&*answer, idp.fetches()), ("Allow", 3), "{}", lambda.output());
+    }
 }
 
 #[test]

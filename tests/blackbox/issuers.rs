@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::support::idp::Idp;
+use super::support::idp::{Behaviour, Idp};
 use super::support::process::Lambda;
 use super::support::tokens::{self, SigningKey};
 use super::{AUDIENCE, bearer, program, provider, refused, said};
@@ -339,4 +339,24 @@ fn a_name_with_a_claim_is_never_trusted_by_accident() {
     }
     let exit = refused(&[("ISSUER", TENANTS), ("TENANTS", "a"), audience]);
     assert!(exit.output.contains("\n  JWKS_URI: is required"), "{}", exit.output);
+}
+
+#[test]
+fn all_keys_and_lists_are_asked_for_at_once_at_the_start() {
+    const ISSUERS: u64 = 12;
+    let key = SigningKey::rsa("k1");
+    let idps: Vec<_> = (0..ISSUERS).map(|_| provider(&key)).collect();
+    let lists: Vec<_> = (0..ISSUERS).map(|_| Idp::start()).collect();
+    // One after the other, these would take longer than Lambda waits for a function to start.
+    idps.iter().chain(&lists).for_each(|source| source.behave(Behaviour::Hang));
+    let issuer = |(idp, list): (&Idp, &Idp)| {
+        json!({
+            "issuer": idp.issuer(), "audience": AUDIENCE,
+            "jwks_uri": idp.jwks_uri(), "revoked": list.jwks_uri(),
+        })
+    };
+    let issuers = json!(idps.iter().zip(&lists).map(issuer).collect::<Vec<_>>());
+    let _lambda = trusting(&issuers, &[("JWKS_TIMEOUT_MS", "1000")]);
+    let fetches: u64 = idps.iter().chain(&lists).map(Idp::fetches).sum();
+    assert_eq!(fetches, 2 * ISSUERS);
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::support::idp::{Behaviour, Idp, costly_values};
 use super::support::process::Lambda;
-use super::support::tokens::SigningKey;
+use super::support::tokens::{self, SigningKey};
 use super::{AUDIENCE, assert_no_verdict, bearer, claims, program, provider, said, start};
 
 pub(crate) const SHORT: (&str, &str) = ("JWKS_TIMEOUT_MS", "300");
@@ -502,7 +502,7 @@ fn the_age_of_bundled_keys_is_unknown() {
     let (built_in, published) = (SigningKey::rsa("k0"), SigningKey::rsa("k1"));
     let idp = provider(&published);
     idp.down();
-    let keys = super::support::tokens::jwks(&[&built_in]).to_string();
+    let keys = tokens::jwks(&[&built_in]).to_string();
     let lambda = start(&idp, &[("JWKS", &keys), ("METRICS_NAMESPACE", "Pets")]);
     assert_eq!(said(&lambda.invoke(&good(&idp, &built_in))), "Allow");
     let failed = failure(&lambda);
@@ -544,7 +544,7 @@ fn configured_keys_serve_until_the_provider_answers() {
         (SigningKey::rsa("k0"), SigningKey::hmac("h1", &[7; 32]), SigningKey::rsa("k1"));
     let idp = provider(&published);
     idp.down();
-    let keys = super::support::tokens::jwks(&[&built_in, &symmetric]).to_string();
+    let keys = tokens::jwks(&[&built_in, &symmetric]).to_string();
     let lambda = start(&idp, &[("JWKS", &keys), ("ALGORITHMS", "RS256 HS256")]);
     assert_eq!(idp.connections(), 0, "no fetch at start");
     assert_eq!(said(&lambda.invoke(&good(&idp, &built_in))), "Allow");
@@ -616,4 +616,36 @@ fn proxy_variables_are_honoured_for_https_and_plain_http_stays_on_the_machine() 
     let lambda =
         start(&plain, &[("HTTP_PROXY", "http://127.0.0.1:1"), ("ALL_PROXY", "http://127.0.0.1:1")]);
     assert_eq!(said(&lambda.invoke(&good(&plain, &key))), "Allow");
+}
+
+#[test]
+fn made_up_key_ids_share_one_renewal_that_delays_no_known_key() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let settings = [("AWS_LAMBDA_MAX_CONCURRENCY", "8"), ("JWKS_TIMEOUT_MS", "3000")];
+    let lambda = start(&idp, &settings);
+    idp.behave(Behaviour::Hang);
+    let claims = claims(&idp, json!({}));
+    let made_up = |n| key.token_with(&json!({"alg": "RS256", "kid": format!("k{n}")}), &claims);
+    let tickets: Vec<_> = (2..8).map(|n| lambda.submit(&bearer(&made_up(n)))).collect();
+    while idp.fetches() < 2 {
+        thread::yield_now();
+    }
+    assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow");
+    assert_eq!(lambda.log_lines().iter().filter(|line| line["decision"] == "none").count(), 0);
+    for ticket in tickets {
+        assert_no_verdict(&lambda.wait(ticket), "keys_unavailable");
+    }
+    assert_eq!(idp.fetches(), 2);
+}
+
+#[test]
+fn a_token_that_expires_while_its_key_is_waited_for_is_refused() {
+    let (old, new) = (SigningKey::rsa("k1"), SigningKey::rsa("k2"));
+    let idp = provider(&old);
+    let lambda = start(&idp, &[("JWKS_TIMEOUT_MS", "10000")]);
+    idp.serve(&[&new]);
+    idp.behave(Behaviour::Delay(Duration::from_millis(2500)));
+    let token = new.token(&claims(&idp, json!({"exp": tokens::now() + 2})));
+    assert_eq!(said(&lambda.invoke(&bearer(&token))), "Deny token_expired");
 }
