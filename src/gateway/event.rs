@@ -283,13 +283,17 @@ impl Credentials {
                 continue;
             }
             *found = Some(Place::Source(source));
-            let mut tokens = match source {
-                Source::Header(_) => values
-                    .iter()
-                    .map(|header| self.bearer(header))
-                    .collect::<Result<Vec<_>, _>>()?,
-                Source::Query(_) | Source::Cookie(_) => values.iter().map(String::as_str).collect(),
-            };
+            let (mut tokens, mut denials) = (Vec::new(), Vec::new());
+            for value in &values {
+                match self.token_in(source, value) {
+                    Ok(token) => tokens.push(token),
+                    Err(denial) => denials.push(denial),
+                }
+            }
+            // Whichever of them comes first in the event.
+            if let Some(denial) = denials.into_iter().min_by_key(|denial| denial.reason) {
+                return Err(denial);
+            }
             // Both forms of a map hold the same value, and a client may send it twice.
             tokens.sort_unstable();
             tokens.dedup();
@@ -299,6 +303,15 @@ impl Credentials {
             };
         }
         Err(Reason::TokenMissing.into())
+    }
+
+    /// The token of a value that stands in this source.
+    fn token_in<'v>(&self, source: &Source, value: &'v str) -> Result<&'v str, Denial> {
+        match source {
+            Source::Header(_) => self.bearer(value),
+            _ if value.len() > MAX_TOKEN_BYTES => Err(Reason::TokenTooLong.into()),
+            _ => Ok(value),
+        }
     }
 
     /// The token of an `Authorization` header (RFC 6750 section 2.1; RFC 9110 section 11.1 on letter case).
@@ -728,6 +741,38 @@ mod tests {
             assert_eq!(token_of(&bearer(&header), &[], false), Err(TokenTooLong));
         }
         assert_eq!(token_of(&bearer(&format!("Bearer {longest} t")), &[], true), Err(TokenTooLong));
+    }
+
+    #[test]
+    fn the_first_reason_counts_whichever_value_comes_first() {
+        use Reason::*;
+        let too_long = "t".repeat(16_385);
+        let bearer_of = |token: &str| format!("Bearer {token}");
+        for values in [
+            [bearer_of(&too_long), "Basic x".to_owned()],
+            [bearer_of("t"), bearer_of(&too_long)],
+            [bearer_of(&too_long), bearer_of(&"u".repeat(16_385))],
+        ] {
+            for values in [json!(values), json!([values[1], values[0]])] {
+                let event = with(method("GET/"), "multiValueHeaders", json!({"A": values}));
+                assert_eq!(token_of(&event, &["header:A"], true), Err(TokenTooLong));
+            }
+        }
+        let two = json!([bearer_of("t"), "Basic x"]);
+        let event = with(method("GET/"), "multiValueHeaders", json!({"A": two}));
+        assert_eq!(token_of(&event, &["header:A"], true), Err(TokenMalformed));
+        for values in [["t", too_long.as_str()], [too_long.as_str(), "t"]] {
+            let query = json!({"t": values});
+            let event = with(method("GET/"), "multiValueQueryStringParameters", query);
+            assert_eq!(token_of(&event, &["query:t"], true), Err(TokenTooLong));
+            let cookies = json!(values.map(|value| format!("t={value}")));
+            let event = with(method("GET/"), "cookies", cookies);
+            assert_eq!(token_of(&event, &["cookie:t"], true), Err(TokenTooLong));
+        }
+        let longest = "t".repeat(16_384);
+        let event =
+            with(method("GET/"), "multiValueQueryStringParameters", json!({"t": [longest]}));
+        assert_eq!(token_of(&event, &["query:t"], true), Ok(longest));
     }
 
     #[test]
