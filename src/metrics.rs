@@ -17,7 +17,7 @@ pub(crate) struct Metrics {
     namespace: String,
     /// Lambda takes a line without a level for INFO and drops it where only worse is wanted. So a line bears the
     /// level that is wanted, whichever that is.
-    level: String,
+    level: &'static str,
     /// Every document that is kept, and when its source confirmed what is at hand.
     kept: Mutex<Vec<(DocumentKind, Option<Now>)>>,
 }
@@ -34,7 +34,7 @@ const SECONDS: &str = "Seconds";
 const MILLISECONDS: &str = "Milliseconds";
 
 impl Metrics {
-    pub(crate) fn new(namespace: String, level: String) -> Self {
+    pub(crate) fn new(namespace: String, level: &'static str) -> Self {
         Self { namespace, level, kept: Mutex::default() }
     }
 
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_line_is_in_the_embedded_metric_format() {
-        let metrics = Metrics::new("Pets/Auth".to_owned(), "WARN".to_owned());
+        let metrics = Metrics::new("Pets/Auth".to_owned(), "WARN");
         let now = Now::at(1_800_000_000.25);
         assert_eq!(
             metrics.line(&[("Refused", COUNT, json!(1))], Some("token_expired"), &now),

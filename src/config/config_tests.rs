@@ -229,6 +229,24 @@ fn every_setting_is_heeded() {
 }
 
 #[test]
+fn a_table_has_the_room_that_the_expiry_guard_leaves() {
+    let mut table: Map<_, _> =
+        (0..15).map(|entry| (format!("POST /{entry:0>391}"), json!(["b"]))).collect();
+    table.insert(format!("PUT /{}", "a".repeat(300)), json!(["b"]));
+    let table = Value::Object(table);
+    let with_guards = |expiry: &str| {
+        let settings = [("PATH_GUARD", "off"), ("EXPIRY_GUARD", expiry)];
+        let of_all = read_with(&[&settings[..], &[("ROUTES", &table.to_string())]].concat());
+        let own = json!([{"issuer": ONE[0].1, "audience": "api", "routes": table}]).to_string();
+        let of_one = read(&[&settings[..], &[("ISSUERS", &own)]].concat());
+        [of_all, of_one].map(|config| config.map_err(|problems| problems.0[0].place.clone()).err())
+    };
+    let places = ["ROUTES", "ISSUERS[0].routes"].map(|place| Some(place.to_owned()));
+    assert_eq!(with_guards("on"), places);
+    assert_eq!(with_guards("off"), [None, None]);
+}
+
+#[test]
 fn routes_that_can_close_others_are_warned_of() {
     let routes = r#"{"GET /a/{id}/b":{"path":{"id":"sub"}},"GET /a/{id}":["x"]}"#;
     let warnings = read_with(&[("ROUTES", routes)]).unwrap().warnings;
@@ -420,6 +438,68 @@ fn all_problems_are_reported_at_once_with_their_place() {
     );
     assert!(text.contains("entry `FETCH /`") && text.contains("entry `GET x`"), "{text}");
     assert_eq!(text.lines().count(), 1 + expected.len());
+}
+
+#[test]
+fn no_problem_hides_another() {
+    let no_file = "no/such/file";
+    for (settings, expected) in [
+        (&[("JWKS_URI", "http://a.example.com"), ("JWKS", "{}")][..], &["JWKS_URI", "JWKS"][..]),
+        (&[("PATH_GUARD", "x"), ("ROUTES", "{}")], &["PATH_GUARD", "ROUTES"]),
+        (&[("EXPIRY_GUARD", "x"), ("ROUTES", "{}")], &["EXPIRY_GUARD", "ROUTES"]),
+        (
+            &[("AUDIENCE_CLAIM", "iss"), ("SSL_CERT_FILE", no_file)],
+            &["AUDIENCE_CLAIM", "SSL_CERT_FILE"],
+        ),
+        (
+            &[
+                ("REVOKED", "https://a.example.com"),
+                ("JWKS_URI", "http://127.0.0.1"),
+                ("ALGORITHMS", "none"),
+                ("SSL_CERT_FILE", no_file),
+            ],
+            &["ALGORITHMS", "SSL_CERT_FILE"],
+        ),
+        (&[("ALGORITHMS", "ES999 RS256 none")], &["ALGORITHMS", "ALGORITHMS"]),
+        (&[("ALGORITHMS", "ES999 HS256")], &["ALGORITHMS", "ALGORITHMS"]),
+    ] {
+        assert_eq!(places(&[&ONE[..], settings].concat()), expected);
+    }
+    let entry = json!({
+        "issuer": "https://a.example.com", "audience": "api", "routes": {}, "jwks": {"keys": []},
+        "jwks_uri": "http://a.example.com", "algorithms": ["x", "y"],
+    });
+    let settings = [("ISSUERS", &*json!([entry]).to_string()), ("PATH_GUARD", "x")];
+    let mut found = places(&settings);
+    found.sort_unstable();
+    let members = ["algorithms", "algorithms", "jwks", "jwks_uri", "routes"];
+    let mut expected: Vec<_> = members.map(|member| format!("ISSUERS[0].{member}")).into();
+    expected.push("PATH_GUARD".to_owned());
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_stands_after_an_at_sign_and_is_no_path_is_not_quoted() {
+    let list = "@https://bucket.example.com/list?signature=secret";
+    let keys = r#"@{"keys":[{"kty":"oct","k":"secret"}]}"#;
+    let issuers = r#"@[{"issuer":"secret"}]"#;
+    let member = |text: &str| {
+        let entry = json!({"issuer": ONE[0].1, "audience": "api", "revoked": text});
+        json!([entry]).to_string()
+    };
+    for (name, value) in [
+        ("REVOKED", list.to_owned()),
+        ("REVOKED", r#"@{"jti":["secret"]}"#.to_owned()),
+        ("JWKS", keys.to_owned()),
+        ("JWKS", format!("@secret{}", "x".repeat(250))),
+        ("ISSUERS", issuers.to_owned()),
+        ("ISSUERS", member(list)),
+    ] {
+        let settings: &[_] = if name == "ISSUERS" { &[] } else { &ONE };
+        let problems = read(&[settings, &[(name, &value)]].concat()).unwrap_err();
+        assert!(problems.0[0].message.starts_with("@: "), "{value}: {problems}");
+        assert!(!problems.to_string().contains("secret"), "{problems}");
+    }
 }
 
 #[test]

@@ -33,7 +33,14 @@ pub(crate) struct Issuer {
 pub(super) struct Shared {
     pub(super) rules: Rules,
     pub(super) rights: Rights,
-    pub(super) guard: Option<bool>,
+    pub(super) guards: Guards,
+}
+
+/// What is added to the policies of tables.
+#[derive(Clone, Copy)]
+pub(super) struct Guards {
+    pub(super) path: bool,
+    pub(super) expiry: bool,
 }
 
 /// Where a revocation list comes from.
@@ -76,6 +83,13 @@ impl Fields {
         } else {
             format!("{}.{}", self.entry, variable.to_lowercase())
         }
+    }
+
+    /// Whether anything is fetched over TLS, as far as the fields are right.
+    pub(super) fn fetches_tls(&self) -> bool {
+        let discovered = self.issuer.iter().filter(|_| !self.has_keys());
+        let mut addresses = discovered.chain(&self.jwks_uri).chain(&self.revoked);
+        addresses.any(|text| Endpoint::parse(text).is_ok_and(|address| address.is_https()))
     }
 
     /// Whether it says where keys are, or has some.
@@ -235,8 +249,8 @@ impl Reader<'_> {
         if let Some(required) = &fields.required_scopes {
             rights.required = self.scopes_at(&fields.place("REQUIRED_SCOPES"), required.clone());
         }
-        if let (Some(table), Some(guard)) = (&fields.routes, shared.guard) {
-            rights.routes = self.routes(&fields.place("ROUTES"), table, guard);
+        if let Some(table) = &fields.routes {
+            rights.routes = self.routes(&fields.place("ROUTES"), table, shared.guards);
         }
         rights
     }
@@ -255,32 +269,28 @@ impl Reader<'_> {
     fn algorithms(&mut self, fields: &Fields) -> Option<Algorithms> {
         let place = fields.place("ALGORITHMS");
         let has_no_keys = fields.jwks.is_none() && !self.reported(&fields.place("JWKS"));
-        match Algorithms::parse(fields.algorithms.iter().map(String::as_str)) {
-            Ok(algorithms) if has_no_keys && !(algorithms & Algorithms::HMAC).is_empty() => {
-                let message = "HS256, HS384 and HS512 need their keys in JWKS: none is taken from the network";
-                self.problem(&place, message);
-                None
-            }
-            Ok(algorithms) => Some(algorithms),
-            Err(unknown) => {
-                let unknown = quoted(&place, &unknown);
-                self.problem(
-                    &place,
-                    format!("{unknown} is unknown; there are {}", Algorithms::known()),
-                );
-                None
+        let problems = self.problems.len();
+        let mut algorithms = Algorithms::default();
+        for name in &fields.algorithms {
+            match Algorithms::parse([&**name]) {
+                Ok(known) => algorithms = algorithms | known,
+                Err(unknown) => {
+                    let (unknown, known) = (quoted(&place, &unknown), Algorithms::known());
+                    self.problem(&place, format!("{unknown} is unknown; there are {known}"));
+                }
             }
         }
+        if has_no_keys && !(algorithms & Algorithms::HMAC).is_empty() {
+            let message =
+                "HS256, HS384 and HS512 need their keys in JWKS: none is taken from the network";
+            self.problem(&place, message);
+        }
+        (self.problems.len() == problems).then_some(algorithms)
     }
 
     fn key_place(&mut self, fields: &Fields, algorithms: Algorithms) -> Option<KeyPlace> {
-        let keys_at = match fields.jwks_uri.as_deref().map(Endpoint::parse).transpose() {
-            Ok(endpoint) => endpoint,
-            Err(problem) => {
-                self.problem(&fields.place("JWKS_URI"), problem);
-                return None;
-            }
-        };
+        let keys_at = fields.jwks_uri.as_deref().map(Endpoint::parse).transpose();
+        let keys_at = keys_at.map_err(|problem| self.problem(&fields.place("JWKS_URI"), problem));
         let keys = match &fields.jwks {
             None => Vec::new(),
             Some(text) => match configured_keys(text, algorithms) {
@@ -291,6 +301,7 @@ impl Reader<'_> {
                 }
             },
         };
+        let keys_at = keys_at.ok()?;
         Some(match keys_at {
             Some(endpoint) => KeyPlace::Address(endpoint, keys),
             None if keys.is_empty() => KeyPlace::Discovery,

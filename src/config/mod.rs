@@ -18,10 +18,10 @@ use crate::access::binding::TokenBinding;
 use crate::access::claims::Rules;
 use crate::access::rights::{self, Rights, Routes};
 use crate::config::environment::Environment;
-use crate::config::issuers::Shared;
+use crate::config::issuers::{Fields, Guards, Shared};
 use crate::config::key_sources::KeySources;
 use crate::config::reader::{Reader, quoted};
-use crate::config::settings::{Number, PLATFORM, RESERVED_CONTEXT};
+use crate::config::settings::{Number, PLATFORM, RESERVED_CONTEXT, Word};
 use crate::documents::cache::Lifetimes;
 use crate::documents::http::{self, Authorities, Endpoint};
 use crate::gateway::event::{Credentials, Source};
@@ -154,13 +154,18 @@ impl Reader<'_> {
             max_life: max_life.map(|seconds| seconds as f64),
             principal_claims,
         };
-        let guard = self.switch(settings::PATH_GUARD);
-        let table = self.object(settings::ROUTES).zip(guard);
-        let routes = table.and_then(|(table, guard)| self.routes("ROUTES", &table, guard));
+        let expiry_guard = self.switch(settings::EXPIRY_GUARD);
+        let path_guard = self.switch(settings::PATH_GUARD);
+        let guards = Guards {
+            path: path_guard.unwrap_or_default(),
+            expiry: expiry_guard.unwrap_or_default(),
+        };
+        let table = self.object(settings::ROUTES);
+        let routes = table.and_then(|table| self.routes("ROUTES", &table, guards));
         let required = self.list(settings::REQUIRED_SCOPES);
         let required = self.scopes_at("REQUIRED_SCOPES", required);
         let rights = Rights { required, routes };
-        let shared = Shared { rules, rights, guard };
+        let shared = Shared { rules, rights, guards };
         let fields = self.fields();
         let mut sources = KeySources::default();
         let issuers = fields.iter().filter_map(|fields| self.issuer(fields, &shared, &mut sources));
@@ -180,21 +185,13 @@ impl Reader<'_> {
                     .to_owned(),
             );
         }
-        let fetches_tls = key_sources.iter().any(|source| match &source.place {
-            KeyPlace::Configuration(_) => false,
-            KeyPlace::Discovery => true,
-            KeyPlace::Address(endpoint, _) => endpoint.is_https(),
-        }) || issuers.iter().any(
-            |issuer| matches!(&issuer.revoked, Some(RevocationSource::At(list)) if list.is_https()),
-        );
         let credentials = (self.sources(), self.choice(settings::BEARER_PREFIX));
         let context = self.context();
         let usage_key = self.claim(settings::USAGE_KEY_CLAIM);
         let on_refusal = self.choice(settings::REFUSAL);
-        let expiry_guard = self.switch(settings::EXPIRY_GUARD);
         let resource_metadata = self.resource_metadata();
         let fetch_timeout = self.number(settings::JWKS_TIMEOUT_MS);
-        let authorities = self.authorities(fetches_tls);
+        let authorities = self.authorities(fields.iter().any(Fields::fetches_tls));
         let metrics = self.metrics();
         // Everything was read, so every problem is known. Nothing stands in for what is missing.
         leeway?;
@@ -253,9 +250,9 @@ impl Reader<'_> {
         &mut self,
         place: &str,
         table: &Map<String, Value>,
-        guard: bool,
+        guards: Guards,
     ) -> Option<Arc<Routes>> {
-        let routes = match Routes::parse(table, guard) {
+        let routes = match Routes::parse(table, guards.path) {
             Ok(routes) => routes,
             Err(problems) => {
                 problems.into_iter().for_each(|problem| self.problem(place, problem));
@@ -264,7 +261,7 @@ impl Reader<'_> {
         };
         let warnings = routes.warnings().into_iter().map(|warning| format!("{place}: {warning}"));
         self.warnings.extend(warnings);
-        if let Err(too_large) = policy::fits(&routes) {
+        if let Err(too_large) = policy::fits(&routes, guards.expiry) {
             let policy::TooLarge { document, resource } = too_large;
             let message = format!(
                 "the policy would have {document} bytes and resources of up to {resource} characters; API Gateway \
@@ -345,7 +342,9 @@ impl Reader<'_> {
             return None;
         }
         let level = self.value(&settings::AWS_LAMBDA_LOG_LEVEL).unwrap_or_default().to_uppercase();
-        Some(Metrics::new(namespace, level))
+        let Word(levels) = settings::AWS_LAMBDA_LOG_LEVEL.kind;
+        let level = levels.iter().find(|known| **known == level);
+        Some(Metrics::new(namespace, level.unwrap_or(&settings::AWS_LAMBDA_LOG_LEVEL.default)))
     }
 
     /// Private certificate authorities. What the platform's variable names is read only if there is TLS to do.

@@ -85,7 +85,8 @@ impl Reader<'_> {
         });
         if fields.tenants.is_none() && !self.reported(&fields.place("TENANTS")) {
             self.problem(&place, WANT_TENANTS);
-        } else if !self.has_keys(fields) {
+        }
+        if !self.has_keys(fields) {
             let message =
                 "is required with a `{claim}` in ISSUER, or else JWKS: the keys of all tenants";
             self.problem(&fields.place("JWKS_URI"), message);

@@ -219,7 +219,7 @@ fn tenants_need_a_claim_and_keys_and_a_claim_needs_tenants() {
     assert!(place == "TENANTS" && message.contains("{claim}"), "{message}");
     let (place, message) = problem(&[("ISSUER", ENTRA), any]);
     assert!(place == "JWKS_URI" && message.contains("or else JWKS"), "{message}");
-    assert_eq!(places(&[("ISSUER", ENTRA)]), ["ISSUER"]);
+    assert_eq!(places(&[("ISSUER", ENTRA)]), ["ISSUER", "JWKS_URI"]);
     assert_eq!(places(&[("TENANTS", "a"), keys]), ["ISSUER", "TENANTS"]);
     // A problem with the keys is one.
     let unreadable = ("JWKS", "@no/such/file");

@@ -63,9 +63,12 @@ impl Reader<'_> {
         match std::fs::read_to_string(&path) {
             Ok(text) => Some(text),
             Err(error) => {
+                // What is no path may be a secret, or the address of one.
+                let is_path = file.len() < 256 && !file.contains(['?', '{', '[', '"', ':']);
+                let path = if is_path { path.display().to_string() } else { "@".to_owned() };
                 let wanted =
-                    "want the path of a file in the deployment package that holds the value";
-                self.problem(place, format!("{}: {error}; {wanted}", path.display()));
+                    "want the path of a UTF-8 file in the deployment package that holds the value";
+                self.problem(place, format!("{path}: {error}; {wanted}"));
                 None
             }
         }

@@ -15,7 +15,7 @@ pub(crate) fn meant<'s>(name: &str, settings: impl Iterator<Item = &'s str>) -> 
         let most = if setting.len() < 8 { 1 } else { 2 };
         // A name may have megabytes.
         let is_close = name.chars().count().abs_diff(setting.len()) <= most;
-        let distance = is_close.then(|| strsim::osa_distance(&name, setting))?;
+        let distance = is_close.then(|| strsim::damerau_levenshtein(&name, setting))?;
         (distance <= most).then_some((distance, setting))
     });
     near.min().map(|(_, setting)| setting)
@@ -75,11 +75,33 @@ mod tests {
             ("LEEWAY_SECOND", Some("LEEWAY_SECONDS")),
             ("ROUTE\u{fffd}", Some("ROUTES")),
             ("ÄUDIENCE", Some("AUDIENCE")),
+            // A letter more or less between two that are swapped.
+            ("TOKEN_BINNDG", Some("TOKEN_BINDING")),
+            ("REIQRED_CLAIMS", Some("REQUIRED_CLAIMS")),
+            ("ALRGITHMS", Some("ALGORITHMS")),
         ] {
             assert_eq!(meant_by(name), expected, "{name}");
         }
         assert_eq!(meant_by("ISUERS"), Some("ISSUERS"), "the nearest");
         assert_eq!(meant_by(&"ROUTES".repeat(100_000)), None);
+    }
+
+    #[test]
+    fn no_setting_is_missed_by_one_letter() {
+        let names: Vec<_> = SETTINGS.iter().map(|setting| setting.name).collect();
+        for name in names.iter().filter(|name| !name.starts_with(PLATFORM)) {
+            for at in 0..name.len() {
+                let (head, tail) = name.split_at(at);
+                let (letter, rest) = tail.split_at(1);
+                let swapped = rest.get(..1).map(|next| [head, next, letter, &rest[1..]].concat());
+                let others =
+                    [format!("{head}{rest}"), format!("{head}q{rest}"), format!("{head}q{tail}")];
+                for typed in others.into_iter().chain(swapped) {
+                    let is_another = names.contains(&&*typed);
+                    assert!(is_another || meant_by(&typed).is_some(), "{typed} for {name}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -201,8 +201,11 @@ pub(crate) fn read_authorities(path: &Path) -> Result<Authorities, String> {
     };
     let pem = std::fs::read(path).map_err(|error| wanted(&error.to_string()))?;
     match CertificateDer::pem_slice_iter(&pem).collect::<Result<Authorities, _>>() {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(wanted("holds no certificate")),
+        Ok(found) if found.is_empty() => Err(wanted("holds no certificate")),
+        Ok(found) => match RootCertStore::empty().add_parsable_certificates(found.clone()) {
+            (0, _) => Err(wanted("holds no certificate that can be used")),
+            _ => Ok(found),
+        },
         // The error would quote the file.
         Err(_) => Err(wanted("not a PEM file")),
     }
@@ -497,6 +500,10 @@ mod tests {
             (String::new(), "holds no certificate"),
             (key, "holds no certificate"),
             ("certificate".to_owned(), "holds no certificate"),
+            (
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned(),
+                "holds no certificate that can be used",
+            ),
             (one.replace("-----END CERTIFICATE-----", ""), "not a PEM file"),
             (one.replacen("MII", "M~I", 1), "not a PEM file"),
         ] {

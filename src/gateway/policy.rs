@@ -127,8 +127,9 @@ pub(crate) struct TooLarge {
 }
 
 /// Whether the document of every token fits, whatever rights it has, for ARNs of up to [`PROVEN_PREFIX`].
-pub(crate) fn fits(routes: &Routes) -> Result<(), TooLarge> {
-    check(&document(&longest_stage(), &Access::Routes(longest(routes)), Some(0.0)))
+pub(crate) fn fits(routes: &Routes, expiry_guard: bool) -> Result<(), TooLarge> {
+    let expires_at = expiry_guard.then_some(0.0);
+    check(&document(&longest_stage(), &Access::Routes(longest(routes)), expires_at))
 }
 
 fn longest_stage() -> Stage<'static> {
@@ -600,8 +601,8 @@ mod tests {
     fn a_resource_has_at_most_512_characters() {
         let path = |length: usize| json!({format!("GET /{}", "a".repeat(length)): []});
         let longest = 512 - 96 - "/GET/".len();
-        assert_eq!(fits(&routes(&path(longest))), Ok(()));
-        assert_eq!(fits(&routes(&path(longest + 1))).unwrap_err().resource, 513);
+        assert_eq!(fits(&routes(&path(longest)), true), Ok(()));
+        assert_eq!(fits(&routes(&path(longest + 1)), true).unwrap_err().resource, 513);
     }
 
     #[test]
@@ -621,11 +622,12 @@ mod tests {
             length(&document(&Stage::of_length(96), &Access::Routes(longest), Some(0.0)))
         };
         let exact = 8192 - measured(0);
-        assert_eq!(fits(&routes(&table(exact))), Ok(()));
+        assert_eq!(fits(&routes(&table(exact)), true), Ok(()));
         assert_eq!(
-            fits(&routes(&table(exact + 1))),
+            fits(&routes(&table(exact + 1)), true),
             Err(TooLarge { document: 8193, resource: 493 })
         );
+        assert_eq!(fits(&routes(&table(exact + 1)), false), Ok(()), "the guard takes no room");
 
         let long_stage = |length: usize| {
             let arn = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/";

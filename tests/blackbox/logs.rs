@@ -1,7 +1,9 @@
 //! The log, as Lambda's logging controls and its readers take it: one event a line, at its level, and nobody's forgery.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
@@ -292,4 +294,38 @@ fn the_documentation_names_every_event_field_and_metric() {
     ];
     assert_eq!(seen, names.map(str::to_owned).into());
     assert!(names.iter().chain(&["Reason"]).all(|name| metrics.contains(name)), "{metrics:?}");
+}
+
+#[test]
+fn what_the_context_has_no_room_for_is_logged_by_its_name() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let lambda = start(&idp, &[("CONTEXT_CLAIMS", "sub, a, groups=b, exp")]);
+    let (long, longer) = ("x".repeat(3000), "PRIVATE".repeat(300));
+    let token = key.token(&claims(&idp, json!({"a": long, "b": [longer]})));
+    let reply = lambda.invoke(&bearer(&token));
+    let names: Vec<_> = reply.body["context"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["a", "exp", "sub"]);
+    let line = lambda.wait_for_log(|line| line["decision"] == "allow");
+    assert_eq!(line["context_omitted"], "groups");
+    assert!(!lambda.end().contains("PRIVATE"));
+}
+
+#[test]
+fn a_logging_control_that_is_not_utf_8_is_warned_of() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let (issuer, jwks_uri) = (idp.issuer(), idp.jwks_uri());
+    for name in ["AWS_LAMBDA_LOG_LEVEL", "AWS_LAMBDA_LOG_FORMAT"] {
+        let settings = [
+            ("ISSUER", OsStr::new(&issuer)),
+            ("JWKS_URI", OsStr::new(&jwks_uri)),
+            ("AUDIENCE", OsStr::new(AUDIENCE)),
+            (name, OsStr::from_bytes(b"\xff")),
+        ];
+        let lambda = Lambda::try_spawn_os(&program(), &settings).unwrap();
+        lambda.wait_for_log(|line| {
+            line["level"] == "WARN" && line["message"].as_str().unwrap().starts_with(name)
+        });
+    }
 }

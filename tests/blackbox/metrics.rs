@@ -81,3 +81,15 @@ fn without_a_namespace_there_are_none() {
     lambda.wait_for_log(|line| line["decision"] == "allow");
     assert_eq!(lines(&lambda), [json!(null); 0]);
 }
+
+#[test]
+fn lines_bear_a_level_that_lambda_knows() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    for (level, expected) in [(" Warn ", "WARN"), ("loud", "INFO"), ("", "INFO")] {
+        let settings = [("METRICS_NAMESPACE", "Pets"), ("AWS_LAMBDA_LOG_LEVEL", level)];
+        let lambda = start(&idp, &settings);
+        let line = lambda.wait_for_log(|line| line.get("_aws").is_some());
+        assert_eq!(line["level"], expected, "{level}");
+    }
+}

@@ -50,6 +50,8 @@ fn a_setting_that_is_not_utf_8_is_not_unset() {
         ("ALGORITHMS", b"ES256 \xc3"),
         ("LEEWAY_SECONDS", b"\xff"),
         ("ISSUERS", b"[\xff]"),
+        ("LAMBDA_TASK_ROOT", b"\xff"),
+        ("SSL_CERT_FILE", b"\xff"),
     ] {
         let basic =
             [("ISSUER", OsStr::new("https://login.example.com")), ("AUDIENCE", OsStr::new("api"))];
