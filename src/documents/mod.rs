@@ -29,7 +29,7 @@ const MAX_ATTEMPTS: usize = 2;
 pub(crate) trait Source: Send + Sync + 'static {
     type Document: Send + Sync;
     /// What is remembered of look-ups that the document at hand had no answer to.
-    type Misses: Default + Send;
+    type Misses: Clone + Default + Send + Sync;
 
     const KIND: DocumentKind;
 
@@ -41,7 +41,8 @@ pub(crate) trait Source: Send + Sync + 'static {
 
     fn fetch(
         &self,
-    ) -> impl Future<Output = Result<Fetched<Self::Document>, FetchError>> + Send + '_;
+        misses: &Self::Misses,
+    ) -> impl Future<Output = Result<Fetched<Self::Document>, FetchError>> + Send;
 }
 
 /// A fetch that went well.
@@ -150,8 +151,9 @@ impl<S: Source> Kept<S> {
     async fn refresh(&self) {
         let Some(source) = &self.source else { return };
         for _ in 0..MAX_ATTEMPTS {
+            let misses = self.state().misses.clone();
             let asked = Now::read();
-            let fetched = source.fetch().await;
+            let fetched = source.fetch(&misses).await;
             if !self.take(source, fetched, asked) {
                 return;
             }
@@ -311,7 +313,7 @@ mod tests {
             1
         }
 
-        async fn fetch(&self) -> Result<Fetched<Self::Document>, FetchError> {
+        async fn fetch(&self, (): &()) -> Result<Fetched<Self::Document>, FetchError> {
             let document = match self.fetches.fetch_add(1, Ordering::Relaxed) {
                 0 => "old",
                 1 => {

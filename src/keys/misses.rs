@@ -25,7 +25,7 @@ pub(crate) enum KeyMatch {
 }
 
 /// The misses of one key set.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Misses {
     /// The last refresh that a miss asked for.
     last: Option<Now>,
@@ -73,6 +73,11 @@ impl Misses {
         if key_match != KeyMatch::Known && cache.document().is_some() {
             self.last = Some(now);
         }
+    }
+
+    /// Whether a miss has asked for a refresh since then; without a time, whether one ever has.
+    pub(crate) fn any_since(&self, then: Option<Now>) -> bool {
+        self.last.is_some_and(|last| then.is_none_or(|then| !last.since(&then).is_zero()))
     }
 
     /// Whether a miss may not ask for a refresh yet.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::clock::Now;
 use crate::documents::cache::Refreshed;
 use crate::documents::http::{Endpoint, FetchError, FetchStage, Fetcher, Response};
 use crate::documents::{Fetched, Source};
@@ -28,6 +29,10 @@ pub(crate) struct Provider {
 struct Known {
     keys_at: Option<Endpoint>,
     etag: Option<String>,
+    /// When the discovery document was asked for last.
+    discovered: Option<Now>,
+    /// A miss has asked for a fetch since.
+    missed: bool,
 }
 
 impl Source for Provider {
@@ -44,13 +49,20 @@ impl Source for Provider {
         keys.len()
     }
 
-    /// Fetches the key set, and before it, if need be, the document that says where it is.
-    async fn fetch(&self) -> Result<Fetched<KeySet>, FetchError> {
+    /// Fetches the key set, and before it, if need be, the document that says where it is: also where an earlier fetch did
+    /// not bring all keys that tokens ask for, as these may be at another address by now.
+    async fn fetch(&self, misses: &Misses) -> Result<Fetched<KeySet>, FetchError> {
         let known = self.known().clone();
-        let (keys_at, etag) = match known.keys_at {
-            Some(endpoint) => (endpoint, known.etag),
-            None => (self.discover().await?, None),
+        self.known().missed = misses.any_since(known.discovered);
+        let keys_at = match known.keys_at.clone() {
+            Some(keys_at) if !known.missed || self.discovery.is_none() => keys_at,
+            earlier => {
+                *self.known() =
+                    Known { discovered: Some(Now::read()), missed: false, ..known.clone() };
+                self.discover().await.or_else(|failure| earlier.ok_or(failure))?
+            }
         };
+        let etag = known.etag.filter(|_| known.keys_at.as_ref() == Some(&keys_at));
         let fetched = match self.fetcher.get(&keys_at, etag.as_deref()).await {
             Ok(response) => self.read(response, keys_at),
             Err(failure) => Err(failure),
@@ -73,7 +85,7 @@ impl Provider {
         fetcher: Arc<Fetcher>,
     ) -> Self {
         let discovery = if keys_at.is_none() { discovery::endpoint(&issuer) } else { None };
-        let known = Mutex::new(Known { keys_at, etag: None });
+        let known = Mutex::new(Known { keys_at, ..Known::default() });
         Self { issuer, discovery, allowed, symmetric, fetcher, known }
     }
 
@@ -84,7 +96,8 @@ impl Provider {
         };
         let parsed = jwks::parse(&body, self.allowed, Origin::Network);
         let parsed = parsed.map_err(|unusable| FetchError::new(FetchStage::Parse, unusable))?;
-        *self.known() = Known { keys_at: Some(keys_at), etag };
+        let mut known = self.known();
+        (known.keys_at, known.etag) = (Some(keys_at), etag);
         let keys = parsed.keys.into_iter().chain(self.symmetric.iter().cloned());
         Ok(Fetched {
             refreshed: Refreshed::Document(Arc::new(KeySet::new(keys))),

@@ -42,7 +42,7 @@ impl Source for Publisher {
         list.len()
     }
 
-    async fn fetch(&self) -> Result<Fetched<RevocationList>, FetchError> {
+    async fn fetch(&self, (): &()) -> Result<Fetched<RevocationList>, FetchError> {
         let known = || self.etag.lock().unwrap_or_else(PoisonError::into_inner);
         let etag = known().clone();
         let Response { body, etag, max_age } =

@@ -649,3 +649,42 @@ fn a_token_that_expires_while_its_key_is_waited_for_is_refused() {
     let token = new.token(&claims(&idp, json!({"exp": tokens::now() + 2})));
     assert_eq!(said(&lambda.invoke(&bearer(&token))), "Deny token_expired");
 }
+
+/// A function that finds this provider's keys by discovery.
+fn discovering(idp: &Idp) -> Lambda {
+    let settings = [("ISSUER", &*idp.issuer()), ("AUDIENCE", AUDIENCE), SOON_AGING];
+    Lambda::spawn(&program(), &settings)
+}
+
+#[test]
+fn keys_that_moved_are_found_though_the_old_address_answers() {
+    let (old, new) = (SigningKey::rsa("k1"), SigningKey::rsa("k2"));
+    let (idp, elsewhere) = (provider(&old), provider(&new));
+    idp.etag(Some("\"1\""));
+    let lambda = discovering(&idp);
+    assert_eq!(said(&lambda.invoke(&good(&idp, &old))), "Allow");
+    idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": elsewhere.jwks_uri()}));
+    assert_eq!(said(&lambda.invoke(&good(&idp, &new))), "Deny key_unknown");
+    assert_eq!((idp.discoveries(), idp.fetches(), elsewhere.fetches()), (1, 2, 0));
+    let_age();
+    assert_eq!(said(&lambda.invoke(&good(&idp, &new))), "Allow", "{}", lambda.output());
+    assert_eq!(said(&lambda.invoke(&good(&idp, &old))), "Deny key_unknown");
+    assert!(!elsewhere.headers_seen().iter().any(|(name, _)| name == "if-none-match"));
+    let_age();
+    assert_eq!(said(&lambda.invoke(&good(&idp, &new))), "Allow", "{}", lambda.output());
+    lambda.api().settle();
+    assert_eq!((idp.discoveries(), idp.fetches(), elsewhere.fetches()), (2, 2, 2));
+}
+
+#[test]
+fn a_discovery_document_that_is_gone_does_not_keep_a_new_key_out() {
+    let (old, new) = (SigningKey::rsa("k1"), SigningKey::rsa("k2"));
+    let idp = provider(&old);
+    let lambda = discovering(&idp);
+    idp.behave_discovery(Behaviour::Status(500));
+    assert_eq!(said(&lambda.invoke(&good(&idp, &new))), "Deny key_unknown");
+    idp.serve(&[&old, &new]);
+    let_age();
+    assert_eq!(said(&lambda.invoke(&good(&idp, &new))), "Allow", "{}", lambda.output());
+    assert_eq!((idp.discoveries(), idp.fetches()), (2, 3));
+}
