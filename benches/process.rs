@@ -21,7 +21,8 @@ use std::process::{self, ExitCode};
 use std::time::{Duration, Instant};
 
 use measuring::{
-    AUDIENCE, cpu, is_allowed, mebibytes, median, microseconds, milliseconds, pin, quantile, start,
+    AUDIENCE, cpu, is_allowed, mebibytes, median, microseconds, milliseconds, pin, quantile,
+    signature_check, start,
 };
 use serde_json::json;
 use support::events::bearer;
@@ -93,16 +94,20 @@ fn warm(idp: &Idp, key: &SigningKey) {
     let expired = [bearer(&key.token(&late))];
     let forged =
         [bearer(&SigningKey::rsa_other(key.kid(), 1).token(&claims(&idp.issuer(), AUDIENCE)))];
-    invocations(&lambda, &good, true, ROUND);
+    let mut check = signature_check(&key.jwk(), &key.token(&claims(&idp.issuer(), AUDIENCE)));
+    invocations(&lambda, &good, true, ROUND, &mut check);
     for (name, events, is_good, count) in [
         ("Allow", &good[..], true, INVOCATIONS),
         ("refusal, expired", &expired, false, INVOCATIONS / 5),
         ("refusal, bad signature", &forged, false, INVOCATIONS / 5),
     ] {
-        let (cpu, latency) = invocations(&lambda, events, is_good, count);
+        let (cpu, latency, checks) = invocations(&lambda, events, is_good, count, &mut check);
         row(&format!("invocation, {name}: CPU"), &cpu, microseconds);
         row(&format!("invocation, {name}: time"), &latency, microseconds);
         if is_good {
+            row("RS256 signature check alone", &checks, microseconds);
+            let by_check = median(&cpu).as_secs_f64() / median(&checks).as_secs_f64();
+            println!("| invocation, Allow: CPU, by the signature check | {by_check:.2} | |");
             println!(
                 "| peak memory after {INVOCATIONS} invocations | {} | |",
                 mebibytes(lambda.peak_kib())
@@ -111,14 +116,16 @@ fn warm(idp: &Idp, key: &SigningKey) {
     }
 }
 
-/// Processor time by invocation, one value for each round; and the time of each from event to answer.
+/// Processor time by invocation, one value for each round; the time of each from event to answer; and the time of a
+/// check in this process, measured after each round.
 fn invocations(
     lambda: &Lambda,
     events: &[String],
     is_good: bool,
     count: usize,
-) -> (Vec<Duration>, Vec<Duration>) {
-    let (mut by_round, mut latency) = (Vec::new(), Vec::new());
+    check: &mut dyn FnMut(),
+) -> (Vec<Duration>, Vec<Duration>, Vec<Duration>) {
+    let (mut by_round, mut latency, mut checks) = (Vec::new(), Vec::new(), Vec::new());
     let mut events = events.iter().cycle();
     for _ in 0..count / ROUND {
         let before = cpu(lambda);
@@ -128,8 +135,11 @@ fn invocations(
             latency.push(reply.elapsed);
         }
         by_round.push((cpu(lambda) - before) / ROUND as u32);
+        let begun = Instant::now();
+        (0..ROUND).for_each(|_| check());
+        checks.push(begun.elapsed() / ROUND as u32);
     }
-    (by_round, latency)
+    (by_round, latency, checks)
 }
 
 fn row<T: Copy + PartialOrd>(name: &str, sample: &[T], show: impl Fn(T) -> String) {

@@ -9,10 +9,15 @@
 )]
 
 use std::fs;
+use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use aws_lc_rs::rsa::PublicKeyComponents;
+use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::support::idp::Idp;
@@ -42,6 +47,32 @@ pub(crate) fn key_set(key: &SigningKey, keys: usize) -> Value {
     let mut members: Vec<Value> = (1..keys).map(stranger).collect();
     members.insert(members.len() / 2, key.jwk());
     json!({ "keys": members })
+}
+
+/// This key, parsed.
+pub(crate) fn public_key(jwk: &Value) -> ParsedPublicKey {
+    let octets = |member: &str| URL_SAFE_NO_PAD.decode(jwk[member].as_str().unwrap()).unwrap();
+    let parsed = |algorithm: &'static dyn VerificationAlgorithm, key: &[u8]| {
+        ParsedPublicKey::new(algorithm, key)
+    };
+    match jwk["kty"].as_str().unwrap() {
+        "RSA" => PublicKeyComponents { n: octets("n"), e: octets("e") }
+            .to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256)
+            .unwrap(),
+        "EC" => {
+            let point = [&[4], &*octets("x"), &*octets("y")].concat();
+            parsed(&signature::ECDSA_P256_SHA256_FIXED, &point).unwrap()
+        }
+        _ => parsed(&signature::ED25519, &octets("x")).unwrap(),
+    }
+}
+
+/// The signature check of a token alone, with a key that was parsed before.
+pub(crate) fn signature_check(jwk: &Value, token: &str) -> impl FnMut() + use<> {
+    let key = public_key(jwk);
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let (message, signature) = (message.to_owned(), URL_SAFE_NO_PAD.decode(signature).unwrap());
+    move || key.verify_sig(black_box(message.as_bytes()), black_box(&signature)).unwrap()
 }
 
 /// The shipped binary, with the keys of this provider and further settings.

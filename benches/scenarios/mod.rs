@@ -14,8 +14,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
 
 use aws_lambda_events::apigw::ApiGatewayCustomAuthorizerPolicy;
-use aws_lc_rs::rsa::PublicKeyComponents;
-use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::FutureExt as _;
@@ -23,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use token_authorizer::{Authorizer, Config, Failure, Invocation};
 
-use crate::measuring::{AUDIENCE, key_set, stranger};
+use crate::measuring::{AUDIENCE, key_set, public_key, signature_check, stranger};
 use crate::support::events::bearer;
 use crate::support::tokens::{SigningKey, now};
 
@@ -69,15 +67,7 @@ impl Work {
                     let _ = black_box(decide(black_box(&event)));
                 })
             }
-            Self::Check { jwk, token } => {
-                let key = public_key(&jwk);
-                let (message, signature) = token.rsplit_once('.').unwrap();
-                let (message, signature) =
-                    (message.to_owned(), URL_SAFE_NO_PAD.decode(signature).unwrap());
-                Box::new(move || {
-                    key.verify_sig(black_box(message.as_bytes()), black_box(&signature)).unwrap()
-                })
-            }
+            Self::Check { jwk, token } => Box::new(signature_check(&jwk, &token)),
             Self::Read { jwk, event } => {
                 #[derive(Deserialize)]
                 #[serde(rename_all = "camelCase")]
@@ -106,23 +96,6 @@ impl Work {
                 })
             }
         }
-    }
-}
-
-fn public_key(jwk: &Value) -> ParsedPublicKey {
-    let octets = |member: &str| URL_SAFE_NO_PAD.decode(jwk[member].as_str().unwrap()).unwrap();
-    let parsed = |algorithm: &'static dyn VerificationAlgorithm, key: &[u8]| {
-        ParsedPublicKey::new(algorithm, key)
-    };
-    match jwk["kty"].as_str().unwrap() {
-        "RSA" => PublicKeyComponents { n: octets("n"), e: octets("e") }
-            .to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256)
-            .unwrap(),
-        "EC" => {
-            let point = [&[4], &*octets("x"), &*octets("y")].concat();
-            parsed(&signature::ECDSA_P256_SHA256_FIXED, &point).unwrap()
-        }
-        _ => parsed(&signature::ED25519, &octets("x")).unwrap(),
     }
 }
 
