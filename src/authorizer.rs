@@ -112,6 +112,10 @@ impl Authorizer {
         self.binding.check(claims, || request.client_certificate())?;
         if let Some(list) = &issuer.revocations {
             list.check(claims, &mut observed.pending).await?;
+            // So may the list.
+            if caller.expires_at <= Now::read().unix() {
+                return Err(Reason::TokenExpired.into());
+            }
         }
         observed.principal = Some(caller.principal.to_owned());
         observed.expires_at = Some(caller.expires_at);

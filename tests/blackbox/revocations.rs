@@ -659,3 +659,17 @@ fn fetches_of_lists_are_counted_with_the_age_of_the_oldest() {
     let failed = lambda.wait_for_log(|line| line["RevocationFetchFailures"] == 1);
     assert_eq!(failed.get("RevocationAge"), None, "{failed}");
 }
+
+#[test]
+fn a_token_that_expires_while_the_list_is_waited_for_is_refused() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let lists = publisher(&json!({}));
+    lists.behave(Behaviour::Status(500));
+    let lambda = start(&idp, &[PATIENT, ("REVOKED", &*lists.jwks_uri())]);
+    lists.behave(Behaviour::Delay(Duration::from_millis(2500)));
+    // As long as the pause after one failure may last.
+    let_age();
+    let event = with(&idp, &key, json!({"exp": now() + 2}));
+    assert_eq!(said(&lambda.invoke(&event)), "Deny token_expired", "{}", lambda.output());
+}
