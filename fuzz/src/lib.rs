@@ -108,7 +108,8 @@ pub fn revoked(bytes: &[u8]) {
         ("REVOKED", list),
     ];
     let Some(authorizer) = authorizer(&settings) else { return };
-    let list: Value = serde_json::from_str(list).unwrap();
+    // Settings are trimmed.
+    let list: Value = serde_json::from_str(list.trim()).unwrap();
     for line in lines.take(8) {
         let Ok(Value::Object(changes)) = serde_json::from_str(line) else { continue };
         let mut claims = json!({"iss": "https://issuer.example.com", "aud": "api", "exp": 4_102_444_800_u64, "client_id": "c"});
