@@ -375,7 +375,50 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::http::{Request, Response as Answer, Server, converse};
     use reqwest::header::HeaderValue;
+
+    /// What a server on loopback answers, fetched from this path of it.
+    async fn fetch(
+        path: &str,
+        answer: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+    ) -> Result<Response, FetchError> {
+        let server = Server::listen(0, move |stream| {
+            // A connection that is cut is news of the client.
+            let _ = converse(stream, |request, connection| connection.send(&answer(request)));
+        });
+        let text = format!("http://127.0.0.1:{}{path}", server.port());
+        let fetcher = Fetcher::new(Duration::from_secs(60), Authorities::new());
+        fetcher.get(&Endpoint::parse(&text).unwrap(), None).await
+    }
+
+    #[tokio::test]
+    async fn a_document_has_at_most_a_mebibyte() {
+        let of_length = |length: usize| fetch("/", move |_| Answer::json(vec![b'0'; length]));
+        for length in [0, 1, 1_048_575, 1_048_576] {
+            let body = of_length(length).await.unwrap().body;
+            assert_eq!(body.map(|body| body.len()), Some(length));
+        }
+        let failure = of_length(1_048_577).await.unwrap_err();
+        assert_eq!(failure.to_string(), "size: more than 1048576 bytes");
+    }
+
+    #[tokio::test]
+    async fn three_redirects_are_followed_and_no_more() {
+        /// Leads to `/0`, by one redirect less each time.
+        fn count_down(request: &Request) -> Answer {
+            match request.path()[1..].parse::<u8>().unwrap() {
+                0 => Answer::json("{}"),
+                left => Answer::new(302).header("Location", format!("/{}", left - 1)),
+            }
+        }
+        for path in ["/0", "/1", "/2", "/3"] {
+            let response = fetch(path, count_down).await.unwrap();
+            assert_eq!(response.body.as_deref(), Some(&b"{}"[..]), "{path}");
+        }
+        let failure = fetch("/4", count_down).await.unwrap_err();
+        assert_eq!(failure.to_string(), "redirect: too many redirects");
+    }
 
     #[test]
     fn an_endpoint_is_https_or_on_this_machine() {

@@ -67,3 +67,56 @@ pub(crate) async fn ended(mut refresh: Ended) {
     // Nothing is ever sent: this ends when the sender is dropped.
     while refresh.changed().await.is_ok() {}
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    /// Starts a refresh that ends when it is told to.
+    fn start(refresh: &mut Refresh) -> (oneshot::Sender<()>, Ended) {
+        let (end, told) = oneshot::channel();
+        let ended = refresh.start(Box::pin(async { told.await.unwrap() }));
+        (end, ended)
+    }
+
+    #[tokio::test]
+    async fn a_refresh_is_under_way_until_it_ends() {
+        let mut refresh = Refresh::default();
+        assert!(refresh.under_way().is_none());
+        let (end, first) = start(&mut refresh);
+        let mut wait = Box::pin(ended(first));
+        assert!(wait.as_mut().now_or_never().is_none() && refresh.under_way().is_some());
+        end.send(()).unwrap();
+        wait.await;
+        assert!(refresh.under_way().is_none());
+        let (_end, _) = start(&mut refresh);
+        assert!(refresh.under_way().is_some(), "the next one");
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_a_refresh() {
+        let mut refresh = Refresh::default();
+        ended(refresh.start(Box::pin(async { panic!("a fault") }))).await;
+        assert!(refresh.under_way().is_none() && refresh.claim().is_none());
+    }
+
+    #[tokio::test]
+    async fn one_invocation_at_a_time_waits_for_a_refresh() {
+        let mut refresh = Refresh::default();
+        assert!(refresh.claim().is_none(), "nothing to wait for");
+        let (end, _) = start(&mut refresh);
+        let first = refresh.claim().unwrap();
+        assert!(refresh.claim().is_none(), "it is another's");
+        let mut wait = Box::pin(first.ended());
+        assert!(wait.as_mut().now_or_never().is_none() && refresh.claim().is_none(), "it waits");
+        drop(wait);
+        let second = refresh.claim().expect("the first one gave up");
+        assert!(refresh.claim().is_none());
+        end.send(()).unwrap();
+        second.ended().await;
+        assert!(refresh.claim().is_none(), "it has ended");
+    }
+}
