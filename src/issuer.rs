@@ -371,4 +371,27 @@ mod tests {
         let exact = IssuerName::Exact("https://login.example.com/a/v2.0".to_owned());
         assert_eq!(outcome(&exact, claims("a", "b")), Ok("u".to_owned()));
     }
+
+    #[test]
+    fn scopes_are_those_of_the_claims_that_the_issuer_has_them_in() {
+        let mut issuer = trusted(IssuerName::Exact("https://login.example.com".to_owned()));
+        issuer.scope_claims = vec![ClaimPath::parse("scp").unwrap()];
+        issuer.rights.required = ["read", "write"].map(str::to_owned).into();
+        for (claims, lacks) in [
+            (json!({"scp": "write read"}), false),
+            (json!({"scp": "read"}), true),
+            (json!({"scope": "read write"}), true),
+        ] {
+            let verified = Claims::verified(claims.clone());
+            let lacking: &[&str] = if lacks { &["read", "write"] } else { &[] };
+            assert_eq!(issuer.lacking(&verified), lacking, "{claims}");
+            assert_eq!(issuer.access(&verified, None).is_err(), lacks, "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_debug_text_names_the_issuer_and_shows_none_of_its_keys() {
+        let text = format!("{:?}", trusted(IssuerName::Exact("auth".to_owned())));
+        assert_eq!(text, r#"TrustedIssuer { name: Exact("auth"), .. }"#);
+    }
 }
