@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::support::http::Server;
 use super::support::idp::{Behaviour, Idp, costly_values};
 use super::support::process::Lambda;
 use super::support::tokens::{self, SigningKey};
@@ -124,6 +125,15 @@ fn an_odd_key_costs_only_itself() {
     assert_eq!((&refreshed["keys"], &refreshed["skipped"]), (&json!(1), &json!(9)));
 }
 
+/// Takes the first message of a TLS client, and hangs up.
+fn hang_up_on_hello(mut stream: TcpStream) {
+    // RFC 8446 section 5.1: a record's type, version and length.
+    let mut head = [0; 5];
+    stream.read_exact(&mut head).unwrap();
+    let length = u16::from_be_bytes([head[3], head[4]]);
+    std::io::copy(&mut stream.take(length.into()), &mut std::io::sink()).unwrap();
+}
+
 #[test]
 fn connections_that_fail_are_told_apart() {
     let key = SigningKey::rsa("k1");
@@ -132,12 +142,16 @@ fn connections_that_fail_are_told_apart() {
     let event = good(&idp, &key);
     let plain = Idp::start();
     let plain_port = plain.port();
-    let (untrusted, not_tls) = (idp.jwks_uri(), format!("https://127.0.0.1:{plain_port}/jwks"));
+    let silent = Server::listen(0, hang_up_on_hello);
+    let [not_tls, hangs_up] =
+        [plain_port, silent.port()].map(|port| format!("https://127.0.0.1:{port}/jwks"));
+    let untrusted = idp.jwks_uri();
     for (jwks_uri, stage) in [
         ("https://provider.invalid/jwks", "name_resolution"),
         ("https://127.0.0.1:1/jwks", "connect"),
         (&untrusted, "tls"),
         (&not_tls, "tls"),
+        (&hangs_up, "tls"),
     ] {
         let lambda = start(&idp, &[("JWKS_URI", jwks_uri)]);
         assert_no_verdict(&lambda.invoke(&event), "keys_unavailable");
