@@ -218,4 +218,10 @@ mod tests {
         codes.dedup();
         assert_eq!(codes.len(), Reason::ALL.len() + Obstacle::ALL.len());
     }
+
+    #[test]
+    fn a_fault_is_told_by_its_code_and_in_words() {
+        let fault = Obstacle::KeysUnavailable.because("none were fetched");
+        assert_eq!(fault.to_string(), "keys_unavailable: none were fetched");
+    }
 }
