@@ -992,6 +992,52 @@ fn an_own_value_counts_128_characters_and_every_alternative_counts() {
     }
 }
 
+/// Of a table whose last path has this length, this token has the longest document, to the byte.
+#[track_caller]
+fn assert_longest(table: impl Fn(usize) -> Table, token: &Claims) {
+    let event = event("token", &format!("{}/GET/", stage_of_length(96)));
+    let of_token = |last: usize| {
+        let rights = rights(&table(last), &[], false);
+        document_for(&event, &rights, token, Some(ENDS)).to_string().len()
+    };
+    let room = MAX_DOCUMENT - of_token(0);
+    assert_eq!(of_token(room), MAX_DOCUMENT);
+    assert_eq!(problems(&as_json(&table(room))), [""; 0]);
+    let problems = problems(&as_json(&table(room + 1)));
+    let expected = format!("ROUTES: the policy would have {} bytes", MAX_DOCUMENT + 1);
+    assert!(problems.len() == 1 && problems[0].starts_with(&expected), "{problems:?}");
+}
+
+#[test]
+fn own_entries_take_the_most_room_when_none_is_closed() {
+    // Closed, an entry loses the 128 characters of the value: more than the statement of a Deny takes.
+    let own = json!({ "path": { "id": "sub" } });
+    let table = |last: usize| -> Table {
+        let entry = |n: usize| (format!("GET /{n:02}/{{id}}/{}", "p".repeat(175)), own.clone());
+        let mut table: Table = (0..18).map(entry).collect();
+        table.push((format!("PUT /{{id}}/{}", "p".repeat(last)), own.clone()));
+        table
+    };
+    assert_longest(table, &with_scopes(&json!({ "sub": "x".repeat(128) }), &[], true));
+}
+
+#[test]
+fn of_two_entries_one_takes_more_room_when_it_is_closed() {
+    let own = |claim: &str| json!({ "path": { "id": claim } });
+    let table = |last: usize| -> Table {
+        vec![
+            (
+                format!("ANY /{{id}}/{}", "p".repeat(120)),
+                json!({ "any": [own("sub"), own("uid"), own("oid")] }),
+            ),
+            (format!("PUT /{}", "p".repeat(last)), json!(["w"])),
+        ]
+    };
+    let value = |letter: &str| letter.repeat(128);
+    let token = json!({ "sub": value("a"), "uid": value("b"), "oid": value("c") });
+    assert_longest(table, &with_scopes(&token, &[], true));
+}
+
 #[test]
 fn a_resource_that_just_fits_is_taken_and_one_character_more_is_not() {
     for verb in ["GET", "OPTIONS", "ANY"] {
