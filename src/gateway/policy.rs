@@ -646,6 +646,18 @@ mod tests {
         }
         assert!(check_length(&long_stage(128), &Access::Stage, None).is_ok());
     }
+
+    #[test]
+    fn what_is_proven_at_start_is_not_measured_again() {
+        // A table that no start lets pass, so that it is seen whether its document is measured.
+        let table = json!({ format!("GET /{}", "a".repeat(512)): [] });
+        with_rights(&table, "", |access| {
+            for (length, is_measured) in [(70, false), (96, false), (97, true)] {
+                let outcome = check_length(&Stage::of_length(length), &access, None);
+                assert_eq!(outcome.is_err(), is_measured, "{length}");
+            }
+        });
+    }
 }
 
 #[cfg(test)]
