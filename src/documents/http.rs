@@ -553,6 +553,8 @@ mod tests {
             let found = read(pem.as_bytes()).unwrap_err();
             assert!(found.contains(problem) && found.contains("authorities"), "{found}");
         }
+        let none = read(b"").unwrap_err();
+        assert!(none.contains("holds no certificate;"), "none is not one of no use: {none}");
         assert!(read_authorities(&path).unwrap_err().starts_with(&path.display().to_string()));
         assert!(read_authorities(&std::env::temp_dir()).is_err());
     }
