@@ -1,7 +1,7 @@
 //! How many instructions one decision takes: `cargo bench --bench instructions [-- PART-OF-A-NAME ...]`
 //!
 //! Counted by valgrind's callgrind, so a busy machine does not blur them. Each case is run in a process of its own,
-//! so many times and twice as many times; the difference has no start-up in it. What is left of chance comes from the
+//! so many times and twice as many times; the difference has no start-up in it. The remaining noise comes from the
 //! seeds of hash tables and the layout of the heap, and is mostly below a percent.
 #![allow(
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ use std::{env, fs, process, thread};
 use measuring::median;
 use scenarios::{Case, Work, all};
 
-/// What a process is told that is to be counted: this, a file with the work, and how often to do it.
+/// The arguments of a process to be counted: this, a file with the work, and how often to do it.
 const MEASURED: &str = "--measured";
 
 const TIMES: u64 = 50;
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The promises that can be counted, where all that is needed has been.
+/// The promises about counts, as far as their cases have been counted.
 fn bars(counts: &HashMap<String, f64>) {
     let ratio = |of: &[&str], to: &[&str]| {
         // The first, or how much more it is than the second.

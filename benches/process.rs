@@ -38,7 +38,7 @@ const ROUND: usize = 500;
 const TOKENS: usize = 50;
 
 fn main() -> ExitCode {
-    // The functions are started on the core of who starts them.
+    // Child processes start on the core of their parent.
     let is_pinned = pin(process::id());
     let key = SigningKey::rsa("signing-key-1");
     let (http, https) = (Idp::start(), Idp::start_tls());
@@ -61,7 +61,7 @@ fn starts(http: &Idp, https: &Idp, key: &SigningKey) {
     let ca_file = https.ca_file().to_str().unwrap().to_owned();
     let cases = [("http", http, None), ("https", https, Some(("JWKS_CA_FILE", &*ca_file)))];
     let mut samples = [const { Vec::new() }; 2];
-    // In turns, so that both see the same weather. The first start brings the files into memory.
+    // In turns, so that both see the same load of the machine. The first start brings the files into memory.
     for round in 0..=STARTS {
         for ((_, idp, setting), samples) in cases.iter().zip(&mut samples) {
             let event = bearer(&key.token(&claims(&idp.issuer(), AUDIENCE)));

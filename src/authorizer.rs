@@ -31,7 +31,7 @@ use crate::revocation::Revocations;
 /// Decides about requests, for as long as the process lives.
 pub struct Authorizer {
     pub(crate) issuers: Issuers,
-    /// What the header of a token may say whose issuer is not trusted, before it is refused for that.
+    /// The header rules of all issuers together, for a token whose issuer is not trusted: its header is checked first.
     pub(crate) any_issuer: HeaderRules,
     /// One for each source of keys.
     key_sets: Vec<Arc<Keys>>,
@@ -65,7 +65,7 @@ impl Authorizer {
         answer
     }
 
-    /// Answers as [`Authorizer::authorize`] does, and leaves to be done later what the client need not wait for.
+    /// Answers as [`Authorizer::authorize`] does, and returns the work that the client need not wait for.
     pub async fn answered(&self, event: &str) -> (Result<Answer, Failure>, AfterAnswer) {
         let mut decision = self.decide(event).await;
         let answer = self.answer(&mut decision);
@@ -107,12 +107,12 @@ impl Authorizer {
         let (key_issuer, pending) = (issuer.key_issuer(), &mut observed.pending);
         let claims = issuer.keys.verify(token, algorithm, key_issuer, came, pending).await?;
         let claims = observed.claims.insert(claims);
-        // The keys may have been waited for.
+        // Reads the clock again: the wait for keys may have taken a while.
         let caller = issuer.caller(claims, &Now::read())?;
         self.binding.check(claims, || request.client_certificate())?;
         if let Some(list) = &issuer.revocations {
             list.check(claims, &mut observed.pending).await?;
-            // So may the list.
+            // The token may have expired during the wait for the list.
             if caller.expires_at <= Now::read().unix() {
                 return Err(Reason::TokenExpired.into());
             }
@@ -126,7 +126,7 @@ impl Authorizer {
         Ok(())
     }
 
-    /// The issuer that is to vouch for the token, if its header is one that the issuer writes.
+    /// The trusted issuer that the token names, if the token's header keeps the issuer's rules.
     fn trust(&self, token: &Token<'_>) -> Result<(&TrustedIssuer, Algorithm), Denial> {
         let issuer = self.issuers.find(token);
         let HeaderRules { types, algorithms } =
@@ -193,7 +193,7 @@ impl Authorizer {
     /// The request that the answer will be used for, if it is for that one only.
     fn single_request<'e>(&self, request: &Request<'e>) -> Option<&'e str> {
         match request.kind {
-            // Its type makes an event one of a connection, whatever its ARN ends in.
+            // A connection is recognized by the event's type, whatever its ARN ends in.
             EventKind::WebSocket => Some(CONNECT),
             kind if self.response_format(kind) == ResponseFormat::Simple => Some(request.route),
             _ => None,
@@ -316,12 +316,12 @@ fn keep_list(
     list
 }
 
-/// A decision is made in one place, so it is whole. If not, there is no verdict.
+/// Decisions are made in one place, so none should be incomplete. If one is, there is no verdict.
 fn incomplete() -> Failure {
     Failure::NoVerdict(Obstacle::InternalError.because("a decision without what it was made of"))
 }
 
-/// What comes of a decision, a panic included: that is no verdict, and the next invocation finds all in order.
+/// Turns a panic into no verdict. It does not affect the next invocation.
 async fn catch_panic(judged: impl Future<Output = Result<(), Refusal>>) -> Result<(), Refusal> {
     let outcome = AssertUnwindSafe(judged).catch_unwind().await;
     outcome

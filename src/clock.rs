@@ -1,8 +1,8 @@
 //! The one place where the clocks are read. Everywhere else time is an argument.
 //!
 //! Lambda freezes the process between events. Whether the monotonic clock runs meanwhile is not documented, and
-//! the wall clock may be set back. So two readings are kept, and an age is what the clock that saw more time
-//! pass says: keys may look older than they are, never younger.
+//! the wall clock may be set back. So both are read, and the clock that saw more time pass gives the
+//! age: keys may look older than they are, never younger.
 
 use std::time::{Duration, Instant, SystemTime};
 

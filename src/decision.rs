@@ -17,10 +17,10 @@ use crate::jose::token::{Claims, Token};
 use crate::metrics::Metrics;
 use crate::reason::{Denial, Fault};
 
-/// How long before an invocation's deadline a refresh is not waited for any more.
+/// The wait for a refresh ends this long before the invocation's deadline.
 const DEADLINE_MARGIN: Duration = Duration::from_millis(500);
 
-/// How much of what a token says of itself is logged.
+/// The most characters of a token's text that are logged.
 const MAX_LOGGED: usize = 128;
 
 /// A verdict about one event, and all that led to it.
@@ -48,7 +48,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The code of what stands against an Allow: of the reason, or of the obstacle.
+    /// The code of the reason or of the obstacle; none for an Allow.
     #[must_use]
     pub fn code(&self) -> Option<&'static str> {
         match self {
@@ -59,7 +59,7 @@ impl Verdict {
     }
 }
 
-/// What was seen of an event. What is not there was not reached.
+/// What was seen of an event. A field is empty if the decision ended before it.
 #[derive(Debug, Default)]
 pub(crate) struct Observed<'a> {
     pub(crate) request: Option<ObservedRequest>,
@@ -67,9 +67,9 @@ pub(crate) struct Observed<'a> {
     pub(crate) place: Option<Place<'a>>,
     /// How long the credential is, without its scheme.
     pub(crate) length: Option<usize>,
-    /// The token, as far as it can be read. Nobody has vouched for it unless `claims` are there.
+    /// The token, as far as it can be read. It is unverified unless `claims` is set.
     pub(crate) token: Option<ObservedToken>,
-    /// The issuer that is trusted, and that the token names.
+    /// The trusted issuer that the token names.
     pub(crate) issuer: Option<&'a TrustedIssuer>,
     /// Claims under a good signature.
     pub(crate) claims: Option<Claims>,
@@ -87,7 +87,7 @@ pub(crate) struct Observed<'a> {
 pub(crate) struct ObservedRequest {
     pub(crate) kind: EventKind,
     pub(crate) stage: Stage<'static>,
-    /// What the ARN has after the stage. It reaches no answer.
+    /// The ARN after the stage. No answer contains it.
     pub(crate) route: String,
 }
 
@@ -219,7 +219,7 @@ impl AfterAnswer {
         };
         let reason = self.verdict.code();
         let detail = Some(detail).filter(|detail| !detail.is_empty());
-        // An event's level is fixed where it stands.
+        // `tracing` wants a constant level at each call.
         macro_rules! record {
             ($level:ident) => {
                 tracing::$level!(
@@ -243,7 +243,7 @@ impl AfterAnswer {
 /// The first characters of a token's text, safe to log. JSON escapes control characters, but not those at which some
 /// readers break lines, those that reorder text in a terminal, and most that are invisible. These are escaped here.
 fn excerpt(mut text: &str) -> Cow<'_, str> {
-    // A character has a byte at least.
+    // Every character has at least one byte.
     if text.len() > MAX_LOGGED {
         let end = text.char_indices().nth(MAX_LOGGED).map_or(text.len(), |(end, _)| end);
         text = &text[..end];
@@ -256,7 +256,7 @@ fn excerpt(mut text: &str) -> Cow<'_, str> {
         if c < '\u{7f}' {
             excerpt.push(c);
         } else {
-            // What Rust holds to be printable stays; combining marks are among what has no width of its own.
+            // Escapes what Rust does not consider printable, and combining marks, which have no width of their own.
             excerpt.extend(c.escape_debug());
         }
     }

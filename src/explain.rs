@@ -27,7 +27,7 @@ pub struct Explanation<'a> {
     pub place: Option<String>,
     /// The token's header and payload, if they can be read.
     pub token: Option<(Value, Value)>,
-    /// Whether a key has vouched for them.
+    /// Whether a key has verified them.
     pub is_verified: bool,
     /// The name of the issuer, and its keys.
     pub keys: Option<(String, DocumentStatus)>,
@@ -37,13 +37,13 @@ pub struct Explanation<'a> {
     pub steps: Vec<Step>,
     /// The entries of the issuer's table of routes, if it is known and has one.
     pub routes: Vec<String>,
-    /// What they are for the token, if it is a good one.
+    /// What the entries are for the token, if it is a good one.
     pub table: Option<TableReport<'a>>,
     /// Claims for which the answer's context has no room.
     pub omitted: Vec<String>,
 }
 
-/// A check. It has the name of the reason that it gives for a refusal.
+/// A check, named after the reason that it refuses for.
 pub struct Step {
     /// The reason.
     pub reason: Reason,
@@ -302,7 +302,7 @@ fn table<'a>(observed: &Observed<'a>) -> Option<TableReport<'a>> {
     issuer.rights.report(&issuer.scope_claims, observed.claims.as_ref()?)
 }
 
-/// A name, with what the claim in it must be.
+/// An issuer's name, and the values that the claim in it may have.
 fn describe(name: &IssuerName) -> String {
     let IssuerName::Template(IssuerTemplate { claim, tenants, .. }) = name else {
         return name.to_string();
@@ -363,7 +363,7 @@ fn show(value: Option<&Value>) -> String {
     value.map_or_else(|| "absent".to_owned(), ToString::to_string)
 }
 
-/// A `NumericDate` in words, as far as there are any for it.
+/// A `NumericDate` with its date and its distance from now; anything else unchanged.
 fn date(value: Option<&Value>, decision: &Decision<'_>) -> String {
     const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
     let Some(value) = value else { return "absent".to_owned() };

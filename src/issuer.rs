@@ -86,7 +86,7 @@ impl Issuers {
         }
     }
 
-    /// The issuer that a token names. An exact name goes before one with a `{claim}`.
+    /// The issuer that a token names. An exact name takes precedence over one with a `{claim}`.
     pub(crate) fn find(&self, token: &Token<'_>) -> Option<&TrustedIssuer> {
         let iss = token.unverified_issuer()?;
         self.exact.get(iss).or_else(|| {
@@ -181,7 +181,7 @@ impl IssuerTemplate {
         [&self.prefix, "tenant", &self.suffix].concat()
     }
 
-    /// Whether some `iss` could be one of both.
+    /// Whether some `iss` could match both.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         let (mut ours, mut theirs) = (self.key_issuer.split('/'), other.key_issuer.split('/'));
         loop {
@@ -194,7 +194,7 @@ impl IssuerTemplate {
         }
     }
 
-    /// Whether this `iss` is that of a tenant which is believed, and `claim` names the same one.
+    /// Whether this `iss` is that of a trusted tenant, and `claim` names the same tenant.
     fn covers(&self, iss: &str, claim: Option<&Value>) -> bool {
         let Some(tenant) = claim.and_then(Value::as_str) else { return false };
         let in_iss =
@@ -217,7 +217,7 @@ impl Tenants {
     }
 }
 
-/// Whether a tenant can be called so: what a URL's path could read as something else is no tenant.
+/// Whether this can be a tenant's name. A text that could mean something else in a URL's path cannot.
 pub(crate) fn is_tenant(name: &str) -> bool {
     rule::path_value(name).is_ok()
 }

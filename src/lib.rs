@@ -4,13 +4,13 @@
 //! event -> bearer token -> verified claims -> decision -> policy
 //!              |                 |
 //!              |                 +- rules for claims, rights by route
-//!              +- keys of the issuer, kept in process
+//!              +- keys of the issuer, cached in the process
 //! ```
 //!
 //! [`Config::read`] checks the settings. [`Authorizer::decide`] is the flow above, and gives a [`Decision`].
 //! [`Authorizer::answer`] renders the policy. Imports point down this list:
 //!
-//! | room | what is in it |
+//! | module | what is in it |
 //! |---|---|
 //! | `explain` | a decision in words |
 //! | `authorizer` | the flow |

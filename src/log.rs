@@ -1,7 +1,7 @@
 //! The log: one JSON object a line, as Lambda's logging controls expect, or text.
 //!
-//! Dependencies are silent, whatever the level: at their finest they would log events, and so tokens. The exceptions
-//! are two modules of `lambda_runtime`, which tell what went wrong between the function and Lambda.
+//! Dependencies are silent, whatever the level: at their most verbose they would log events, and so tokens. The
+//! exceptions are two modules of `lambda_runtime`, which tell what went wrong between the function and Lambda.
 
 use std::sync::Arc;
 
@@ -84,8 +84,8 @@ impl Log {
 
     /// Waits until `lambda_runtime` reports that an event could not be fetched, or that one of its loops has ended.
     ///
-    /// With several invocations at once it would go on all the same: without the loop, or asking a platform that is gone
-    /// without a pause. Its log is all that tells.
+    /// With several invocations at once, it would go on regardless: without the loop, or polling without a pause a
+    /// platform that is gone. Only its log shows that.
     pub async fn platform_failed(&self) {
         self.platform_failed.notified().await;
     }

@@ -23,7 +23,7 @@ use token_authorizer::{
 /// Lambda ends the init phase after 10 s, and starts it once more under the time limit of the function.
 const INIT_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The process is ending: Lambda takes the report at once, or there is no Lambda.
+/// Short, since the process is ending: Lambda takes the report at once, or there is no Lambda.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 
 const NOT_IN_LAMBDA: &str = "this is a Lambda function. Its settings are right; `cargo run --example local` shows \
@@ -69,7 +69,7 @@ async fn main() -> ExitCode {
         })
     }));
     tokio::select! {
-        // It panics at an answer of the platform that it does not know.
+        // `lambda_runtime` panics if it does not know an answer of the platform.
         ended = AssertUnwindSafe(function.run_concurrent()).catch_unwind() => {
             let error = match ended {
                 Ok(Ok(())) => "there are no more events".to_owned(),
@@ -78,7 +78,7 @@ async fn main() -> ExitCode {
             };
             tracing::error!(error, "the Lambda runtime ended");
         }
-        // With several invocations at once it goes on without those of its loops that ended, or without a platform.
+        // With several invocations at once, it goes on when one of its loops has ended or the platform is gone.
         () = log.platform_failed() => {
             tracing::error!(error = "an event could not be fetched", "the Lambda runtime ended");
         }
@@ -86,8 +86,8 @@ async fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// An event as JSON text; none if it is not JSON. A type of its own could not be read without an error that quotes
-/// what a client sent: `aws_lambda_events` fails the whole event for one odd header.
+/// An event as JSON text; none if it is not JSON. It is not typed, since errors would quote what a client sent,
+/// and `aws_lambda_events` fails the whole event for one odd header.
 struct EventJson(Option<Box<RawValue>>);
 
 impl<'de> Deserialize<'de> for EventJson {

@@ -15,8 +15,8 @@ use crate::clock::Now;
 pub(crate) struct Metrics {
     /// The CloudWatch namespace.
     namespace: String,
-    /// Lambda takes a line without a level for INFO and drops it where only worse is wanted. So a line bears the
-    /// level that is wanted, whichever that is.
+    /// Lambda treats a line without a level as INFO, and drops it if the log level is higher. So each line carries the
+    /// configured level.
     level: &'static str,
     /// Every document that is kept, and when its source confirmed what is at hand.
     kept: Mutex<Vec<(DocumentKind, Option<Now>)>>,
@@ -43,15 +43,15 @@ impl Metrics {
         self.write(&[(name, COUNT, json!(1))], reason, now);
     }
 
-    /// One more document whose age is to be told: its place among them.
+    /// Adds a document whose age is reported. Returns its place among them.
     pub(crate) fn keep_age(&self, kind: DocumentKind) -> usize {
         let mut kept = self.kept();
         kept.push((kind, None));
         kept.len() - 1
     }
 
-    /// Counts an attempt to fetch the document in this place. `confirmed`: when its source confirmed what is at hand
-    /// after it, if it ever did.
+    /// Counts an attempt to fetch the document in this place. `confirmed`: when its source last confirmed the document
+    /// at hand, if ever.
     pub(crate) fn fetched(
         &self,
         place: usize,
@@ -88,7 +88,7 @@ impl Metrics {
 
     fn write(&self, values: &[(&str, &str, Value)], reason: Option<&'static str>, now: &Now) {
         let line = self.line(values, reason, now).to_string() + "\n";
-        // Nobody could be told that stdout is closed.
+        // If stdout is closed, nobody would see an error either.
         let _ = std::io::stdout().write_all(line.as_bytes());
     }
 

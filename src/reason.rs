@@ -41,7 +41,7 @@ pub enum Reason {
     ClaimInvalid,
     /// The token is bound to a key or certificate, and the request does not prove it (RFC 8705 section 3).
     TokenBindingInvalid,
-    /// The token, its session or its subject is on the revocation list, or it was issued too long ago for that.
+    /// The token, its session or its subject is on the revocation list, or it was issued before the time in that list.
     TokenRevoked,
     /// A good token without the rights (RFC 6750 section 3.1).
     InsufficientScope,

@@ -101,7 +101,7 @@ pub(crate) fn cpu(lambda: &Lambda) -> Duration {
         .map_or_else(|| lambda.cpu(), Duration::from_nanos)
 }
 
-/// Keeps a process, and what it starts from then on, on one core. Whether that could be had: it needs `taskset`.
+/// Keeps a process, and what it starts from then on, on one core. Returns whether that worked: it needs `taskset`.
 pub(crate) fn pin(pid: u32) -> bool {
     let mut taskset = Command::new("taskset");
     let taskset =

@@ -158,7 +158,7 @@ fn sized(key: &SigningKey, bytes: usize) -> String {
 /// A table of so many routes; of more than one, the token of [`claims`] opens every second.
 fn routes(count: usize) -> String {
     let scope = |n| if n % 2 == 0 { "pets:read" } else { "pets:own" };
-    // In order: the answer's order is the table's, and counts are to be the same tomorrow.
+    // Sorted, so that counts are reproducible: the answer has the table's order.
     let table: BTreeMap<_, _> =
         (0..count).map(|n| (format!("GET /p/{n:02}"), [scope(n)])).collect();
     json!(table).to_string()
@@ -239,7 +239,7 @@ pub(crate) fn all() -> Vec<Case> {
     let floor = || Some(("RS256 signature check", check(&rsa, &good)));
     let mut late = claims();
     late["exp"] = json!(now() - 60);
-    // Another key's signature is the dearest kind of a wrong one: a well-formed one.
+    // A well-formed signature by another key is the most expensive wrong one.
     let forged = SigningKey::rsa_other(rsa.kid(), 1).token(&claims());
     let unknown = SigningKey::rsa("signing-key-9").token(&claims());
     for (name, token, reason) in [

@@ -35,7 +35,7 @@ impl Environment {
         let names_an_issuer =
             variables.iter().any(|(name, _)| name == "ISSUER" || name == "ISSUERS");
         let provider = (!names_an_issuer).then(LocalProvider::start);
-        // Of a name that comes twice the later counts.
+        // If a name comes twice, the later value counts.
         let local = provider.iter().flat_map(LocalProvider::settings);
         variables.splice(..0, local.map(|(name, value)| (name.into(), value.into())));
         Self { variables, provider }

@@ -66,7 +66,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The whole explanation; the error is for one who asked for none.
+/// The whole explanation. The error says what is wrong with the call or the settings.
 pub(crate) async fn explain(
     arguments: &[String],
     input: impl io::Read,
@@ -82,7 +82,7 @@ pub(crate) async fn explain(
     let text = environment.fill(&read(subject, input)?);
     let event = event(text.trim());
 
-    // Nothing is to be counted.
+    // Writes no metrics.
     let telling = environment.with(&[("METRICS_NAMESPACE", "")]);
     let config = Config::read(&telling).map_err(|problems| problems.to_string())?;
     let authorizer = Authorizer::new(config);

@@ -1,7 +1,7 @@
 //! Whether the caller may use a token that is bound to a key or certificate (RFC 7800, claim `cnf`).
 //!
 //! Such a token is no bearer token: whoever stole it must not be able to use it. The certificate is one that API
-//! Gateway has verified. Nothing of it is told but its thumbprint.
+//! Gateway has verified. Only its thumbprint is shown.
 
 use std::borrow::Cow;
 
@@ -18,14 +18,14 @@ use crate::reason::{Denial, Reason};
 /// The member of `cnf` that names a certificate (RFC 8705 section 3.1).
 const THUMBPRINT: &str = "x5t#S256";
 
-/// What becomes of a token that is bound.
+/// How a bound token is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenBinding {
     /// It is refused, since nothing is proven.
     Refuse,
     /// It needs the client certificate that it is bound to (RFC 8705 section 3).
     Certificate,
-    /// It is taken for a bearer token, as RFC 9449 section 7.2 allows servers that know no others.
+    /// It is accepted as a bearer token, as RFC 9449 section 7.2 allows servers that know bearer tokens only.
     Ignore,
 }
 
@@ -47,7 +47,7 @@ impl TokenBinding {
     }
 }
 
-/// Whether it is this certificate that a token is bound to. The error says what is wrong.
+/// Whether a token is bound to this certificate. The error says what is wrong.
 fn names(
     confirmation: &Value,
     certificate: impl FnOnce() -> Option<String>,

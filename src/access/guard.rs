@@ -2,8 +2,8 @@
 
 use crate::access::pattern::matches;
 
-/// What no request of a table may be, by what its ARN has after the stage: an empty, `.` or `..` segment in the path,
-/// or an encoded dot, slash or backslash. A slash at the end begins no segment.
+/// The requests that a table always refuses, as patterns of the ARN after the stage: with an empty, `.` or `..` segment
+/// in the path, or an encoded dot, slash or backslash. A slash at the end begins no segment.
 pub(crate) const GUARDED: [&str; 11] = [
     "*//*", "*/./*", "*/.", "*/../*", "*/..", "*%2e*", "*%2E*", "*%2f*", "*%2F*", "*%5c*", "*%5C*",
 ];
@@ -13,8 +13,8 @@ pub(crate) fn refuses(request: &str) -> bool {
     GUARDED.iter().any(|pattern| matches(pattern, request))
 }
 
-/// Whether the guard refuses all requests of a pattern. What makes it refuse one consists of literal characters, so
-/// they stand in the pattern itself; a `*` of the pattern is none of them.
+/// Whether the guard refuses all requests of a pattern. It looks for literal characters only, so these must be in
+/// the pattern itself; a `*` of the pattern is none of them.
 pub(crate) fn refuses_all(pattern: &str) -> bool {
     refuses(pattern)
 }

@@ -33,7 +33,7 @@ pub(crate) fn contains(outer: &str, inner: &str) -> bool {
 pub(crate) fn intersect(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     // `row[j]`: the first i bytes of `a` and the first j bytes of `b` have a text in common. A wildcard at the end of
-    // one of the two beginnings covers nothing, or whatever the other one ends in.
+    // one prefix covers nothing, or whatever the other prefix ends in.
     let mut row: Vec<bool> = vec![false; b.len() + 1];
     for i in 0..=a.len() {
         let mut diagonal = false;

@@ -56,8 +56,8 @@ fn closure(pattern: &[u8], mut at: BTreeSet<usize>) -> BTreeSet<usize> {
     at
 }
 
-/// Whether there is a text, of any length, such that this is true of its being matched by the two patterns: a search
-/// through the product of their automata, over the characters of both and one of neither.
+/// Whether `is_wanted` is true for some text of any length, given whether each pattern matches it: a search through
+/// the product of their automata, over the characters of both and one of neither.
 fn some_text(a: &str, b: &str, is_wanted: fn(bool, bool) -> bool) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let alphabet: BTreeSet<u8> =

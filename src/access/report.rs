@@ -9,7 +9,7 @@ use crate::jose::token::{ClaimPath, Claims};
 /// What a table says about a token.
 #[derive(Debug)]
 pub struct TableReport<'r> {
-    /// A scope of `REQUIRED_SCOPES` that the token lacks: then all entries are of no use.
+    /// A scope of `REQUIRED_SCOPES` that the token lacks. Then no entry counts.
     pub missing_scope: Option<&'r str>,
     /// Every entry, in the order in which they are written in a policy.
     pub entries: Vec<EntryReport<'r>>,
@@ -39,7 +39,7 @@ pub enum EntryState<'r> {
         /// The other entry's name.
         other: &'r str,
     },
-    /// Closed: all that one of these ways lacks would open it.
+    /// Closed. For each way, what the token lacks: to have all of one way would open it.
     Closed(Vec<Vec<Lacking>>),
 }
 

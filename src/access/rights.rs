@@ -40,8 +40,8 @@ pub(crate) enum Access<'r> {
 }
 
 impl Rights {
-    /// What the scopes and claims open. `only`: the one request that the answer will be used for, as it stands in
-    /// its ARN after the stage.
+    /// What the scopes and claims open. `single_request`: the one request that the answer will be used for, as it
+    /// stands in its ARN after the stage.
     pub(crate) fn access(
         &self,
         scope_claims: &[ClaimPath],
@@ -73,7 +73,7 @@ impl Rights {
         }
     }
 
-    /// The required scopes, if one of them is what the token lacks.
+    /// The required scopes, if the token lacks one of them.
     pub(crate) fn lacking(&self, scope_claims: &[ClaimPath], claims: &Claims) -> &[String] {
         match self.missing(&scopes(scope_claims, claims)) {
             Some(_) => &self.required,
@@ -130,8 +130,8 @@ pub(crate) struct Entry {
     /// What is denied where it is closed: the same, but for `ANY /*`, which closes the stage to other verbs, too.
     denied: Vec<String>,
     pub(crate) rule: Rule,
-    /// The entries that, where they are open, allow some of the same requests to all callers. What this entry keeps
-    /// from others could not be taken back from that, so it is then closed instead of open for the caller's own.
+    /// The entries that, when open, allow some of the same requests to all callers. A policy cannot take back from
+    /// that only what belongs to others, so this entry is then closed instead of open for the caller's own.
     closed_beside: Vec<usize>,
 }
 
@@ -155,7 +155,7 @@ pub(crate) struct Decided<'r> {
     pub(crate) guard: bool,
 }
 
-/// What a table decides a request by.
+/// What decides a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecidedBy<'r> {
     /// `PATH_GUARD` refuses the path.
@@ -164,7 +164,7 @@ pub enum DecidedBy<'r> {
     Closed(&'r str),
     /// The entry of this name opens the request.
     Open(&'r str),
-    /// The entry of this name matches the request, and is open for the caller's own only: this is another's.
+    /// The entry of this name matches the request, and is open for the caller's own only. This one is another's.
     Another(&'r str),
     /// No entry matches the request.
     NoEntry,
@@ -208,7 +208,7 @@ impl<'r> Decided<'r> {
 }
 
 /// Whether a request is one of those that the patterns stand for. A connection has an entry of its own: no other
-/// entry decides it, not even that for everything.
+/// entry decides it, not even `ANY /*`.
 fn matches(patterns: &[String], request: &str) -> bool {
     let is_connect = |pattern: &str| pattern == CONNECT;
     patterns.iter().any(|pattern| {
@@ -239,7 +239,7 @@ impl Entry {
         let paths = [entry.path.clone()];
         entry.allowed = if template.is_none() { paths.into() } else { entry.with_verbs(&paths) };
         let is_everything = entry.verbs.len() == VERBS.len() && entry.path == "*";
-        // A `*` alone would allow verbs that no entry can name, but it may refuse them.
+        // A `*` alone also covers verbs that no entry can name. These may be denied, but not allowed.
         entry.denied = if is_everything { vec!["*".to_owned()] } else { entry.allowed.clone() };
         Ok(entry)
     }
@@ -268,8 +268,8 @@ impl Entry {
             && pattern::intersect(&self.path, &other.path)
     }
 
-    /// Whether this entry lies inside another that it overlaps: in the verbs that they share all its requests are
-    /// among the other's, and some request of the other is none of its own.
+    /// Whether this entry lies inside another that it overlaps: in the verbs that they share, the other matches
+    /// all its requests; and the other matches some request that it does not.
     fn lies_inside(&self, other: &Self) -> bool {
         let has_other_verbs = other.verbs.iter().any(|verb| !self.verbs.contains(verb));
         pattern::contains(&other.path, &self.path)
@@ -316,8 +316,8 @@ impl Routes {
         if problems.is_empty() { Ok(routes) } else { Err(problems) }
     }
 
-    /// Finds the entries beside which others are closed instead of open for the caller's own. The problems are those
-    /// that are so for every token.
+    /// Finds the entries beside which others are closed instead of open for the caller's own. It is a problem if an
+    /// entry is closed like this to every token.
     fn find_overlaps(&mut self) -> Vec<String> {
         let mut problems = Vec::new();
         for index in 0..self.entries.len() {
@@ -346,7 +346,7 @@ impl Routes {
         problems
     }
 
-    /// The entries that can be closed though they would be open for the caller's own, each with those that do it.
+    /// The entries that others can close although they would be open for the caller's own, each with these others.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let warning = |entry: &Entry| {
             let others = entry.closed_beside.iter().map(|other| &self.entries[*other]);
@@ -400,8 +400,8 @@ impl Routes {
         self.entries.iter().map(|entry| &*entry.route)
     }
 
-    /// The entries as they take the most room in a policy, whatever a token has: open to all, or for the caller's own
-    /// in every way at once and with the longest values, which is never shorter.
+    /// The entries in the state that takes the most bytes in a policy, for any token: open to all, or, which is never
+    /// shorter, open for the caller's own in every way at once and with the longest values.
     pub(crate) fn longest(&self) -> Decided<'_> {
         let own = self
             .entries

@@ -1,7 +1,7 @@
 //! The rule of an entry of `ROUTES`: conditions on a token, read once and made cheap to evaluate.
 //!
-//! A rule becomes the list of its *ways*: it is true if all conditions of one way are. What the ways of a whole table
-//! ask for is collected in [`Terms`], so that a token is looked at once and not by entry.
+//! A rule becomes the list of its *ways*: it is true if all conditions of one way are true. [`Terms`] collects
+//! the conditions of the whole table, so that a token is evaluated once and not for each entry.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -268,8 +268,8 @@ impl Rule {
         !self.own.is_empty()
     }
 
-    /// Whether every good token satisfies the rule: also one without scopes, whatever its claims are. A rule for which
-    /// more than [`MAX_CASES`] have to be tried counts as one that some token does not satisfy.
+    /// Whether every good token satisfies the rule, even one without scopes, whatever its claims are. If more than
+    /// [`MAX_CASES`] would have to be tried, the answer is no.
     pub(crate) fn is_for_everyone(&self, terms: &Terms) -> bool {
         let ways = self.open.iter().filter(|needs| needs.scopes.is_empty());
         let tests = |needs: &Needs| needs.claims.iter().map(|n| &terms.claims[*n]).collect();
@@ -313,8 +313,8 @@ impl Rule {
     }
 }
 
-/// Whether every token passes all tests of one of these ways, whatever its claims are. The claims are tried: each
-/// absent, or an array of some of the values that it is compared with, which is what tests can tell apart.
+/// Whether every token passes all tests of one of these ways, whatever its claims are. Each claim is tried as
+/// absent, and as every array of the values that it is compared with: tests can tell nothing else apart.
 fn is_always_met(ways: &[Vec<&Requirement>], max_cases: usize) -> bool {
     if ways.iter().any(Vec::is_empty) {
         return true;
@@ -362,7 +362,7 @@ impl Needs {
             && self.claims.iter().all(|number| other.claims.contains(number))
     }
 
-    /// Whether nothing plainly contradicts that a token meets these, and has the values of `own`.
+    /// Whether a token may meet these and have the values of `own`: false only if that is a plain contradiction.
     fn can_be_met(&self, own: &Own, terms: &Terms) -> bool {
         let claims: Vec<_> = self.claims.iter().map(|number| &terms.claims[*number]).collect();
         let has_value = |claim: &ClaimPath| {
@@ -451,7 +451,7 @@ impl Terms {
     }
 }
 
-/// The number of a value in a list, at the end of which it is put if it is not yet there.
+/// The number of a value in a list. A new value is appended.
 fn number<T: PartialEq>(list: &mut Vec<T>, value: T) -> usize {
     list.iter().position(|other| *other == value).unwrap_or_else(|| {
         list.push(value);

@@ -1,11 +1,11 @@
-//! The environment: read once, then asked. A variable that cannot be read is not one that is unset.
+//! The environment: read once, then asked. An unreadable variable does not count as unset.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
-/// The variables of a process: `std::env::vars_os().collect()`. Of a name that comes twice the later value counts.
+/// The variables of a process: `std::env::vars_os().collect()`. If a name comes twice, the later value counts.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, OsString>);
 

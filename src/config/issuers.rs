@@ -15,7 +15,7 @@ use crate::jose::jwks::{self, Key, Origin, Unusable};
 use crate::jose::token::{self, ClaimPath};
 use crate::revocation::list::RevocationList;
 
-/// A trusted issuer, or several that are trusted with the same.
+/// A trusted issuer, or several under the same rules.
 #[derive(Debug)]
 pub(crate) struct Issuer {
     /// Each with the number of its source of keys.
@@ -69,7 +69,7 @@ pub(super) struct Fields {
     /// A list, `@file` or an address.
     revoked: Option<String>,
     scope_claims: Vec<String>,
-    // Those of `ISSUERS` alone: as variables they are shared.
+    // Set by `ISSUERS` alone: as variables they are shared.
     principal_claim: Option<Vec<String>>,
     required_scopes: Option<Vec<String>>,
     routes: Option<Map<String, Value>>,
@@ -85,7 +85,7 @@ impl Fields {
         }
     }
 
-    /// Whether anything is fetched over TLS, as far as the fields are right.
+    /// Whether anything is fetched over TLS. Fields with a problem do not count.
     pub(super) fn fetches_tls(&self) -> bool {
         let discovered = self.issuer.iter().filter(|_| !self.has_keys());
         let mut addresses = discovered.chain(&self.jwks_uri).chain(&self.revoked);
@@ -243,7 +243,7 @@ impl Reader<'_> {
         Some(Issuer { names, algorithms, types, rules, revoked, scope_claims, rights })
     }
 
-    /// The shared rights, but for what the issuer has of its own. What another issuer calls `admin` need not be ours.
+    /// The shared rights, unless the issuer has its own. What another issuer calls `admin` need not be ours.
     fn rights(&mut self, fields: &Fields, shared: &Shared) -> Rights {
         let mut rights = shared.rights.clone();
         if let Some(required) = &fields.required_scopes {
@@ -258,7 +258,7 @@ impl Reader<'_> {
     fn audience_claims(&mut self, fields: &Fields) -> Vec<ClaimPath> {
         let place = fields.place("AUDIENCE_CLAIM");
         for name in &fields.audience_claim {
-            // Who sent the token and when says nothing of whom it is for.
+            // Issuer and times say nothing about the audience.
             if ["iss", "exp", "nbf", "iat"].contains(&name.strip_prefix('/').unwrap_or(name)) {
                 self.problem(&place, format!("`{name}` cannot hold an audience"));
             }
@@ -342,8 +342,8 @@ fn has_scheme(text: &str) -> bool {
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
-/// The keys of the `JWKS` setting, if one of them is of use to the issuer. Where another issuer shares them, the others
-/// may be of use to that one.
+/// The keys of the `JWKS` setting, if the issuer can use one of them. Another issuer that shares them may use the
+/// others.
 fn configured_keys(text: &str, algorithms: Algorithms) -> Result<Vec<Key>, Unusable> {
     let keys = jwks::parse(text.as_bytes(), Algorithms::ALL, Origin::Configuration)?.keys;
     if keys.iter().any(|key| key.fits(algorithms)) { Ok(keys) } else { Err(Unusable::NoUsableKey) }

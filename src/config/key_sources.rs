@@ -32,8 +32,8 @@ pub(crate) enum KeyPlace {
 #[derive(Default)]
 pub(super) struct KeySources {
     pub(super) sources: Vec<KeySource>,
-    /// The numbers of those with an address, by that and the text of the configured keys: these are for the issuers
-    /// that name them, and for no other that has its keys from the same address.
+    /// The number of each source with an address, by address and text of the configured keys. Configured keys serve
+    /// only the issuers that name them, not others with the same address.
     addressed: HashMap<String, usize>,
 }
 

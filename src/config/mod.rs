@@ -52,7 +52,7 @@ pub struct Config {
     pub(crate) fetch_timeout: Duration,
     pub(crate) authorities: Authorities,
     pub(crate) metrics: Option<Metrics>,
-    /// What is allowed but should be known, for the log.
+    /// Settings that are allowed but need attention, for the log.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -115,9 +115,9 @@ impl Config {
 }
 
 impl Reader<'_> {
-    /// A setting that cannot be read is not one that is unset: that could be a check that is off.
+    /// An unreadable setting must not count as unset: that could turn a check off.
     fn unreadable(&mut self) {
-        // What the platform sets for the log is warned of there.
+        // `Log::start` warns of the settings of the log, which the platform sets.
         let settings =
             SETTINGS.iter().map(|setting| setting.name).filter(|name| !name.starts_with("AWS_"));
         for name in settings.chain(PLATFORM) {
@@ -127,7 +127,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Neither is one whose name is mistyped.
+    /// A mistyped name must not count as unset either.
     fn misspelled(&mut self) {
         let settings = || SETTINGS.iter().map(|setting| setting.name);
         let others =
@@ -347,7 +347,7 @@ impl Reader<'_> {
         Some(Metrics::new(namespace, level.unwrap_or(&settings::AWS_LAMBDA_LOG_LEVEL.default)))
     }
 
-    /// Private certificate authorities. What the platform's variable names is read only if there is TLS to do.
+    /// Private certificate authorities. The file in `SSL_CERT_FILE` is read only if something is fetched over TLS.
     fn authorities(&mut self, fetches_tls: bool) -> Authorities {
         let mut authorities = Authorities::new();
         for name in [settings::JWKS_CA_FILE.name, "SSL_CERT_FILE"] {

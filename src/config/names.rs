@@ -10,7 +10,7 @@ use crate::config::settings;
 use crate::documents::http::Endpoint;
 use crate::issuer::{IssuerName, IssuerTemplate, Tenants, is_tenant};
 
-/// How `TENANTS` is asked for.
+/// The problem if `TENANTS` is missing.
 const WANT_TENANTS: &str = "a name with a `{claim}` needs TENANTS: the tenants to trust, or `any`";
 
 impl Reader<'_> {
@@ -65,7 +65,7 @@ impl Reader<'_> {
         names
     }
 
-    /// Whether it is said where the keys are, rightly or not.
+    /// Whether the settings say where the keys are, valid or not.
     fn has_keys(&self, fields: &Fields) -> bool {
         let reported = |name| self.reported(&fields.place(name));
         fields.has_keys() || reported("JWKS_URI") || reported("JWKS")
@@ -124,7 +124,7 @@ impl Reader<'_> {
         Some(Tenants::Listed(members.iter().cloned().collect()))
     }
 
-    /// No `iss` is that of two issuers, since only one could decide about it.
+    /// No two issuers may have the same `iss`, since only one could decide about it.
     pub(super) fn names_twice<'n>(&mut self, fields: &'n [Fields], names: &[&'n IssuerName]) {
         let place = match fields {
             [fields] => fields.place("ISSUER"),

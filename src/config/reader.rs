@@ -14,7 +14,7 @@ use crate::jose::token::ClaimPath;
 pub(super) struct Reader<'e> {
     pub(super) environment: &'e Environment,
     pub(super) problems: Vec<Problem>,
-    /// What is allowed but should be known, for the log.
+    /// Settings that are allowed but need attention, for the log.
     pub(super) warnings: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ impl Reader<'_> {
         match std::fs::read_to_string(&path) {
             Ok(text) => Some(text),
             Err(error) => {
-                // What is no path may be a secret, or the address of one.
+                // If it is not a path, it may be a secret or the address of one.
                 let is_path = file.len() < 256 && !file.contains(['?', '{', '[', '"', ':']);
                 let path = if is_path { path.display().to_string() } else { "@".to_owned() };
                 let wanted =
@@ -178,7 +178,7 @@ impl Reader<'_> {
     }
 }
 
-/// A value, to be told. What is in `ISSUERS` may hold a secret, so of that only names are.
+/// A value, to be shown. Values in `ISSUERS` may be secrets, so they are not quoted.
 pub(super) fn quoted(place: &str, value: &str) -> String {
     if place.starts_with("ISSUERS") { "a value".to_owned() } else { format!("`{value}`") }
 }

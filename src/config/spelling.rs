@@ -1,6 +1,6 @@
 //! Names that are nearly a setting's. A check whose name is misspelled would be a check that is off.
 
-/// Names of the platform: whoever mistypes one has not set one of ours.
+/// Names of the platform begin with this. A mistyped one is not one of our settings.
 const PLATFORM: &str = "AWS_";
 
 /// The setting that a misspelled variable is meant for. The two names differ by one letter (changed, left out, added,

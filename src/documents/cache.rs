@@ -161,7 +161,7 @@ impl<D> Cache<D> {
             self.document = Some(document);
             self.fresh = self.lifetimes.fresh;
         }
-        // RFC 9111 section 4.3.4: what an answer of 304 does not say stays as it was said.
+        // RFC 9111 section 4.3.4: without a `max-age`, a 304 leaves the earlier one in force.
         if let Some(max_age) = max_age {
             self.fresh = self.lifetimes.fresh.min(max_age.max(SHORTEST_MAX_AGE));
         }

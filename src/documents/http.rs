@@ -24,8 +24,8 @@ pub(crate) const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 
 const MAX_REDIRECTS: usize = 3;
 
-/// A fetch is ended when its time is up, and this much later at most on a machine that is busy. One that failed later
-/// still was not slow: Lambda had frozen the process meanwhile.
+/// A fetch ends at its time limit, or at most this much later on a busy machine. If it fails even later, it was not
+/// slow: Lambda had frozen the process.
 const SCHEDULING_MARGIN: Duration = Duration::from_millis(250);
 
 /// An address that may be fetched: `https`, or `http` on a loopback address.
@@ -79,7 +79,7 @@ impl Endpoint {
         self.0.query().is_some()
     }
 
-    /// The address as it may be told: a query may be a signature.
+    /// The address as it may be shown: without a query, which may be a signature.
     pub(crate) fn without_query(&self) -> &str {
         self.0.as_str().split('?').next().unwrap_or_default()
     }
@@ -145,7 +145,7 @@ impl FetchError {
 
     /// reqwest tells the stages of a connection apart only by the chain of causes.
     fn from_reqwest(error: reqwest::Error) -> Self {
-        // Its text would tell the address, query included.
+        // The error's text would contain the address, query included.
         let error = error.without_url();
         let causes: Vec<_> =
             std::iter::successors(error.source(), |cause| (*cause).source()).collect();
@@ -167,7 +167,7 @@ impl FetchError {
     }
 }
 
-/// rustls comes wrapped in errors of the standard library, whose source is not what they wrap.
+/// Errors of rustls come wrapped in `io::Error`, whose `source` is not the error that it wraps.
 fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
     let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
     // tokio-rustls has no type for a peer that hangs up.
@@ -326,7 +326,7 @@ impl Fetcher {
 #[allow(clippy::expect_used, reason = "aws-lc supports the default protocol versions")]
 fn tls_config(authorities: &[CertificateDer<'static>]) -> ClientConfig {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    // What rustls cannot use is no authority; the public bundles that SSL_CERT_FILE names have some of those.
+    // Skips authorities that rustls cannot use. The public bundles that SSL_CERT_FILE names have some.
     roots.add_parsable_certificates(authorities.iter().cloned());
     ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
         .with_safe_default_protocol_versions()

@@ -1,7 +1,7 @@
 //! Documents that are fetched and kept in process, key sets and revocation lists: looked up without waiting, refreshed
 //! by one task at a time.
 //!
-//! [`Cache`] decides, and who looks a document up does what it says. A refresh is a task of its own, so it runs in the
+//! [`Cache`] decides what to do, and [`Kept::look_up`] does it. A refresh is a task of its own, so it runs in the
 //! background. Lambda freezes the process when the next event is asked for, and a refresh that every freeze interrupts
 //! would never end. So one invocation waits for it once its answer is sent: see [`PendingRefresh`]. A refresh that a
 //! freeze interrupted all the same says nothing about the source.
@@ -58,7 +58,7 @@ pub(crate) struct Kept<S: Source> {
     state: Mutex<State<S>>,
     /// None: the document is configured and never refreshed.
     source: Option<S>,
-    /// With the document's place among those whose age is told.
+    /// With the document's place among those whose age is reported.
     metrics: Option<(Arc<Metrics>, usize)>,
 }
 
@@ -117,9 +117,9 @@ impl<S: Source> Kept<S> {
         state.refresh.start(Box::pin(async move { kept.refresh().await }))
     }
 
-    /// Looks the document up. `look` takes what is needed of it, and says what is to be done; it is told whether a
-    /// refresh is under way. Where that is to wait, it looks again afterwards. Nothing is found if the document is
-    /// unavailable. `pending` gets the refresh that is to be waited for when the answer is sent, if there is one.
+    /// Looks the document up. `look` takes what it needs and says what to do; its second argument is whether a refresh
+    /// is under way. If it says to wait, it is called again afterwards. Returns nothing if the document is unavailable.
+    /// `pending` gets the refresh to wait for when the answer is sent, if there is one.
     pub(crate) async fn look_up<T>(
         self: &Arc<Self>,
         pending: &mut Vec<PendingRefresh>,
@@ -146,8 +146,8 @@ impl<S: Source> Kept<S> {
         }
     }
 
-    /// Fetches the document. An attempt that a freeze interrupted says nothing, and is made once more: who waits for this
-    /// refresh waits for an answer.
+    /// Fetches the document. An attempt that a freeze interrupted says nothing. It is repeated once, for those who
+    /// wait for this refresh.
     async fn refresh(&self) {
         let Some(source) = &self.source else { return };
         for _ in 0..MAX_ATTEMPTS {
@@ -160,7 +160,7 @@ impl<S: Source> Kept<S> {
         }
     }
 
-    /// Takes what was fetched. Tells whether that was interrupted.
+    /// Takes what was fetched. Returns whether a freeze interrupted the fetch.
     fn take(
         &self,
         source: &S,
@@ -180,7 +180,7 @@ impl<S: Source> Kept<S> {
             }
             Err(failure) if failure.stage == FetchStage::Interrupted => {
                 interrupted = true;
-                // What it was asked for was not answered.
+                // The misses that asked for this fetch got no answer, so they may ask again.
                 state.misses = S::Misses::default();
                 attempt.interrupted(&failure.detail);
             }
@@ -210,7 +210,7 @@ impl<S: Source> State<S> {
     }
 }
 
-/// An attempt to fetch, as the log tells it. No kind of document has code of its own for this.
+/// An attempt to fetch, for the log. All kinds of documents share this code.
 struct Attempt<'s> {
     /// What the document is called.
     document: &'static str,

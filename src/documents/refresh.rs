@@ -18,8 +18,8 @@ struct Task {
     waiter: Weak<()>,
 }
 
-/// A refresh that one invocation is to wait for once its answer is sent: the one whose request began it, or, if that
-/// gave up or there was none, the next one that looks the document up. Dropped, it leaves the wait to another.
+/// A refresh that one invocation waits for once its answer is sent: the invocation that began it. If that gave up, or
+/// there was none, it is the next one that looks the document up. Dropping this leaves the wait to another.
 #[derive(Debug)]
 pub(crate) struct PendingRefresh {
     ended: Ended,

@@ -3,8 +3,8 @@
 
 use crate::reason::Reason;
 
-/// The challenge of a refusal (RFC 6750 section 3). `lacking` gives the required scopes, where one of them is what the
-/// token lacks. Every value is a configured or fixed text without quotes and backslashes.
+/// The challenge of a refusal (RFC 6750 section 3). `lacking` gives the required scopes if the token lacks one of
+/// them. Every value is a configured or fixed text without quotes and backslashes.
 pub(crate) fn challenge<'s>(
     reason: Reason,
     lacking: impl FnOnce() -> &'s [String],

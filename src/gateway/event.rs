@@ -78,7 +78,7 @@ fn text<'t>(member: &'t Option<Text<'_>>) -> Option<&'t str> {
 impl<'a> Event<'a> {
     pub(crate) fn parse(json: &'a str) -> Result<Self, Fault> {
         let unsupported = || Obstacle::EventUnsupported.because(EXPECTED);
-        // A derived struct would also be read from an array.
+        // Derived code would also read the struct from an array.
         let is_object = json.trim_ascii_start().starts_with('{');
         is_object.then(|| serde_json::from_str(json).ok()).flatten().ok_or_else(unsupported)
     }
@@ -121,7 +121,7 @@ impl<'a> Event<'a> {
             .request_context
             .and_then(|raw| serde_json::from_str::<RequestContext<'_>>(raw.get()).ok());
         context.is_some_and(|context| text(&context.event_type) == Some("CONNECT"))
-            // The whole of what comes after the stage: the path of a REST API's request may end like this too.
+            // Compares everything after the stage: the path of a REST API's request may end in `$connect`, too.
             || text(&self.method_arn)
                 .and_then(|arn| Stage::parse(arn, EventKind::WebSocket))
                 .is_some_and(|(_, route)| route == CONNECT)
@@ -259,7 +259,7 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// The one token of a request. `found` gets the place of the credential that counts, also if it holds no token.
+    /// The one token of a request. `found` gets the place of the credential that counts, even if it holds no token.
     pub(crate) fn token<'a, 'c>(
         &'c self,
         request: &Request<'a>,
@@ -290,7 +290,7 @@ impl Credentials {
                     Err(denial) => denials.push(denial),
                 }
             }
-            // Whichever of them comes first in the event.
+            // The earliest reason, whichever value comes first in the event.
             if let Some(denial) = denials.into_iter().min_by_key(|denial| denial.reason) {
                 return Err(denial);
             }
@@ -328,7 +328,7 @@ impl Credentials {
         }
         let credential =
             credential.ok_or(Reason::TokenMalformed.because("the scheme is not `Bearer`"))?;
-        // Anything else that is no token is found when it is decoded. Without a way out, sixteen bytes are compared at once.
+        // Decoding rejects everything else. Without an early exit, the loop compares sixteen bytes at once.
         let has_space = credential.bytes().fold(false, |found, byte| found | (byte == b' '));
         if credential.is_empty() || has_space {
             return Err(Reason::TokenMalformed.because("not exactly one token after the scheme"));
@@ -342,8 +342,8 @@ fn is_blank(value: &str) -> bool {
 }
 
 impl Request<'_> {
-    /// The client certificate of mutual TLS, in PEM, where API Gateway has put it for events of this kind. It has
-    /// verified it. Read only when it is asked for.
+    /// The client certificate of mutual TLS, in PEM, from the place where API Gateway puts it in events of this kind.
+    /// API Gateway has verified it. Parsed on demand only.
     pub(crate) fn client_certificate(&self) -> Option<String> {
         let place = match self.kind {
             EventKind::Token => return None,
@@ -395,7 +395,7 @@ fn object(member: Option<&RawValue>) -> Option<Map<String, Value>> {
     serde_json::from_str::<Option<Map<String, Value>>>(member?.get()).ok().flatten()
 }
 
-/// The values in a map of strings, or of arrays of strings, under the names that are meant.
+/// The values in a map of strings, or of arrays of strings, under the names that `is_named` accepts.
 fn values(map: Option<&RawValue>, is_named: impl Fn(&str) -> bool) -> Vec<String> {
     let named = object(map).into_iter().flatten().filter(|(name, _)| is_named(name));
     let strings = named.flat_map(|(_, value)| match value {

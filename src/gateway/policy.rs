@@ -26,7 +26,7 @@ pub(crate) const MAX_RESOURCE: usize = 512;
 /// The longest policy. No figure is published for REST and HTTP APIs; a WebSocket API takes a result of 8 KB.
 pub(crate) const MAX_DOCUMENT: usize = 8 * 1024;
 
-/// The size of `context` up to which claims are copied: they end up in headers, of which API Gateway takes 10,240
+/// The most bytes of `context`; claims beyond it are omitted. They end up in headers, of which API Gateway takes 10,240
 /// bytes in sum.
 pub(crate) const MAX_CONTEXT: usize = 4 * 1024;
 
@@ -34,7 +34,7 @@ pub(crate) const MAX_CONTEXT: usize = 4 * 1024;
 /// longest partition and region, and for a stage name of some 30.
 const PROVEN_PREFIX: usize = 96;
 
-/// Who a refused caller is: nothing unverified is answered as fact.
+/// The principal of a refused caller: no answer states anything unverified as fact.
 const ANONYMOUS: &str = "anonymous";
 
 /// A claim to hand to the backend, and the name it gets there.
@@ -60,7 +60,7 @@ pub(crate) enum ResponseFormat {
 pub(crate) struct Allow<'a> {
     pub(crate) principal: &'a str,
     pub(crate) access: &'a Access<'a>,
-    /// The Unix time from which on the policy itself refuses, if it is to.
+    /// The Unix time from which on the policy itself refuses, if it should.
     pub(crate) expires_at: Option<f64>,
     pub(crate) context: Context<'a>,
     pub(crate) usage_key: Option<&'a str>,
@@ -82,7 +82,7 @@ impl Allow<'_> {
 }
 
 /// Whether API Gateway takes the document of these rights for this stage. Proven at start for all but the longest
-/// names of a stage.
+/// stage names.
 pub(crate) fn check_length(
     stage: &Stage<'_>,
     access: &Access<'_>,
@@ -136,8 +136,8 @@ fn longest_stage() -> Stage<'static> {
     Stage::of_length(PROVEN_PREFIX)
 }
 
-/// The longest document. It has a Deny: that of the guard, or of the one entry that loses the least room by being
-/// closed, if that is less than the frame of the statement takes. More of them could only lose more.
+/// The longest document. It has the Deny of the guard; without a guard, that of the one entry whose Deny saves the
+/// fewest bytes, if the statement around it takes more than that. A second such entry could only save more.
 fn longest(routes: &Routes) -> Decided<'_> {
     let mut longest = routes.longest();
     if longest.guard || longest.entries.len() < 2 {
@@ -182,7 +182,7 @@ pub(crate) fn largest_parts(routes: &Routes) -> String {
     parts.join(", ")
 }
 
-/// The document for a good token: the Allow first, then what stays closed to it, then its end.
+/// The document for a good token: the Allow first, then the Deny of what stays closed, then the Deny from `exp` on.
 fn document(stage: &Stage<'_>, access: &Access<'_>, expires_at: Option<f64>) -> IamPolicyDocument {
     let mut statements = Vec::new();
     match access {
@@ -208,7 +208,7 @@ fn document(stage: &Stage<'_>, access: &Access<'_>, expires_at: Option<f64>) -> 
         }
     }
     if let Some(end) = expires_at.and_then(date_time) {
-        // A Deny, since an Allow that only ends leaves the request to the API's resource policy.
+        // A Deny: if the Allow just ended, the API's resource policy would decide about the request.
         let mut guard = about_everything(IamPolicyEffect::Deny, stage);
         let from = HashMap::from([("aws:CurrentTime".to_owned(), vec![end])]);
         guard.condition = Some(HashMap::from([("DateGreaterThanEquals".to_owned(), from)]));
@@ -237,7 +237,7 @@ fn about_everything(effect: IamPolicyEffect, stage: &Stage<'_>) -> IamPolicyStat
     statement(effect, vec![resource(stage, stage.everything())])
 }
 
-/// What a pattern below the stage is in a policy.
+/// The resource in a policy for a pattern below the stage.
 fn resource(stage: &Stage<'_>, pattern: &str) -> String {
     [stage.arn(), "/", pattern].concat()
 }
@@ -320,7 +320,7 @@ impl Serialize for Context<'_> {
     }
 }
 
-/// The length of a value as JSON text. Counted, since to write it would take 2 % of an Allow.
+/// The length of a value as JSON text. Only counted: to write it would take 2 % of an Allow.
 fn length(value: &(impl Serialize + ?Sized)) -> usize {
     struct Counter(usize);
 

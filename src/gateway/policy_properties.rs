@@ -1,5 +1,5 @@
-//! The policies of any table, for any token: held against IAM's own rules, and against the rule of the product, read
-//! off the table's text without a policy.
+//! The policies of any table, for any token: evaluated by IAM's own rules, and compared with a direct evaluation of the
+//! table's text without a policy.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -22,7 +22,7 @@ const STAGE: &str = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod"
 const NOW: u64 = 1_800_000_000;
 const ENDS: f64 = 1_800_000_600.0;
 
-/// What is left to the stage of an ARN by a wildcard that reaches too far.
+/// Other stages, which a wildcard that reaches too far would match.
 const ELSEWHERE: [&str; 12] = [
     "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/test",
     "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod2",
@@ -41,7 +41,7 @@ const ELSEWHERE: [&str; 12] = [
 /// The table of an operator: routes and rules.
 type Table = Vec<(String, Value)>;
 
-/// What the contract makes of a table, in the plainest way: nothing is compiled, and no policy is written.
+/// The contract's reading of a table, in the plainest way: nothing is compiled, and no policy is written.
 mod contract {
     use super::*;
 
@@ -90,7 +90,7 @@ mod contract {
         })
     }
 
-    /// What a claim has to offer for a segment of a path.
+    /// The value of a claim, if it can be a segment of a path.
     fn value(claim: &Value) -> Option<String> {
         const CHARACTERS: &str =
             "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
@@ -109,7 +109,7 @@ mod contract {
         }
     }
 
-    /// The template of the requests for which a way is true: with values for variables. None, if it is for none.
+    /// The template of the requests for which a way is true, with values for variables; none if it is never true.
     fn own(route: &str, way: &[Value], token: &Value, held: &[String]) -> Option<String> {
         let (paths, others): (Vec<_>, Vec<_>) =
             way.iter().partition(|condition| condition["path"].is_object());
@@ -241,7 +241,7 @@ mod contract {
         })
     }
 
-    /// What is wrong with a table, by the names of entries; and which pairs are to be warned of, the own one first.
+    /// The entries of a table that are errors; and the pairs that get a warning, the caller's own entry first.
     pub(super) fn problems(
         table: &Table,
         guard: bool,
@@ -613,7 +613,7 @@ proptest! {
     ) {
         let required = required.unwrap_or_default();
         let (wrong, pairs) = contract::problems(&table, guard);
-        // Of tests of claims, what follows from what is not looked into: there may be a warning too many.
+        // The program does not look deep into tests of claims, so it may report too much.
         let has_claims = table.iter().any(|(_, rule)| rule.to_string().contains("claims"));
         let routes = match parse(&table, guard) {
             Ok(routes) => routes,
@@ -665,7 +665,7 @@ proptest! {
             prop_assert_eq!(after, Verdict::ExplicitDeny, "{} after the token's end", route);
             prop_assert_ne!(evaluate(&document, &format!("{elsewhere}/{route}"), NOW), Verdict::Allow);
 
-            // An answer for one request only says the same, and so does what is told of it.
+            // An answer for a single request says the same, and so does the report.
             let is_open = rights.access(&paths, &claims, Some(&route)).is_ok();
             prop_assert_eq!(is_open, expected == Verdict::Allow, "{} alone", route);
             let told = match report.decided_by(&route) {
@@ -750,8 +750,8 @@ proptest! {
 
 #[test]
 fn a_path_that_ends_like_a_connection_is_a_path() {
-    // Taken for a WebSocket's, a refusal would stand for `$connect` alone, and leave the request to whatever
-    // the API's resource policy says.
+    // If it were taken for a WebSocket connection, the Deny would cover `$connect` alone, and the API's resource
+    // policy would decide about the request.
     let claims = claims(&[], false);
     for route in ["GET/$connect", "GET/a/$connect", "ANY/$connect"] {
         let closed = rights(&of_scopes(&[("GET /x", &["r"])]), &[], true);

@@ -1,5 +1,5 @@
 //! JSON objects read strictly: an object at the top, every member name once at every level, bounded nesting.
-//! Or, where only some members of a large document count, those alone, and no member name twice beside them.
+//! Of a large document, only the members that matter are built; each name must still be unique.
 //!
 //! RFC 7515 section 4 and RFC 7519 section 4 ask for unique names; readers that let the first or the last of two
 //! win can be made to disagree about what a token says.
@@ -15,7 +15,8 @@ use serde_json::de::StrRead;
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
-/// More members than an object has of which only some are wanted. Each costs memory until its name was compared.
+/// The most members of an object of which only some are wanted: no real one has more. Each name costs memory until
+/// all were compared.
 const MAX_MEMBERS: usize = 1000;
 
 /// The longest value of a wanted member that is read: eleven times the modulus of the largest RSA key.
@@ -23,7 +24,7 @@ const MAX_VALUE: usize = 16 * 1024;
 
 /// The value that these bytes spell. The error is `serde_json`'s: it tells the place, and quotes nothing.
 pub(crate) fn value(bytes: &[u8]) -> Result<Value, serde_json::Error> {
-    // The whole at once: `from_slice` would look at each string by itself, which takes longer.
+    // Checks UTF-8 once, over the whole: `from_slice` would check each string by itself, which takes longer.
     let text = str::from_utf8(bytes).map_err(serde_json::Error::custom)?;
     serde_json::from_str(text).map(|Unique(value)| value)
 }
@@ -163,7 +164,7 @@ pub(crate) fn for_each<'t>(
     json.end()
 }
 
-/// Anything else is told by its first character. `serde_json` would read a text to its end, and quote it in the error.
+/// The first character is enough to reject anything else. `serde_json` would read a string to its end, and quote it.
 fn object_in(text: &str) -> Result<serde_json::Deserializer<StrRead<'_>>, serde_json::Error> {
     let is_object = text.trim_ascii_start().starts_with('{');
     is_object
@@ -173,7 +174,7 @@ fn object_in(text: &str) -> Result<serde_json::Deserializer<StrRead<'_>>, serde_
 
 struct ArrayVisitor<F> {
     name: &'static str,
-    /// What is to be done with them, until it was done.
+    /// What to do with the elements. Taken when it is done.
     elements: Option<Elements<F>>,
 }
 
@@ -264,7 +265,7 @@ pub(crate) fn array(value: &RawValue) -> Option<Vec<&RawValue>> {
     short(value)
 }
 
-/// Reads a value that is no longer than any that has a meaning here.
+/// Reads a value, unless it is too long to have a meaning here.
 fn short<'t, T: Deserialize<'t>>(value: &'t RawValue) -> Option<T> {
     let is_short = value.get().len() <= MAX_VALUE;
     is_short.then(|| serde_json::from_str(value.get()).ok()).flatten()

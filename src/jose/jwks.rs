@@ -49,7 +49,7 @@ pub(crate) enum Origin {
 pub(crate) struct Key {
     id: Option<String>,
     fits: Algorithms,
-    /// The member `issuer`. Empty, it equals none: the member is no text then.
+    /// The member `issuer`. Empty, which equals no issuer, if the member is not a string.
     issuer: Option<String>,
     material: DecodingKey,
 }
@@ -268,7 +268,7 @@ pub(crate) fn parse(
 pub(crate) struct KeyQuery<'t> {
     pub(crate) kid: Option<&'t str>,
     pub(crate) algorithm: Algorithm,
-    /// Where keys may say whose tokens they serve: what they may say for this one. Elsewhere what they say is ignored.
+    /// The values of a key's member `issuer` that serve this token. None: the member is ignored.
     pub(crate) issuers: Option<[&'t str; 2]>,
 }
 
@@ -309,8 +309,8 @@ impl KeySet {
         keys.iter().map(Arc::as_ref).filter(move |key| key.serves(query)).take(MAX_TRIES)
     }
 
-    /// The key that serves a token which names none, if it is the only one. Only where keys name issuers must one be
-    /// looked for: that is two short comparisons for each.
+    /// The key for a token that names none, if exactly one key serves it. It searches only where keys name issuers: two
+    /// short comparisons for each key.
     fn only(&self, query: KeyQuery<'_>) -> &[Arc<Key>] {
         let fitting = &self.fitting[query.algorithm as usize];
         if query.issuers.is_none() {

@@ -1,7 +1,7 @@
 //! A token as it came in: JWS compact form (RFC 7515 section 7.1), read strictly, unverified until a key says so.
 //!
 //! Everything known before the signature is checked has `unverified` in its name. [`Claims`] has one source,
-//! [`Token::verify`], and holds what the very bytes say that the signature covers.
+//! [`Token::verify`], and is parsed from the very bytes that the signature covers.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ impl<'a> Token<'a> {
         let header = object(header)
             .ok_or_else(|| malformed("the header is not a JSON object in base64url"))?;
         let payload = object(payload).ok_or_else(|| {
-            // Those of a JWE would be five: the dots between are no base64url, and need not be looked for before.
+            // A JWE has five. Dots are not base64url, so decoding has failed by now.
             if payload.contains('.') {
                 not_three()
             } else {

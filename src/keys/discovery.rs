@@ -3,7 +3,7 @@
 use crate::documents::http::Endpoint;
 use crate::jose::json::Members;
 
-/// How much of a wrong issuer's name is told.
+/// The most characters of a wrong issuer's name that are shown.
 const MAX_TOLD: usize = 128;
 
 /// The address of the document. Section 4.1: one slash at the end of the issuer is removed first.
@@ -29,8 +29,8 @@ pub fn jwks_uri(document: &[u8], issuer: &str) -> Result<Endpoint, String> {
     }
     let text = document.text("jwks_uri").ok_or("no `jwks_uri`")?;
     let keys_at = Endpoint::parse(&text).map_err(|problem| format!("`jwks_uri` {problem}"))?;
-    // Services of this machine trust whoever reaches them: Lambda's Runtime API gives away the next event. Redirects
-    // stay within their origin, so the document came as the issuer's name says.
+    // Local services trust every caller: Lambda's Runtime API hands out the next event. Redirects stay within their
+    // origin, so the document came by the scheme of the issuer's name.
     let came_by_https = Endpoint::parse(issuer).is_ok_and(|issuer| issuer.is_https());
     if came_by_https && !keys_at.is_https() {
         return Err("`jwks_uri` must be https, as the document came by https".to_owned());

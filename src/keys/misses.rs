@@ -61,8 +61,8 @@ impl Misses {
             {
                 CacheAction::RefreshAndWait
             }
-            // The provider was asked a moment ago and gave no good answer: it may have the key by now. A bad signature
-            // under a known key stays a bad signature.
+            // The last request to the provider failed, so nobody knows whether it has the key. A bad signature under a
+            // known key stays a bad signature.
             KeyMatch::Unknown if cache.has_failed() => CacheAction::Unavailable,
             KeyMatch::Unknown | KeyMatch::Mismatch => CacheAction::Answer,
         }

@@ -49,8 +49,8 @@ impl Source for Provider {
         keys.len()
     }
 
-    /// Fetches the key set, and before it, if need be, the document that says where it is: also where an earlier fetch did
-    /// not bring all keys that tokens ask for, as these may be at another address by now.
+    /// Fetches the key set, and before it, if necessary, the document that says where it is. That is also necessary if
+    /// an earlier fetch did not bring all keys that tokens ask for: they may be at another address by now.
     async fn fetch(&self, misses: &Misses) -> Result<Fetched<KeySet>, FetchError> {
         let known = self.known().clone();
         self.known().missed = misses.any_since(known.discovered);

@@ -78,7 +78,7 @@ impl World {
         unreachable!("one fetch decides")
     }
 
-    /// Since when, without a break, the provider has had this id on its list, or not.
+    /// For how long the provider has had this id on its list, or not had it, without a break.
     fn since(&self, id: u8, is_listed: bool) -> Option<Duration> {
         let mut since = None;
         for (then, listed) in self.published.iter().rev() {
@@ -149,8 +149,8 @@ proptest! {
                         // An outage shorter than stale takes no verdict away.
                         Verdict::Undecided => prop_assert!(!is_usable && !good),
                     }
-                    // While the provider answers: a request later than fresh brings the new list, if it is not decided
-                    // by it already, so no token passes that is revoked for longer and comes after such a request.
+                    // While the provider answers, the first request later than fresh fetches the new list. So no
+                    // revoked token passes after such a request.
                     if verdict == Verdict::Accepted
                         && let Some(since) = world.since(id, true)
                         && up_since.is_some_and(|then| world.now.since(&then) >= since)

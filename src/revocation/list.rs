@@ -1,7 +1,7 @@
 //! A revocation list: what it may say, and what it says of a token.
 //!
-//! The list decides who is locked out, so nothing in it is guessed at: a member that is not known, or not as it should
-//! be, makes the whole document no list. Nothing of it is ever quoted.
+//! The list decides who is locked out, so nothing in it is guessed: one unknown or malformed member makes the whole
+//! document invalid. Nothing of it is ever quoted.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -35,7 +35,7 @@ pub(crate) struct RevocationList {
 }
 
 impl RevocationList {
-    /// Reads a list. The error says what is wanted and where the document is otherwise, and quotes nothing.
+    /// Reads a list. The error says what is expected and where the document differs, and quotes nothing.
     pub(crate) fn parse(document: &[u8]) -> Result<Self, String> {
         if document.len() > MAX_DOCUMENT_BYTES {
             return Err(format!("more than {MAX_DOCUMENT_BYTES} bytes"));
@@ -54,8 +54,8 @@ impl RevocationList {
         self.jti.len() + self.sid.len() + self.sub.0.len() + usize::from(self.before.is_some())
     }
 
-    /// Whether a token with these claims is still good. They have passed the rules for claims, so an `iat` that is
-    /// there is a number.
+    /// Whether a token with these claims is still good. They have passed the rules for claims, so `iat`, if present, is
+    /// a number.
     pub(crate) fn check(&self, claims: &Claims) -> Result<(), Denial> {
         let text = |name| claims.member(name).and_then(Value::as_str);
         let revoked = |detail| Err(Reason::TokenRevoked.because(detail));
@@ -75,19 +75,18 @@ impl RevocationList {
     }
 }
 
-/// Whether a token was issued before this time, if there is one. A token that does not say when it was issued may have
-/// been.
+/// Whether a token was issued before this time, if there is one. A token without `iat` counts as issued before.
 fn is_issued_before(claims: &Claims, time: Option<&f64>) -> bool {
     let issued = || claims.member("iat").and_then(Value::as_f64);
     time.is_some_and(|time| issued().is_none_or(|issued| issued < *time))
 }
 
-/// A member that is there, and so not null.
+/// A member that must not be null if it is present.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     f64::deserialize(deserializer).map(Some)
 }
 
-/// A list is an object. A derived struct would also be read from an array.
+/// Accepts an object only. Derived code would also read the struct from an array.
 struct ListVisitor;
 
 impl<'de> Visitor<'de> for ListVisitor {

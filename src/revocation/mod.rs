@@ -29,7 +29,7 @@ pub(crate) struct Publisher {
 
 impl Source for Publisher {
     type Document = RevocationList;
-    /// What is not on a list is not revoked: nothing is asked for again.
+    /// A token that is not on the list is not revoked, so there are no misses.
     type Misses = ();
 
     const KIND: DocumentKind = DocumentKind::Revocations;
@@ -75,8 +75,8 @@ impl Revocations {
         Self::new(Cache::empty(lifetimes, Now::read()), Some(publisher), metrics)
     }
 
-    /// Begins the refresh that a check would have to wait for, so that it goes on beside that of the keys. A forged
-    /// token can ask for no more fetches by this than a good one.
+    /// Starts the refresh that a check would have to wait for, in parallel to that of the keys. A forged token cannot
+    /// trigger more fetches this way than a good one.
     pub(crate) fn prepare(self: &Arc<Self>, pending: &mut Vec<PendingRefresh>) {
         let mut state = self.state();
         let refreshing = state.refresh.under_way().is_some();
