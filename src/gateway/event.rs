@@ -43,7 +43,7 @@ pub(crate) struct Request<'a> {
     event: &'a Event<'a>,
 }
 
-/// The members of an event that matter, as they stand.
+/// The members of an event that matter. Objects among them are not parsed yet.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Event<'a> {

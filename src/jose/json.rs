@@ -103,8 +103,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     }
 }
 
-/// The members of an object that are wanted, as they stand. All others are skipped and never built, whatever they
-/// hold.
+/// The wanted members of an object, as raw JSON. All others are skipped and never built, whatever they hold.
 pub(crate) struct Members<'t>(Vec<(&'static str, &'t RawValue)>);
 
 impl<'t> Members<'t> {
