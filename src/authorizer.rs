@@ -318,14 +318,13 @@ fn keep_list(
 
 /// Decisions are made in one place, so none should be incomplete. If one is, there is no verdict.
 fn incomplete() -> Failure {
-    Failure::NoVerdict(Obstacle::InternalError.because("a decision without what it was made of"))
+    Failure::NoVerdict(Obstacle::InternalError.because("incomplete decision"))
 }
 
 /// Turns a panic into no verdict. It does not affect the next invocation.
 async fn catch_panic(judged: impl Future<Output = Result<(), Refusal>>) -> Result<(), Refusal> {
     let outcome = AssertUnwindSafe(judged).catch_unwind().await;
-    outcome
-        .unwrap_or_else(|_| Err(Obstacle::InternalError.because("a fault of this program").into()))
+    outcome.unwrap_or_else(|_| Err(Obstacle::InternalError.because("a bug in this program").into()))
 }
 
 #[cfg(test)]

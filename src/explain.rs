@@ -160,7 +160,7 @@ impl Authorizer {
         let claims = |paths: &[ClaimPath]| show_claims(paths, observed);
         let leeway = rules.map(|rules| rules.leeway).filter(|leeway| *leeway > 0.0);
         let leeway =
-            leeway.map(|seconds| format!(", give or take {seconds} s")).unwrap_or_default();
+            leeway.map(|seconds| format!(", with {seconds} s of leeway")).unwrap_or_default();
         match reason {
             Reason::TokenMissing => {
                 let found = observed
@@ -201,7 +201,7 @@ impl Authorizer {
                 format!("`kid` {}", show(header("kid"))),
             ),
             Reason::SignatureInvalid => {
-                ("such a key verifies the signature".to_owned(), String::new())
+                ("this key verifies the signature".to_owned(), String::new())
             }
             Reason::TokenExpired => {
                 (format!("`exp` is later than now{leeway}"), date(payload("exp"), decision))
@@ -238,7 +238,7 @@ impl Authorizer {
             }
             Reason::TokenBindingInvalid => {
                 let wanted = match self.binding {
-                    TokenBinding::Refuse => "the token is bound to nothing",
+                    TokenBinding::Refuse => "the token has no `cnf`",
                     TokenBinding::Certificate => "`cnf` names the client certificate",
                     TokenBinding::Ignore => "whatever `cnf` says: TOKEN_BINDING=ignore",
                 };

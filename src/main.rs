@@ -159,7 +159,7 @@ async fn refuse(problems: &Problems, lambda: Option<PooledClient>) -> ExitCode {
     if let (Some(lambda), Ok(report)) = (lambda, report) {
         let reported = tokio::time::timeout(REPORT_TIMEOUT, lambda.call(report)).await;
         if let Ok(Err(error)) | Err(error) = reported.map_err(Into::into) {
-            tracing::error!(error, "the Lambda runtime could not be told");
+            tracing::error!(error, "could not report the failure to Lambda");
         }
     }
     ExitCode::from(BAD_CONFIGURATION)

@@ -123,7 +123,7 @@ pub enum Obstacle {
     RevocationsUnavailable,
     /// Not an authorizer event of API Gateway, or its ARN does not parse.
     EventUnsupported,
-    /// A fault of this program.
+    /// A bug in this program.
     InternalError,
 }
 

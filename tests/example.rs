@@ -90,7 +90,7 @@ async fn the_refusing_step_is_shown_with_those_before_and_after() {
     let hour_ago = tokens::now() - 3600;
     for (token, reason, found) in [
         (trusted.token(json!({"exp": hour_ago})), Reason::TokenExpired, " s ago"),
-        (forged, Reason::SignatureInvalid, "claims, which no key has vouched for"),
+        (forged, Reason::SignatureInvalid, "claims (unverified)"),
         (
             trusted.token(json!({"aud": "https://cats.example.com"})),
             Reason::AudienceMismatch,
@@ -125,8 +125,8 @@ async fn a_binding_is_explained_as_it_is_set() {
     let token = |trusted: &Trusted, cnf: Value| trusted.token(json!({ "cnf": cnf }));
     let named = json!({"x5t#S256": "thumbprint"});
     for (binding, cnf, mark, wanted, found) in [
-        ("refuse", json!(null), "ok", "the token is bound to nothing", "`cnf` absent"),
-        ("refuse", named.clone(), "REFUSED", "the token is bound to nothing", "thumbprint"),
+        ("refuse", json!(null), "ok", "the token has no `cnf`", "`cnf` absent"),
+        ("refuse", named.clone(), "REFUSED", "the token has no `cnf`", "thumbprint"),
         ("certificate", json!(null), "n/a", "`cnf` names the client certificate", "`cnf` absent"),
         ("certificate", named.clone(), "REFUSED", "has no client certificate", "thumbprint"),
         ("ignore", named, "ok", "whatever `cnf` says: TOKEN_BINDING=ignore", "thumbprint"),

@@ -488,7 +488,7 @@ fn what_is_wrong_with_issuers_is_said_at_its_place() {
     assert_eq!(problems("{}"), [WANT]);
     assert_eq!(problems("[{},]"), [format!("{WANT}: trailing comma at line 1 column 5")]);
     let twice = problems(r#"[{"issuer": "https://a.example", "issuer": "https://b.example"}]"#);
-    assert_eq!(twice, [format!("{WANT}: a member name stands twice at line 1 column 63")]);
+    assert_eq!(twice, [format!("{WANT}: duplicate member name at line 1 column 63")]);
     let missing = problems("@no-such-file.json");
     assert!(
         missing.len() == 1 && missing[0].starts_with("ISSUERS: no-such-file.json: "),

@@ -206,10 +206,7 @@ fn show_token(page: &mut Page, seen: &Explanation<'_>) {
         }
         (Some(_), Some((header, payload))) => {
             page.json("header", header);
-            page.json(
-                if seen.is_verified { "claims" } else { "claims, which no key has vouched for" },
-                payload,
-            );
+            page.json(if seen.is_verified { "claims" } else { "claims (unverified)" }, payload);
             page.note("The signature is not shown.");
         }
     }

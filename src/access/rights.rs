@@ -307,7 +307,7 @@ impl Routes {
         let paths: usize = routes.entries.iter().map(|entry| entry.path.len()).sum();
         if paths > MAX_PATHS {
             problems.push(format!(
-                "its paths alone have {paths} bytes: more than any policy that API Gateway takes"
+                "its paths alone take {paths} bytes, more than a policy of API Gateway may have"
             ));
         }
         if problems.is_empty() {

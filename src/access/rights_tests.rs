@@ -218,7 +218,7 @@ fn a_table_that_no_policy_could_hold_is_not_looked_at_twice() {
     let table: Map<_, _> = (0..17).map(entry).collect();
     let problems = Routes::parse(&table, true).unwrap_err();
     assert!(
-        problems.last().unwrap().starts_with("its paths alone have 16983 bytes"),
+        problems.last().unwrap().starts_with("its paths alone take 16983 bytes"),
         "{problems:?}"
     );
     for (rest, is_taken) in [(400, true), (401, false)] {

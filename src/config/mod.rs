@@ -135,7 +135,7 @@ impl Reader<'_> {
         for (name, meant) in
             others.filter_map(|name| Some((name, spelling::meant(name, settings())?)))
         {
-            self.problem(name, format!("is no setting; is {meant} meant?"));
+            self.problem(name, format!("is not a setting; did you mean {meant}?"));
         }
     }
 
@@ -282,7 +282,7 @@ impl Reader<'_> {
             return Vec::new();
         }
         if entries.iter().any(|entry| entry == "none") {
-            self.problem("CONTEXT_CLAIMS", "`none` stands alone");
+            self.problem("CONTEXT_CLAIMS", "`none` must be the only member");
             return Vec::new();
         }
         let mut context: Vec<ContextClaim> = Vec::new();

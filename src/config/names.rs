@@ -109,7 +109,7 @@ impl Reader<'_> {
             return Some(Tenants::Any);
         }
         if members.iter().any(|member| member == "any") {
-            self.problem(&place, "`any` stands alone");
+            self.problem(&place, "`any` must be the only member");
             return None;
         }
         let bad = members.iter().enumerate().filter(|(_, member)| !is_tenant(member));
@@ -162,7 +162,7 @@ fn check_name(name: &str, has_keys: bool) -> Result<(), String> {
         return Ok(());
     }
     check_url(name).map_err(|problem| {
-        format!("`{name}`: {problem}. A name that is no such URL needs JWKS_URI or JWKS")
+        format!("`{name}`: {problem}. An issuer that is not such a URL needs JWKS_URI or JWKS")
     })
 }
 

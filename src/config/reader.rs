@@ -45,7 +45,7 @@ impl Reader<'_> {
     pub(super) fn members(&mut self, place: &str, list: &str) -> Vec<String> {
         let members = members_of(list);
         if members.is_empty() {
-            self.problem(place, "is a list without a member");
+            self.problem(place, "is an empty list");
         }
         members
     }
@@ -159,7 +159,7 @@ impl Reader<'_> {
             one => vec![one],
         };
         if values.is_empty() {
-            self.problem(place, "is a list without a member");
+            self.problem(place, "is an empty list");
         }
         values.into_iter().filter_map(|value| self.string(place, value)).collect()
     }

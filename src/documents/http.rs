@@ -247,7 +247,7 @@ impl Fetcher {
         let fetched = fetched.unwrap_or_else(|_| {
             Err(FetchError::new(
                 FetchStage::Timeout,
-                format!("no whole answer within {} ms", self.timeout.as_millis()),
+                format!("no complete response within {} ms", self.timeout.as_millis()),
             ))
         });
         match fetched {

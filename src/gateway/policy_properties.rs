@@ -41,8 +41,8 @@ const ELSEWHERE: [&str; 12] = [
 /// The table of an operator: routes and rules.
 type Table = Vec<(String, Value)>;
 
-/// The contract's reading of a table, in the plainest way: nothing is compiled, and no policy is written.
-mod contract {
+/// The rules of docs/routes.md, applied to a table directly: nothing is compiled, and no policy is written.
+mod plain {
     use super::*;
 
     /// What an entry is for a token.
@@ -612,7 +612,7 @@ proptest! {
         elsewhere in prop::sample::select(ELSEWHERE.to_vec()),
     ) {
         let required = required.unwrap_or_default();
-        let (wrong, pairs) = contract::problems(&table, guard);
+        let (wrong, pairs) = plain::problems(&table, guard);
         // The program does not look deep into tests of claims, so it may report too much.
         let has_claims = table.iter().any(|(_, rule)| rule.to_string().contains("claims"));
         let routes = match parse(&table, guard) {
@@ -649,14 +649,14 @@ proptest! {
         }
 
         let paths = ["scope", "scp"].map(|name| ClaimPath::Member(name.to_owned()));
-        let states = contract::states(&table, &token, &held);
+        let states = plain::states(&table, &token, &held);
         let has_all = required.iter().all(|scope| held.contains(scope));
         let report = rights.report(&paths, &claims).unwrap();
         prop_assert_eq!(report.missing_scope.is_none(), has_all);
-        let is_refused = !has_all || states.iter().all(|state| *state == contract::State::Closed);
+        let is_refused = !has_all || states.iter().all(|state| *state == plain::State::Closed);
         for (verb, path) in wanted.iter().chain([&asked]).map(|wanted| wanted.request(&table)) {
             let route = format!("{verb}{path}");
-            let expected = match contract::verdict(&table, &states, guard, &verb, &path) {
+            let expected = match plain::verdict(&table, &states, guard, &verb, &path) {
                 _ if is_refused => Verdict::ExplicitDeny,
                 verdict => verdict,
             };
@@ -736,9 +736,9 @@ proptest! {
         let claims = with_scopes(&token, &held, false);
         let rights = if open { Rights::default() } else { Rights { required: Vec::new(), routes: Some(routes.into()) } };
         let document = document_for(&event("connect", &format!("{STAGE}/$connect")), &rights, &claims, Some(ENDS));
-        let states = contract::states(&table, &token, &held);
+        let states = plain::states(&table, &token, &held);
         let entry = table.iter().position(|(route, _)| route == "$connect");
-        let is_open = entry.is_some_and(|entry| states[entry] == contract::State::Open);
+        let is_open = entry.is_some_and(|entry| states[entry] == plain::State::Open);
         let expected = if open || is_open { Verdict::Allow } else { Verdict::ExplicitDeny };
         prop_assert_eq!(evaluate(&document, &format!("{STAGE}/$connect"), NOW), expected);
         prop_assert_ne!(evaluate(&document, &format!("{STAGE}/GET/$connect"), NOW), Verdict::Allow);

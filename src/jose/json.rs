@@ -96,7 +96,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
         while let Some(name) = members.next_key::<String>()? {
             let Unique(value) = members.next_value()?;
             if object.insert(name, value).is_some() {
-                return Err(A::Error::custom("a member name stands twice"));
+                return Err(A::Error::custom("duplicate member name"));
             }
         }
         Ok(Value::Object(object))
@@ -246,7 +246,7 @@ impl<'t> Names<'t> {
     fn check<E: serde::de::Error>(mut self) -> Result<(), E> {
         self.0.sort_unstable();
         let is_unique = self.0.windows(2).all(|pair| pair[0] != pair[1]);
-        if is_unique { Ok(()) } else { Err(E::custom("a member name stands twice")) }
+        if is_unique { Ok(()) } else { Err(E::custom("duplicate member name")) }
     }
 }
 

@@ -45,7 +45,7 @@ impl RevocationList {
         let list = json.deserialize_map(ListVisitor);
         list.and_then(|list| json.end().map(|()| list)).map_err(|error| {
             let (line, column) = (error.line(), error.column());
-            format!("want {WANTED}; it is not so at line {line} column {column}")
+            format!("want {WANTED}; wrong at line {line} column {column}")
         })
     }
 
@@ -124,7 +124,7 @@ impl<'de> Visitor<'de> for SubjectsVisitor {
         let mut listed = HashMap::new();
         while let Some((subject, time)) = subjects.next_entry()? {
             if listed.insert(subject, time).is_some() {
-                return Err(A::Error::custom("a subject stands twice"));
+                return Err(A::Error::custom("duplicate subject"));
             }
         }
         Ok(Subjects(listed))

@@ -325,13 +325,13 @@ fn a_name_with_a_claim_is_never_trusted_by_accident() {
     let audience = ("AUDIENCE", AUDIENCE);
     for (settings, place, hint) in [
         (&[("ISSUER", TENANTS)][..], "ISSUER", "needs TENANTS"),
-        (&[("ISSUER", TENANTS), ("TENANTS", ",")], "TENANTS", "without a member"),
-        (&[("ISSUER", TENANTS), ("TENANTS", "any, a")], "TENANTS", "stands alone"),
+        (&[("ISSUER", TENANTS), ("TENANTS", ",")], "TENANTS", "empty list"),
+        (&[("ISSUER", TENANTS), ("TENANTS", "any, a")], "TENANTS", "only member"),
         (&[("ISSUER", TENANTS), ("TENANTS", "a/b")], "TENANTS", "no token could have"),
         (&[("ISSUER", "https://login.example.com"), ("TENANTS", "a")], "TENANTS", "{claim}"),
         (&[("ISSUER", "https://{tid}.example.com/"), ("TENANTS", "a")], "ISSUER", "whole segment"),
         (&[("ISSUER", "auth auth")], "ISSUER", "named twice"),
-        (&[("ISSUER", ", ,")], "ISSUER", "without a member"),
+        (&[("ISSUER", ", ,")], "ISSUER", "empty list"),
     ] {
         let exit = refused(&[settings, &[keys, audience]].concat());
         let line = format!("\n  {place}: ");

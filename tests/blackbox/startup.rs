@@ -76,7 +76,8 @@ fn a_setting_that_is_misspelled_is_not_ignored() {
         let exit =
             refused(&[("ISSUER", "https://login.example.com"), ("AUDIENCE", "api"), (name, "x")]);
         assert_eq!(exit.code, Some(78), "{name}");
-        let expected = format!("bad configuration\n  {name}: is no setting; is {meant} meant?\n");
+        let expected =
+            format!("bad configuration\n  {name}: is not a setting; did you mean {meant}?\n");
         assert!(exit.output.ends_with(&expected), "{name}: {}", exit.output);
     }
 }
