@@ -542,6 +542,10 @@ fn a_list_may_have_fifty_thousand_entries() {
             let expected = if n < 50_000 { "Deny token_revoked" } else { "Allow" };
             assert_eq!(said(&lambda.invoke(&event)), expected, "{n}");
         }
+        if !revoked.starts_with('@') {
+            let refreshed = lambda.wait_for_log(|line| line["message"] == "revocations refreshed");
+            assert_eq!(refreshed["entries"], 50_000);
+        }
     }
     fs::remove_file(file).unwrap();
 }
