@@ -327,6 +327,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn jitter_is_between_0_and_1_and_differs() {
+        let drawn: Vec<_> = (0..1000).map(|_| jitter()).collect();
+        assert!(drawn.iter().all(|jitter| (0.0..=1.0).contains(jitter)));
+        assert!(drawn.iter().any(|jitter| *jitter < 0.25));
+        assert!(drawn.iter().any(|jitter| *jitter > 0.75));
+    }
+
+    #[test]
+    fn a_time_is_told_in_whole_milliseconds() {
+        assert_eq!(milliseconds(Duration::from_micros(1_999_999)), 1999);
+        assert_eq!(milliseconds(Duration::MAX), u64::MAX);
+    }
+
     #[tokio::test]
     async fn who_waits_for_a_refresh_that_was_interrupted_waits_for_the_next_attempt() {
         let source = Arc::new(Frozen::default());
