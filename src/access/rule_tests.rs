@@ -297,6 +297,16 @@ fn a_rule_is_for_everyone_if_no_claims_make_it_false() {
     let x = |test: Value| json!({ "claims": { "x": test } });
     let both = |x: Value, y: Value| json!({ "claims": { "x": x, "y": y } });
     let none = |value: &str| json!({ "none": [value] });
+    let any_or_none_of_both = |of_x, of_y| {
+        let [x_none, y_none] = [of_x, of_y].map(|count| json!({ "none": values(count) }));
+        let [x_any, y_any] = [of_x, of_y].map(|count| json!({ "any": values(count) }));
+        json!({ "any": [x(x_none), both(x_any.clone(), y_none), both(x_any, y_any)] })
+    };
+    let with_present = |count| {
+        let (yes, no) = (json!({ "present": true }), json!({ "present": false }));
+        let [none, any] = ["none", "any"].map(|test| json!({ test: values(count) }));
+        json!({ "any": [both(yes.clone(), none), both(yes, any), x(no)] })
+    };
     for (rule, is_for_everyone) in [
         (json!([]), true),
         (json!(["a"]), false),
@@ -325,6 +335,11 @@ fn a_rule_is_for_everyone_if_no_claims_make_it_false() {
         // 2,049 cases, and 4,097: more than are tried.
         (any_or_none(11), true),
         (any_or_none(12), false),
+        // 65 cases of one claim for each of 33 of another, or of 65; two for each of 1,025, or of 2,049.
+        (any_or_none_of_both(6, 5), true),
+        (any_or_none_of_both(6, 6), false),
+        (with_present(10), true),
+        (with_present(11), false),
     ] {
         let (parsed, terms) = parse(&rule).unwrap();
         assert_eq!(parsed.is_for_everyone(&terms), is_for_everyone, "{rule}");

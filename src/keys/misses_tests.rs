@@ -500,3 +500,15 @@ fn a_thousand_processes_do_not_strike_together() {
     let most = by_second.values().max().unwrap();
     assert!(*most < PROCESSES / 3, "{most} in one second");
 }
+
+#[test]
+fn a_miss_is_known_by_when_it_asked() {
+    let start = Now::at(1_800_000_000.0);
+    let mut cache = Cache::seeded(KeySet::default(), LIFETIMES, start);
+    assert!(!cache.misses.any_since(None) && !cache.misses.any_since(Some(start)));
+    let asked = start.later(Duration::from_secs(5));
+    cache.asked(KeyMatch::Unknown, asked);
+    assert!(cache.misses.any_since(None) && cache.misses.any_since(Some(start)));
+    assert!(!cache.misses.any_since(Some(asked)));
+    assert!(!cache.misses.any_since(Some(asked.later(Duration::from_secs(1)))));
+}

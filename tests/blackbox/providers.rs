@@ -691,6 +691,19 @@ fn keys_that_moved_are_found_though_the_old_address_answers() {
 }
 
 #[test]
+fn keys_that_nobody_misses_are_fetched_from_where_they_were() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let lambda = discovering(&idp);
+    for _ in 0..3 {
+        let_age();
+        assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow");
+        lambda.api().settle();
+    }
+    assert_eq!((idp.discoveries(), idp.fetches()), (1, 4));
+}
+
+#[test]
 fn a_discovery_document_that_is_gone_does_not_keep_a_new_key_out() {
     let (old, new) = (SigningKey::rsa("k1"), SigningKey::rsa("k2"));
     let idp = provider(&old);
