@@ -684,10 +684,12 @@ fn keys_that_moved_are_found_though_the_old_address_answers() {
     assert_eq!(said(&lambda.invoke(&good(&idp, &new))), "Allow", "{}", lambda.output());
     assert_eq!(said(&lambda.invoke(&good(&idp, &old))), "Deny key_unknown");
     assert!(!elsewhere.headers_seen().iter().any(|(name, _)| name == "if-none-match"));
-    let_age();
-    assert_eq!(said(&lambda.invoke(&good(&idp, &new))), "Allow", "{}", lambda.output());
-    lambda.api().settle();
-    assert_eq!((idp.discoveries(), idp.fetches(), elsewhere.fetches()), (2, 2, 2));
+    for _ in 0..3 {
+        let_age();
+        assert_eq!(said(&lambda.invoke(&good(&idp, &new))), "Allow", "{}", lambda.output());
+        lambda.api().settle();
+    }
+    assert_eq!((idp.discoveries(), idp.fetches(), elsewhere.fetches()), (2, 2, 4));
 }
 
 #[test]
