@@ -1,7 +1,7 @@
 //! A loopback identity provider: OpenID discovery and a key set, healthy or in trouble, over http or
 //! https, and a count of everything it was asked.
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,6 +13,7 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
+use tokio::net::TcpSocket;
 
 use super::Watched;
 use super::http::{Connection, Request, Response, Server, converse, hang_up};
@@ -49,6 +50,8 @@ pub(crate) enum Behaviour {
 
 pub(crate) struct Idp {
     port: u16,
+    /// Keeps the port from others while the server is down.
+    _reserved: Option<TcpSocket>,
     server: Mutex<Option<Server>>,
     provider: Arc<Watched<State>>,
     tls: Option<Tls>,
@@ -72,8 +75,12 @@ impl Idp {
 
     fn launch(port: u16, tls: Option<Tls>) -> Self {
         let provider = Arc::<Watched<State>>::default();
+        let reserved = reserve(port);
+        let port = reserved.as_ref().map_or(port, |held| held.local_addr().unwrap().port());
         let server = listen(port, &provider, tls.as_ref());
-        let idp = Self { port: server.port(), server: Mutex::new(Some(server)), provider, tls };
+        let port = server.port();
+        let idp =
+            Self { port, _reserved: reserved, server: Mutex::new(Some(server)), provider, tls };
         idp.serve(&[]);
         idp.set_discovery(json!({ "issuer": idp.issuer(), "jwks_uri": idp.jwks_uri() }));
         idp
@@ -180,6 +187,15 @@ impl Idp {
     pub(crate) fn connections(&self) -> u64 {
         self.provider.lock().connections
     }
+}
+
+/// A socket that holds a port and does not listen, beside which another may. Only Linux lets two have the same port.
+fn reserve(port: u16) -> Option<TcpSocket> {
+    let socket = TcpSocket::new_v4().ok().filter(|_| cfg!(target_os = "linux"))?;
+    socket.set_reuseaddr(true).ok()?;
+    // If it is taken, whoever listens says so.
+    socket.bind((Ipv4Addr::LOCALHOST, port).into()).ok()?;
+    Some(socket)
 }
 
 impl Drop for Idp {
