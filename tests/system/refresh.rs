@@ -102,7 +102,9 @@ impl Table {
 
 /// The provider answers after 2 s, and the keys are past fresh.
 fn slow_provider(table: &mut Table) {
-    let (idp, lambda, good) = function(&[SOON, ("JWKS_TIMEOUT_MS", "5000")]);
+    // One of two slots waits for the refresh once it has answered. The other one serves.
+    let slots = ("AWS_LAMBDA_MAX_CONCURRENCY", "2");
+    let (idp, lambda, good) = function(&[SOON, ("JWKS_TIMEOUT_MS", "5000"), slots]);
     idp.behave(Behaviour::Delay(Duration::from_secs(2)));
     thread::sleep(PAST);
     let before = idp.fetches();
