@@ -13,8 +13,8 @@ use reqwest::header::{
 };
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, StatusCode, Url};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, TrustAnchor};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::clock::Now;
@@ -191,7 +191,7 @@ pub(crate) struct Response {
 }
 
 /// Certificate authorities to trust in addition to the compiled-in public ones.
-pub(crate) type Authorities = Vec<CertificateDer<'static>>;
+pub(crate) type Authorities = Vec<TrustAnchor<'static>>;
 
 /// The authorities in a PEM file. The error says what is wrong with it.
 pub(crate) fn read_authorities(path: &Path) -> Result<Authorities, String> {
@@ -200,14 +200,17 @@ pub(crate) fn read_authorities(path: &Path) -> Result<Authorities, String> {
         format!("{}: {problem}; {wanted}", path.display())
     };
     let pem = std::fs::read(path).map_err(|error| wanted(&error.to_string()))?;
-    match CertificateDer::pem_slice_iter(&pem).collect::<Result<Authorities, _>>() {
-        Ok(found) if found.is_empty() => Err(wanted("holds no certificate")),
-        Ok(found) => match RootCertStore::empty().add_parsable_certificates(found.clone()) {
-            (0, _) => Err(wanted("holds no certificate that can be used")),
-            _ => Ok(found),
-        },
-        // The error would quote the file.
-        Err(_) => Err(wanted("not a PEM file")),
+    // The error would quote the file.
+    let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+    let found = found.map_err(|_| wanted("not a PEM file"))?;
+    if found.is_empty() {
+        return Err(wanted("holds no certificate"));
+    }
+    // Skips certificates that rustls cannot use. The public bundles that SSL_CERT_FILE names have some.
+    let mut usable = RootCertStore::empty();
+    match usable.add_parsable_certificates(found) {
+        (0, _) => Err(wanted("holds no certificate that can be used")),
+        _ => Ok(usable.roots),
     }
 }
 
@@ -324,10 +327,9 @@ impl Fetcher {
 }
 
 #[allow(clippy::expect_used, reason = "aws-lc supports the default protocol versions")]
-fn tls_config(authorities: &[CertificateDer<'static>]) -> ClientConfig {
+fn tls_config(authorities: &[TrustAnchor<'static>]) -> ClientConfig {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    // Skips authorities that rustls cannot use. The public bundles that SSL_CERT_FILE names have some.
-    roots.add_parsable_certificates(authorities.iter().cloned());
+    roots.extend(authorities.iter().cloned());
     ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
         .with_safe_default_protocol_versions()
         .expect("protocol versions")
