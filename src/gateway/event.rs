@@ -31,8 +31,10 @@ pub(crate) enum EventKind {
     Http2,
 }
 
-const EXPECTED: &str = "not an authorizer event: want a REST API's TOKEN or REQUEST event, a WebSocket API's \
-    $connect, or an HTTP API's payload 1.0 or 2.0";
+const NOT_AN_AUTHORIZER_EVENT: &str = "not an authorizer event: must be a REST API's TOKEN or REQUEST event, a \
+    WebSocket API's $connect, or an HTTP API's payload 1.0 or 2.0, with the ARN of the request. Attach this function \
+    to the API as its Lambda authorizer; it cannot be an integration, nor the target of a function URL, a load \
+    balancer or VPC Lattice";
 
 /// An event that was understood.
 pub(crate) struct Request<'a> {
@@ -77,7 +79,7 @@ fn text<'t>(member: &'t Option<Text<'_>>) -> Option<&'t str> {
 
 impl<'a> Event<'a> {
     pub(crate) fn parse(json: &'a str) -> Result<Self, Fault> {
-        let unsupported = || Obstacle::EventUnsupported.because(EXPECTED);
+        let unsupported = || Obstacle::EventUnsupported.because(NOT_AN_AUTHORIZER_EVENT);
         // Derived code would also read the struct from an array.
         let is_object = json.trim_ascii_start().starts_with('{');
         is_object.then(|| serde_json::from_str(json).ok()).flatten().ok_or_else(unsupported)
@@ -85,16 +87,24 @@ impl<'a> Event<'a> {
 
     /// What is asked, if this is an event to answer.
     pub(crate) fn request(&'a self) -> Result<Request<'a>, Fault> {
-        let kind = self.kind().ok_or_else(|| Obstacle::EventUnsupported.because(EXPECTED))?;
-        let (name, arn) = match kind {
-            EventKind::Http2 => ("routeArn", &self.route_arn),
-            _ => ("methodArn", &self.method_arn),
+        let not_ours = || Obstacle::EventUnsupported.because(NOT_AN_AUTHORIZER_EVENT);
+        let kind = self.kind().ok_or_else(not_ours)?;
+        let (name, arn) = self.arn(kind).ok_or_else(not_ours)?;
+        let Some((stage, route)) = Stage::parse(arn, kind) else {
+            let problem = format!("`{name}` {}", arn_problem(arn));
+            return Err(Obstacle::EventUnsupported.because(problem));
         };
-        let parsed = text(arn).and_then(|arn| Stage::parse(arn, kind));
-        let unsupported =
-            || Obstacle::EventUnsupported.because(format!("`{name}` is not the ARN of a route"));
-        let (stage, route) = parsed.ok_or_else(unsupported)?;
         Ok(Request { kind, stage, route, event: self })
+    }
+
+    /// The ARN and the member that holds it. Local emulators put it under the name of the other payload version.
+    fn arn(&self, kind: EventKind) -> Option<(&'static str, &str)> {
+        let method_arn = text(&self.method_arn).map(|arn| ("methodArn", arn));
+        let route_arn = text(&self.route_arn).map(|arn| ("routeArn", arn));
+        match kind {
+            EventKind::Http2 => route_arn.or(method_arn),
+            _ => method_arn.or(route_arn),
+        }
     }
 
     fn kind(&self) -> Option<EventKind> {
@@ -122,8 +132,9 @@ impl<'a> Event<'a> {
             .and_then(|raw| serde_json::from_str::<RequestContext<'_>>(raw.get()).ok());
         context.is_some_and(|context| text(&context.event_type) == Some("CONNECT"))
             // Compares everything after the stage: the path of a REST API's request may end in `$connect`, too.
-            || text(&self.method_arn)
-                .and_then(|arn| Stage::parse(arn, EventKind::WebSocket))
+            || self
+                .arn(EventKind::WebSocket)
+                .and_then(|(_, arn)| Stage::parse(arn, EventKind::WebSocket))
                 .is_some_and(|(_, route)| route == CONNECT)
     }
 }
@@ -137,8 +148,9 @@ pub(crate) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    /// The stage of an ARN, and what comes after it. Every part is held to the characters that AWS uses there, so
-    /// that no wildcard and no policy variable gets into a resource.
+    /// The stage of an ARN, and what comes after it. Every part is held to the characters of names, so that no
+    /// wildcard, separator or policy variable gets into a resource. The account is a name as well: local emulators
+    /// have none of 12 digits.
     fn parse(arn: &'a str, kind: EventKind) -> Option<(Self, &'a str)> {
         let mut parts = arn.splitn(6, ':');
         let mut next = |is_right: fn(&str) -> bool| parts.next().filter(|part| is_right(part));
@@ -146,7 +158,7 @@ impl<'a> Stage<'a> {
         next(is_name)?;
         next(|service| service == "execute-api")?;
         next(is_name)?;
-        next(|account| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()))?;
+        next(is_name)?;
         let resource = parts.next()?;
         let (api, rest) = resource.split_once('/')?;
         let (stage, route) = rest.split_once('/')?;
@@ -180,7 +192,18 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// A partition, region, API id or stage: letters, digits, hyphen and underscore; stage names have at most 128.
+/// Why an ARN does not parse. Sample events of AWS have a stage `*`.
+fn arn_problem(arn: &str) -> &'static str {
+    let mut before_route = arn.split('/').take(2);
+    if before_route.any(|part| part.contains(['*', '?'])) {
+        "has a wildcard before its route: must name one stage of one API, for example `prod` instead of `*`"
+    } else {
+        "is not the ARN of a route: must be `arn:PARTITION:execute-api:REGION:ACCOUNT:API/STAGE/VERB/PATH`, or \
+            `.../STAGE/$connect`"
+    }
+}
+
+/// A partition, region, account, API id or stage: letters, digits, hyphen and underscore; stage names have at most 128.
 fn is_name(part: &str) -> bool {
     (1..=128).contains(&part.len())
         && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
@@ -428,6 +451,13 @@ mod tests {
         event
     }
 
+    fn renamed(mut event: Value, from: &str, to: &str) -> Value {
+        let members = event.as_object_mut().unwrap();
+        let value = members.remove(from).unwrap();
+        members.insert(to.to_owned(), value);
+        event
+    }
+
     /// EventKind, ARN up to the stage, and what comes after it.
     fn request(event: &str) -> Result<(EventKind, String, String), Obstacle> {
         let event = Event::parse(event).map_err(|fault| fault.obstacle)?;
@@ -551,6 +581,29 @@ mod tests {
             ),
             (with(method("GET/pets"), "version", json!("1.0")), EventKind::Http1, "GET/pets"),
             (http2("2.0"), EventKind::Http2, "GET/pets"),
+            // The ARN under the other name, as local emulators write it.
+            (with(method("GET/pets"), "version", json!("2.0")), EventKind::Http2, "GET/pets"),
+            (
+                with(renamed(method("GET/pets"), "methodArn", "routeArn"), "version", json!("1.0")),
+                EventKind::Http1,
+                "GET/pets",
+            ),
+            (renamed(method("GET/pets"), "methodArn", "routeArn"), EventKind::Rest, "GET/pets"),
+            (renamed(bearer("Bearer t"), "methodArn", "routeArn"), EventKind::Token, "GET/"),
+            (
+                renamed(method("$connect"), "methodArn", "routeArn"),
+                EventKind::WebSocket,
+                "$connect",
+            ),
+            // Where both are there, each payload version has its own.
+            (with(method("GET/pets"), "routeArn", json!("*")), EventKind::Rest, "GET/pets"),
+            (with(http2("2.0"), "methodArn", json!("*")), EventKind::Http2, "GET/pets"),
+            (with(method("GET/pets"), "routeArn", json!(null)), EventKind::Rest, "GET/pets"),
+            (
+                with(with(method("GET/pets"), "version", json!("2.0")), "routeArn", json!(null)),
+                EventKind::Http2,
+                "GET/pets",
+            ),
         ];
         for (event, kind, route) in cases {
             assert_eq!(
@@ -578,7 +631,6 @@ mod tests {
             with(good.clone(), "type", json!("AUTHORIZER")).to_string(),
             with(good.clone(), "type", json!(["REQUEST"])).to_string(),
             with(good.clone(), "version", json!(2.0)).to_string(),
-            with(good.clone(), "version", json!("2.0")).to_string(),
             with(good.clone(), "methodArn", json!(null)).to_string(),
             with(good, "methodArn", json!([PREFIX])).to_string(),
             with(bearer("Bearer t"), "authorizationToken", json!(5)).to_string(),
@@ -592,6 +644,43 @@ mod tests {
     }
 
     #[test]
+    fn an_unsupported_event_says_what_is_wrong() {
+        let reason = |event: &Value| {
+            let event = event.to_string();
+            let event = Event::parse(&event).unwrap();
+            let fault = event.request().map(|_| ()).unwrap_err();
+            fault.detail.to_string()
+        };
+        let url = json!({"version": "2.0", "rawPath": "/", "requestContext": {"http": {"method": "GET"}}});
+        let balancer =
+            json!({"requestContext": {"elb": {"targetGroupArn": "arn"}}, "httpMethod": "GET"});
+        let integration =
+            with(json!({"version": "1.0"}), "requestContext", json!({"apiId": "abc"}));
+        let lattice = json!({"version": "2.0", "requestContext": {"serviceArn": "arn"}});
+        let no_type = renamed(method("GET/"), "type", "kind");
+        for event in [url, balancer, integration, lattice, no_type, json!({"type": "TOKEN"})] {
+            let found = reason(&event);
+            assert!(found.starts_with("not an authorizer event"), "{event}: {found}");
+            assert!(found.contains("Attach this function"), "{event}: {found}");
+        }
+        let arn = |prefix: &str| json!({"type": "REQUEST", "methodArn": format!("{prefix}/GET/*")});
+        for (prefix, is_wildcard) in [
+            ("arn:aws:execute-api:us-east-1:123456789012:abc/*", true),
+            ("arn:aws:execute-api:us-east-1:123456789012:*/prod", true),
+            ("arn:aws:execute-api:us-east-1:?:abc/prod", true),
+            ("arn:aws:execute-api:us-east-1:123456789012:/prod", false),
+            ("arn:aws:lambda:us-east-1:123456789012:abc/prod", false),
+        ] {
+            let found = reason(&arn(prefix));
+            assert!(found.starts_with("`methodArn` "), "{prefix}: {found}");
+            assert_eq!(found.contains("wildcard"), is_wildcard, "{prefix}: {found}");
+            assert_eq!(found.contains("ACCOUNT:API/STAGE"), !is_wildcard, "{prefix}: {found}");
+        }
+        let http2 = json!({"version": "2.0", "type": "REQUEST", "routeArn": "arn"});
+        assert!(reason(&http2).starts_with("`routeArn` "));
+    }
+
+    #[test]
     fn the_stage_is_all_that_is_taken_from_an_arn() {
         for (prefix, route) in [
             ("arn:aws:execute-api:eu-west-1:123456789012:abc/prod", "GET/"),
@@ -602,6 +691,9 @@ mod tests {
             ),
             ("arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:abc/$default", "POST//x//"),
             ("arn:aws:execute-api:us-east-1:123456789012:abc/ESTestInvoke-stage", "GET/x"),
+            ("arn:aws:execute-api:us-east-1:random-account-id:random-api-id/dev", "GET/user1"),
+            ("arn:aws:execute-api:us-east-1:undefined:private/local", "$connect"),
+            ("arn:aws:execute-api:local:0:abc/$default", "GET/"),
         ] {
             let arn = format!("{prefix}/{route}");
             let (stage, rest) = Stage::parse(&arn, EventKind::Rest).unwrap();
@@ -632,7 +724,13 @@ mod tests {
             "a\n",
             "\n",
             "a b",
+            "a:b",
+            "/",
+            "a\\",
+            "a%2a",
+            "a$",
             "é",
+            "１２３",
             "\0",
             "a.b",
             &long,
@@ -647,26 +745,14 @@ mod tests {
                 );
             }
         }
-        let accounts = [
-            "12345678901",
-            "1234567890123",
-            "12345678901a",
-            "１２３４５６７８９０１２",
-            "$default",
-        ];
-        for bad in accounts {
-            assert!(
-                Stage::parse(
-                    &arn(["arn", "aws", "execute-api", "x", bad, "abc", "prod"]),
-                    EventKind::Rest
-                )
-                .is_none()
-            );
-        }
         for rest in
             "|abc|abc/|abc/prod|abc//GET/|/prod/GET/|abc:x/prod/GET/|abc/$connect/GET/|$default/prod/GET/".split('|')
         {
             let text = format!("arn:aws:execute-api:eu-west-1:123456789012:{rest}");
+            assert!(Stage::parse(&text, EventKind::Rest).is_none(), "{text:?}");
+        }
+        for part in ["1/abc/prod", "1/*", "1:abc/prod", "$default"] {
+            let text = arn(["arn", "aws", "execute-api", "eu-west-1", part, "abc", "prod"]);
             assert!(Stage::parse(&text, EventKind::Rest).is_none(), "{text:?}");
         }
         for text in [

@@ -37,8 +37,9 @@ fn events(table: &mut Table) {
         ),
         ("no ARN", json!({"type": "TOKEN", "authorizationToken": bearer}).to_string()),
         (
-            "ARN under the other name",
-            json!({"type": "TOKEN", "authorizationToken": bearer, "routeArn": arn}).to_string(),
+            "hostile ARN before a good one of the other payload version",
+            json!({"type": "TOKEN", "authorizationToken": bearer, "methodArn": "*", "routeArn": arn})
+                .to_string(),
         ),
     ] {
         table.event(name, event, EVENT);

@@ -348,11 +348,15 @@ fn what_is_none_of_the_kinds_is_told_what_was_expected() {
     let token = key.token(&claims(&idp, json!({})));
     let mut proxy_event = sample("rest-request", &token);
     proxy_event.as_object_mut().unwrap().remove("type");
-    let mut http_without_route = sample("http-2.0", &token);
-    http_without_route.as_object_mut().unwrap().remove("routeArn");
-    for (event, expected) in
-        [(proxy_event, "want a REST API's TOKEN"), (http_without_route, "`routeArn`")]
-    {
+    let mut http_without_arn = sample("http-2.0", &token);
+    http_without_arn.as_object_mut().unwrap().remove("routeArn");
+    let mut every_stage = sample("http-2.0", &token);
+    every_stage["routeArn"] = json!(format!("{API}/*/GET/pets"));
+    for (event, expected) in [
+        (proxy_event, "not an authorizer event"),
+        (http_without_arn, "not an authorizer event"),
+        (every_stage, "`routeArn` has a wildcard"),
+    ] {
         let reply = ask(&lambda, &event);
         assert_no_verdict(&reply, "event_unsupported");
         assert!(said(&reply).contains(expected), "{}", said(&reply));
