@@ -8,13 +8,10 @@ use futures_util::FutureExt as _;
 use crate::access::binding::TokenBinding;
 use crate::access::rights::CONNECT;
 use crate::clock::Now;
-use crate::config::{Config, Issuer, KeyPlace, KeySource, OnRefusal, RevocationSource};
+use crate::config::{Config, Issuer, KeyOrigin, KeySource, OnRefusal, RevocationSource};
 use crate::decision::{
     AfterAnswer, Decision, Failure, Invocation, Observed, ObservedRequest, Verdict,
 };
-use crate::documents::cache::Lifetimes;
-use crate::documents::http::{Endpoint, Fetcher};
-use crate::documents::refresh::ended;
 use crate::gateway::challenge::challenge;
 use crate::gateway::event::{Credentials, Event, EventKind, Request};
 use crate::gateway::policy::{self, Allow, Answer, Context, ContextClaim, ResponseFormat};
@@ -26,6 +23,9 @@ use crate::keys::Keys;
 use crate::keys::provider::Provider;
 use crate::metrics::Metrics;
 use crate::reason::{Denial, Obstacle, Reason, Refusal};
+use crate::remote::cache::Lifetimes;
+use crate::remote::http::{Endpoint, Fetcher};
+use crate::remote::refresh::ended;
 use crate::revocation::Revocations;
 
 /// Decides about requests, for as long as the process lives.
@@ -287,9 +287,9 @@ fn keep_keys(
 ) -> Arc<Keys> {
     let of_use = |keys: Vec<Key>| keys.into_iter().filter(|key| key.fits(algorithms)).collect();
     let (keys_at, seed): (_, Vec<_>) = match place {
-        KeyPlace::Configuration(keys) => return Keys::fixed(of_use(keys), lifetimes),
-        KeyPlace::Discovery => (None, Vec::new()),
-        KeyPlace::Address(keys_at, keys) => (Some(keys_at), of_use(keys)),
+        KeyOrigin::Static(keys) => return Keys::fixed(of_use(keys), lifetimes),
+        KeyOrigin::Discovery => (None, Vec::new()),
+        KeyOrigin::Address(keys_at, keys) => (Some(keys_at), of_use(keys)),
     };
     let symmetric = seed.iter().filter(|key| key.is_symmetric()).cloned().collect();
     let provider = Provider::new(issuers, keys_at, algorithms, symmetric, Arc::clone(fetcher));
@@ -305,7 +305,7 @@ fn keep_list(
     lists: &mut Vec<(Endpoint, Arc<Revocations>)>,
 ) -> Arc<Revocations> {
     let list_at = match source {
-        RevocationSource::Given(list) => return Revocations::fixed(list, lifetimes),
+        RevocationSource::Static(list) => return Revocations::fixed(list, lifetimes),
         RevocationSource::At(list_at) => list_at,
     };
     if let Some((_, list)) = lists.iter().find(|(known, _)| *known == list_at) {

@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use crate::access::rights::Access;
 use crate::clock::Now;
-use crate::documents::refresh::PendingRefresh;
 use crate::gateway::event::{EventKind, Place, Request, Stage};
 use crate::issuer::TrustedIssuer;
 use crate::jose::token::{Claims, Token};
 use crate::metrics::Metrics;
 use crate::reason::{Denial, Fault};
+use crate::remote::refresh::PendingRefresh;
 
 /// The wait for a refresh ends this long before the invocation's deadline.
 const DEADLINE_MARGIN: Duration = Duration::from_millis(500);

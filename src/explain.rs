@@ -13,11 +13,11 @@ use crate::access::report::TableReport;
 use crate::access::rights::Rights;
 use crate::authorizer::Authorizer;
 use crate::decision::{Decision, Observed, Verdict};
-use crate::documents::DocumentStatus;
 use crate::issuer::{HeaderRules, IssuerName, IssuerTemplate, Tenants, TrustedIssuer};
 use crate::jose::algorithm::Algorithms;
 use crate::jose::token::{ClaimPath, MAX_TOKEN_BYTES};
 use crate::reason::{Obstacle, Reason};
+use crate::remote::DocumentStatus;
 
 /// What there is to show of a decision.
 pub struct Explanation<'a> {

@@ -238,8 +238,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::documents::cache::Lifetimes;
     use crate::jose::token::ClaimPath;
+    use crate::remote::cache::Lifetimes;
     use crate::support::tokens::b64;
 
     const ENTRA: &str = "https://login.example.com/{tid}/v2.0";

@@ -19,7 +19,7 @@
 //! | `issuer` | the issuers by name, and what each is trusted with |
 //! | `keys` | the keys of one source: which one a token asks for, and where they are |
 //! | `revocation` | tokens that an issuer has taken back: what a list says, and where it is |
-//! | `documents` | key sets and lists alike: how they are fetched, and kept fresh |
+//! | `remote` | key sets and lists alike: how they are fetched, and kept fresh |
 //! | `gateway` | events of API Gateway, the policy, the challenge |
 //! | `access` | rules for claims, binding to a certificate, rights by route |
 //! | `jose` | tokens, keys and algorithms |
@@ -31,7 +31,6 @@ mod authorizer;
 mod clock;
 mod config;
 mod decision;
-mod documents;
 mod explain;
 mod gateway;
 mod issuer;
@@ -40,6 +39,7 @@ mod keys;
 mod log;
 mod metrics;
 mod reason;
+mod remote;
 mod revocation;
 
 #[cfg(test)]
@@ -53,11 +53,11 @@ pub use authorizer::Authorizer;
 pub use config::environment::Environment;
 pub use config::{Config, Problem, Problems, SETTINGS, Setting, SettingKind};
 pub use decision::{AfterAnswer, Decision, Failure, Invocation, Verdict};
-pub use documents::DocumentStatus;
-pub use documents::http::Endpoint;
 pub use explain::{Explanation, Step, StepState};
 pub use gateway::policy::Answer;
 pub use jose::token::MAX_TOKEN_BYTES;
 pub use keys::discovery::jwks_uri;
 pub use log::{Log, bad_configuration as log_bad_configuration};
 pub use reason::{Denial, Fault, Obstacle, Reason};
+pub use remote::DocumentStatus;
+pub use remote::http::Endpoint;

@@ -39,9 +39,9 @@ fn names(issuer: &Issuer) -> Vec<String> {
 /// The address of each source of keys, as far as it has one, how many keys are configured, and whose it is.
 fn sources(config: &Config) -> Vec<(String, usize, &str)> {
     let source = |source: &KeySource| match &source.place {
-        KeyPlace::Configuration(keys) => ("JWKS".to_owned(), keys.len()),
-        KeyPlace::Discovery => ("discovery".to_owned(), 0),
-        KeyPlace::Address(address, keys) => (address.to_string(), keys.len()),
+        KeyOrigin::Static(keys) => ("JWKS".to_owned(), keys.len()),
+        KeyOrigin::Discovery => ("discovery".to_owned(), 0),
+        KeyOrigin::Address(address, keys) => (address.to_string(), keys.len()),
     };
     let all = config.key_sources.iter().map(|each| (source(each), &*each.issuers));
     all.map(|((address, keys), issuers)| (address, keys, issuers)).collect()
@@ -67,7 +67,7 @@ fn two_settings_are_enough() {
     assert_eq!(sources(&config), [("discovery".to_owned(), 0, "https://login.example.com")]);
     assert_eq!(config.binding, TokenBinding::Refuse);
     assert!(issuer.rights.required.is_empty() && issuer.rights.routes.is_none());
-    assert_eq!(config.credentials.sources, [Source::Header("Authorization".to_owned())]);
+    assert_eq!(config.credentials.sources, [TokenLocation::Header("Authorization".to_owned())]);
     assert!(config.credentials.bearer_required && config.expiry_guard && !config.simple_response);
     let context: Vec<_> =
         config.context.iter().map(|claim| (&*claim.name, claim.path.text())).collect();
@@ -155,7 +155,7 @@ fn every_setting_is_heeded() {
         (
             "REVOKED",
             r#" {"jti":["a","b"]} "#,
-            |config| matches!(&config.issuers[0].revoked, Some(RevocationSource::Given(list)) if list.len() == 2),
+            |config| matches!(&config.issuers[0].revoked, Some(RevocationSource::Static(list)) if list.len() == 2),
         ),
         (
             "REVOKED",
@@ -563,7 +563,7 @@ fn a_json_setting_may_be_a_file_of_the_package() {
     assert_eq!(sources(&config), [("JWKS".to_owned(), 1, "https://login.example.com")]);
     assert!(config.issuers[0].rights.routes.is_some());
     assert!(
-        matches!(&config.issuers[0].revoked, Some(RevocationSource::Given(list)) if list.len() == 1)
+        matches!(&config.issuers[0].revoked, Some(RevocationSource::Static(list)) if list.len() == 1)
     );
     assert_eq!(read(&[task_root, ("ISSUERS", "@issuers.json")]).unwrap().issuers.len(), 1);
     let absolute = format!("@{}", root.join("issuers.json").display());
@@ -715,7 +715,7 @@ fn a_revocation_list_is_an_address_by_its_scheme_and_is_never_quoted() {
     let entry = |revoked: Value| json!([{"issuer": "https://login.example.com", "audience": "api", "revoked": revoked}]);
     let [given, at] = [json!({"sub": {"a": 1.5}, "before": 2}), json!("https://a.example.com/b")]
         .map(|revoked| issuers(entry(revoked)).unwrap().remove(0).revoked.unwrap());
-    assert!(matches!(given, RevocationSource::Given(list) if list.len() == 2));
+    assert!(matches!(given, RevocationSource::Static(list) if list.len() == 2));
     assert!(
         matches!(at, RevocationSource::At(list) if list.to_string() == "https://a.example.com/b")
     );

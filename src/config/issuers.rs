@@ -4,15 +4,15 @@ use serde_json::{Map, Value};
 
 use crate::access::claims::{Requirement, Rules};
 use crate::access::rights::Rights;
-use crate::config::key_sources::{KeyPlace, KeySources};
+use crate::config::key_sources::{KeyOrigin, KeySources};
 use crate::config::reader::{Reader, members_of, quoted};
 use crate::config::settings::{self, OVERRIDABLE, PER_ISSUER};
-use crate::documents::http::Endpoint;
 use crate::issuer::IssuerName;
 use crate::jose::algorithm::Algorithms;
 use crate::jose::json;
 use crate::jose::jwks::{self, Key, Origin, Unusable};
 use crate::jose::token::{self, ClaimPath};
+use crate::remote::http::Endpoint;
 use crate::revocation::list::RevocationList;
 
 /// A trusted issuer, or several under the same rules.
@@ -47,7 +47,7 @@ pub(super) struct Guards {
 #[derive(Debug)]
 pub(crate) enum RevocationSource {
     /// The configuration.
-    Given(RevocationList),
+    Static(RevocationList),
     /// This address.
     At(Endpoint),
 }
@@ -239,7 +239,7 @@ impl Reader<'_> {
         let is_right = self.problems.len() == problems;
         is_right.then_some(())?;
         let algorithms = algorithms?;
-        let names = sources.give(names, keys?, fields.jwks.as_deref(), algorithms);
+        let names = sources.assign_sources(names, keys?, fields.jwks.as_deref(), algorithms);
         Some(Issuer { names, algorithms, types, rules, revoked, scope_claims, rights })
     }
 
@@ -288,7 +288,7 @@ impl Reader<'_> {
         (self.problems.len() == problems).then_some(algorithms)
     }
 
-    fn key_place(&mut self, fields: &Fields, algorithms: Algorithms) -> Option<KeyPlace> {
+    fn key_place(&mut self, fields: &Fields, algorithms: Algorithms) -> Option<KeyOrigin> {
         let keys_at = fields.jwks_uri.as_deref().map(Endpoint::parse).transpose();
         let keys_at = keys_at.map_err(|problem| self.problem(&fields.place("JWKS_URI"), problem));
         let keys = match &fields.jwks {
@@ -303,9 +303,9 @@ impl Reader<'_> {
         };
         let keys_at = keys_at.ok()?;
         Some(match keys_at {
-            Some(endpoint) => KeyPlace::Address(endpoint, keys),
-            None if keys.is_empty() => KeyPlace::Discovery,
-            None => KeyPlace::Configuration(keys),
+            Some(endpoint) => KeyOrigin::Address(endpoint, keys),
+            None if keys.is_empty() => KeyOrigin::Discovery,
+            None => KeyOrigin::Static(keys),
         })
     }
 
@@ -317,7 +317,7 @@ impl Reader<'_> {
             Endpoint::parse(&text).map(RevocationSource::At).map_err(str::to_owned)
         } else {
             let text = self.text_or_file(&place, text)?;
-            RevocationList::parse(text.as_bytes()).map(RevocationSource::Given)
+            RevocationList::parse(text.as_bytes()).map(RevocationSource::Static)
         };
         source.map_err(|problem| self.problem(&place, problem)).ok()
     }

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::documents::http::Endpoint;
 use crate::issuer::IssuerName;
 use crate::jose::algorithm::Algorithms;
 use crate::jose::jwks::Key;
+use crate::remote::http::Endpoint;
 
 /// A source of keys, and whose they are.
 #[derive(Debug)]
@@ -14,14 +14,14 @@ pub(crate) struct KeySource {
     pub(crate) issuers: String,
     /// The algorithms of all of them. A token is held against those of its own issuer before a key is looked up.
     pub(crate) algorithms: Algorithms,
-    pub(crate) place: KeyPlace,
+    pub(crate) place: KeyOrigin,
 }
 
 /// Where keys are.
 #[derive(Debug)]
-pub(crate) enum KeyPlace {
+pub(crate) enum KeyOrigin {
     /// In the configuration alone.
-    Configuration(Vec<Key>),
+    Static(Vec<Key>),
     /// Where the issuer's discovery document says.
     Discovery,
     /// At this address. Configured keys serve until they were fetched.
@@ -39,18 +39,18 @@ pub(super) struct KeySources {
 
 impl KeySources {
     /// Gives each of these names the number of its source. `jwks`: the text of the configured keys.
-    pub(super) fn give(
+    pub(super) fn assign_sources(
         &mut self,
         names: Vec<IssuerName>,
-        place: KeyPlace,
+        place: KeyOrigin,
         jwks: Option<&str>,
         algorithms: Algorithms,
     ) -> Vec<(IssuerName, usize)> {
-        if let KeyPlace::Discovery = place {
+        if let KeyOrigin::Discovery = place {
             let own = |name: IssuerName| {
                 let number = self.sources.len();
                 let issuers = name.to_string();
-                self.sources.push(KeySource { issuers, algorithms, place: KeyPlace::Discovery });
+                self.sources.push(KeySource { issuers, algorithms, place: KeyOrigin::Discovery });
                 (name, number)
             };
             return names.into_iter().map(own).collect();
@@ -58,7 +58,7 @@ impl KeySources {
         let new = self.sources.len();
         let number = match &place {
             // No URL has a space in it.
-            KeyPlace::Address(address, _) => {
+            KeyOrigin::Address(address, _) => {
                 let key = format!("{address} {}", jwks.unwrap_or_default());
                 *self.addressed.entry(key).or_insert(new)
             }

@@ -22,15 +22,15 @@ use crate::config::issuers::{Fields, Guards, Shared};
 use crate::config::key_sources::KeySources;
 use crate::config::reader::{Reader, quoted};
 use crate::config::settings::{Number, PLATFORM, RESERVED_CONTEXT, Word};
-use crate::documents::cache::Lifetimes;
-use crate::documents::http::{self, Authorities, Endpoint};
-use crate::gateway::event::{Credentials, Source};
+use crate::gateway::event::{Credentials, TokenLocation};
 use crate::gateway::policy::{self, ContextClaim};
 use crate::jose::token::ClaimPath;
 use crate::metrics::{self, Metrics};
+use crate::remote::cache::Lifetimes;
+use crate::remote::http::{self, Authorities, Endpoint};
 
 pub(crate) use self::issuers::{Issuer, RevocationSource};
-pub(crate) use self::key_sources::{KeyPlace, KeySource};
+pub(crate) use self::key_sources::{KeyOrigin, KeySource};
 pub use self::settings::{SETTINGS, Setting, SettingKind};
 
 /// Everything the authorizer can be told, checked.
@@ -322,10 +322,10 @@ impl Reader<'_> {
         None
     }
 
-    fn sources(&mut self) -> Vec<Source> {
+    fn sources(&mut self) -> Vec<TokenLocation> {
         let mut sources = Vec::new();
         for text in self.list(settings::TOKEN_SOURCE) {
-            match Source::parse(&text) {
+            match TokenLocation::parse(&text) {
                 Ok(source) => sources.push(source),
                 Err(problem) => self.problem("TOKEN_SOURCE", problem),
             }

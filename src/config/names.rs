@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::config::issuers::Fields;
 use crate::config::reader::{Reader, members_of};
 use crate::config::settings;
-use crate::documents::http::Endpoint;
 use crate::issuer::{IssuerName, IssuerTemplate, Tenants, is_tenant};
+use crate::remote::http::Endpoint;
 
 /// The problem if `TENANTS` is missing.
 const WANT_TENANTS: &str = "a name with a `{claim}` needs TENANTS: the tenants to trust, or `any`";

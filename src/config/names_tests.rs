@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::config::{Config, Issuer, KeyPlace};
+use crate::config::{Config, Issuer, KeyOrigin};
 use crate::support::tokens::{self, SigningKey};
 
 const ENTRA: &str = "https://login.example.com/{tid}/v2.0";
@@ -44,7 +44,7 @@ fn each_name_of_a_list_has_its_own_discovery() {
     assert_eq!(names(issuer), [(first.to_owned(), 0), (second.to_owned(), 1)]);
     let sources: Vec<_> = config.key_sources.iter().map(|source| &*source.issuers).collect();
     assert_eq!(sources, [first, second]);
-    assert!(config.key_sources.iter().all(|source| matches!(source.place, KeyPlace::Discovery)));
+    assert!(config.key_sources.iter().all(|source| matches!(source.place, KeyOrigin::Discovery)));
 }
 
 #[test]

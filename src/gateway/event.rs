@@ -211,7 +211,7 @@ fn is_name(part: &str) -> bool {
 
 /// Where a request event may hold the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum TokenLocation {
     /// A header, by name in any letter case.
     Header(String),
     /// A query parameter.
@@ -220,7 +220,7 @@ pub(crate) enum Source {
     Cookie(String),
 }
 
-impl Source {
+impl TokenLocation {
     /// The error says what is expected.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wanted = || format!("`{text}`: want `header:NAME`, `query:NAME` or `cookie:NAME`");
@@ -237,7 +237,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for TokenLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Header(name) => write!(f, "header:{name}"),
@@ -252,14 +252,14 @@ impl fmt::Display for Source {
 pub(crate) enum Place<'c> {
     /// The member of a `TOKEN` event.
     AuthorizationToken,
-    Source(&'c Source),
+    TokenLocation(&'c TokenLocation),
 }
 
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AuthorizationToken => f.write_str("authorizationToken"),
-            Self::Source(source) => source.fmt(f),
+            Self::TokenLocation(source) => source.fmt(f),
         }
     }
 }
@@ -276,7 +276,7 @@ fn is_token(name: &str) -> bool {
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials {
     /// For request events: the first source that is present counts.
-    pub(crate) sources: Vec<Source>,
+    pub(crate) sources: Vec<TokenLocation>,
     /// Whether a header must name the scheme.
     pub(crate) bearer_required: bool,
 }
@@ -297,15 +297,15 @@ impl Credentials {
         }
         for source in &self.sources {
             let mut values = match source {
-                Source::Header(name) => event.headers_named(name),
-                Source::Query(name) => event.query(name),
-                Source::Cookie(name) => event.cookies_named(name),
+                TokenLocation::Header(name) => event.headers_named(name),
+                TokenLocation::Query(name) => event.query(name),
+                TokenLocation::Cookie(name) => event.cookies_named(name),
             };
             values.retain(|value| !is_blank(value));
             if values.is_empty() {
                 continue;
             }
-            *found = Some(Place::Source(source));
+            *found = Some(Place::TokenLocation(source));
             let (mut tokens, mut denials) = (Vec::new(), Vec::new());
             for value in &values {
                 match self.token_in(source, value) {
@@ -329,9 +329,9 @@ impl Credentials {
     }
 
     /// The token of a value that stands in this source.
-    fn token_in<'v>(&self, source: &Source, value: &'v str) -> Result<&'v str, Denial> {
+    fn token_in<'v>(&self, source: &TokenLocation, value: &'v str) -> Result<&'v str, Denial> {
         match source {
-            Source::Header(_) => self.bearer(value),
+            TokenLocation::Header(_) => self.bearer(value),
             _ if value.len() > MAX_TOKEN_BYTES => Err(Reason::TokenTooLong.into()),
             _ => Ok(value),
         }
@@ -466,7 +466,7 @@ mod tests {
     }
 
     fn token_of(event: &Value, sources: &[&str], bearer_required: bool) -> Result<String, Reason> {
-        let sources = sources.iter().map(|source| Source::parse(source).unwrap()).collect();
+        let sources = sources.iter().map(|source| TokenLocation::parse(source).unwrap()).collect();
         let event = event.to_string();
         let event = Event::parse(&event).unwrap();
         let token = Credentials { sources, bearer_required }
@@ -482,9 +482,9 @@ mod tests {
     #[test]
     fn a_place_is_told_as_it_is_written_in_the_settings() {
         for text in ["header:X-Token", "query:token", "cookie:token"] {
-            let source = Source::parse(text).unwrap();
+            let source = TokenLocation::parse(text).unwrap();
             assert_eq!(source.to_string(), text);
-            assert_eq!(Place::Source(&source).to_string(), text);
+            assert_eq!(Place::TokenLocation(&source).to_string(), text);
         }
         assert_eq!(Place::AuthorizationToken.to_string(), "authorizationToken");
     }
@@ -986,15 +986,18 @@ mod tests {
 
     #[test]
     fn a_source_is_a_place_and_a_name() {
-        assert_eq!(Source::parse("header:X-A"), Ok(Source::Header("X-A".to_owned())));
-        assert_eq!(Source::parse("query:a:b"), Ok(Source::Query("a:b".to_owned())));
-        assert_eq!(Source::parse("cookie:__Host-id"), Ok(Source::Cookie("__Host-id".to_owned())));
+        assert_eq!(TokenLocation::parse("header:X-A"), Ok(TokenLocation::Header("X-A".to_owned())));
+        assert_eq!(TokenLocation::parse("query:a:b"), Ok(TokenLocation::Query("a:b".to_owned())));
         assert_eq!(
-            Source::parse("header:!#$%&'*+-.^_`|~1"),
-            Ok(Source::Header("!#$%&'*+-.^_`|~1".to_owned()))
+            TokenLocation::parse("cookie:__Host-id"),
+            Ok(TokenLocation::Cookie("__Host-id".to_owned()))
+        );
+        assert_eq!(
+            TokenLocation::parse("header:!#$%&'*+-.^_`|~1"),
+            Ok(TokenLocation::Header("!#$%&'*+-.^_`|~1".to_owned()))
         );
         for bad in ["", "Authorization", "header:", "Header:A", "body:token", ":A", "header"] {
-            assert!(Source::parse(bad).unwrap_err().contains("header:NAME"), "{bad}");
+            assert!(TokenLocation::parse(bad).unwrap_err().contains("header:NAME"), "{bad}");
         }
         for name in [
             "A B",
@@ -1012,7 +1015,7 @@ mod tests {
             "{a}",
         ] {
             for place in ["header", "cookie"] {
-                let found = Source::parse(&format!("{place}:{name}")).unwrap_err();
+                let found = TokenLocation::parse(&format!("{place}:{name}")).unwrap_err();
                 assert!(found.contains("RFC 9110"), "{place}:{name}: {found}");
             }
         }

@@ -1,7 +1,7 @@
 //! Discovery documents (OpenID Connect Discovery 1.0): where the keys of an issuer are.
 
-use crate::documents::http::Endpoint;
 use crate::jose::json::Members;
+use crate::remote::http::Endpoint;
 
 /// The most characters of a wrong issuer's name that are shown.
 const MAX_TOLD: usize = 128;

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use crate::clock::Now;
-use crate::documents::cache::{Cache, CacheAction};
 use crate::jose::jwks::KeySet;
+use crate::remote::cache::{Cache, CacheAction};
 
 /// How often a miss may ask for a refresh.
 pub(crate) const MISS_COOLDOWN: Duration = Duration::from_secs(30);

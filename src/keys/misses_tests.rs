@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
 
-use crate::documents::cache::{Lifetimes, Refreshed};
+use crate::remote::cache::{Lifetimes, Refreshed};
 
 const FRESH: u64 = 600;
 const STALE: u64 = 86_400;

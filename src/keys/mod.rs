@@ -7,9 +7,6 @@ pub(crate) mod provider;
 use std::sync::Arc;
 
 use crate::clock::Now;
-use crate::documents::cache::{Cache, CacheAction, Lifetimes};
-use crate::documents::refresh::PendingRefresh;
-use crate::documents::{Kept, State};
 use crate::jose::algorithm::Algorithm;
 use crate::jose::jwks::{Key, KeyQuery, KeySet};
 use crate::jose::token::{Claims, Token};
@@ -17,9 +14,12 @@ use crate::keys::misses::KeyMatch;
 use crate::keys::provider::Provider;
 use crate::metrics::Metrics;
 use crate::reason::{Obstacle, Reason, Refusal};
+use crate::remote::cache::{Cache, CacheAction, Lifetimes};
+use crate::remote::refresh::PendingRefresh;
+use crate::remote::{Cached, State};
 
 /// The keys of one source: of one issuer, or of all that share it.
-pub(crate) type Keys = Kept<Provider>;
+pub(crate) type Keys = Cached<Provider>;
 
 impl Keys {
     /// Configured keys, and no network.
@@ -43,7 +43,7 @@ impl Keys {
     }
 
     /// The claims of a token, if it is signed by one of these keys. `key_issuer`: see [`KeyQuery`]. `came`: when
-    /// the token came in. `pending`: see [`Kept::look_up`].
+    /// the token came in. `pending`: see [`Cached::get`].
     pub(crate) async fn verify(
         self: &Arc<Self>,
         mut token: Token<'_>,
@@ -55,7 +55,7 @@ impl Keys {
         let mut failed = None;
         loop {
             let query = token.key_query(algorithm, key_issuer);
-            let found = self.look_up(pending, |state, refreshing, now| {
+            let found = self.get(pending, |state, refreshing, now| {
                 find(state, query, failed.as_ref(), came, refreshing, now)
             });
             match found.await {

@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::Now;
-use crate::documents::cache::Refreshed;
-use crate::documents::http::{Endpoint, FetchError, FetchStage, Fetcher, Response};
-use crate::documents::{Fetched, Source};
 use crate::jose::algorithm::Algorithms;
 use crate::jose::jwks::{self, Key, KeySet, Origin};
 use crate::keys::discovery;
 use crate::keys::misses::Misses;
 use crate::metrics::DocumentKind;
+use crate::remote::cache::Refreshed;
+use crate::remote::http::{Endpoint, FetchError, FetchStage, Fetcher, Response};
+use crate::remote::{Fetched, Remote};
 
 /// Where the keys of one source are fetched.
 pub(crate) struct Provider {
@@ -35,7 +35,7 @@ struct Known {
     missed: bool,
 }
 
-impl Source for Provider {
+impl Remote for Provider {
     type Document = KeySet;
     type Misses = Misses;
 

@@ -11,9 +11,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 
-use crate::documents::http::MAX_DOCUMENT_BYTES;
 use crate::jose::token::Claims;
 use crate::reason::{Denial, Reason};
+use crate::remote::http::MAX_DOCUMENT_BYTES;
 
 /// What a list may say.
 pub(crate) const WANTED: &str = "a JSON object with any of `jti` and `sid` (arrays of texts), `sub` (object: subject \

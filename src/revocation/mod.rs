@@ -5,17 +5,17 @@ pub(crate) mod list;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::Now;
-use crate::documents::cache::{Cache, CacheAction, Lifetimes, Refreshed};
-use crate::documents::http::{Endpoint, FetchError, FetchStage, Fetcher, Response};
-use crate::documents::refresh::PendingRefresh;
-use crate::documents::{Fetched, Kept, Source};
 use crate::jose::token::Claims;
 use crate::metrics::{DocumentKind, Metrics};
 use crate::reason::{Obstacle, Refusal};
+use crate::remote::cache::{Cache, CacheAction, Lifetimes, Refreshed};
+use crate::remote::http::{Endpoint, FetchError, FetchStage, Fetcher, Response};
+use crate::remote::refresh::PendingRefresh;
+use crate::remote::{Cached, Fetched, Remote};
 use crate::revocation::list::RevocationList;
 
 /// A revocation list. Issuers that name the same address share it.
-pub(crate) type Revocations = Kept<Publisher>;
+pub(crate) type Revocations = Cached<Publisher>;
 
 /// Where a list is fetched.
 pub(crate) struct Publisher {
@@ -27,7 +27,7 @@ pub(crate) struct Publisher {
     etag: Mutex<Option<String>>,
 }
 
-impl Source for Publisher {
+impl Remote for Publisher {
     type Document = RevocationList;
     /// A token that is not on the list is not revoked, so there are no misses.
     type Misses = ();
@@ -86,13 +86,13 @@ impl Revocations {
         }
     }
 
-    /// Refuses a token that the list holds. `pending`: see [`Kept::look_up`].
+    /// Refuses a token that the list holds. `pending`: see [`Cached::get`].
     pub(crate) async fn check(
         self: &Arc<Self>,
         claims: &Claims,
         pending: &mut Vec<PendingRefresh>,
     ) -> Result<(), Refusal> {
-        let list = self.look_up(pending, |state, refreshing, now| {
+        let list = self.get(pending, |state, refreshing, now| {
             (state.cache.action(refreshing, &now), state.cache.document().cloned())
         });
         let Some(list) = list.await.flatten() else {

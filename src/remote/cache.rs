@@ -80,7 +80,7 @@ enum Confirmed {
     /// A configured document, to start from: of unknown age, so not fresh, and usable from this time on.
     Since(Now),
     /// A configured document without a source. It never expires.
-    Always,
+    Static,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -110,7 +110,7 @@ impl<D> Cache<D> {
 
     /// A configured document that is never refreshed.
     pub(crate) fn fixed(document: D, lifetimes: Lifetimes, now: Now) -> Self {
-        Self { confirmed: Confirmed::Always, ..Self::seeded(document, lifetimes, now) }
+        Self { confirmed: Confirmed::Static, ..Self::seeded(document, lifetimes, now) }
     }
 
     /// The document at hand, of whatever age.
@@ -120,7 +120,7 @@ impl<D> Cache<D> {
 
     /// Whether the document is configured, and all there is.
     pub(crate) fn is_fixed(&self) -> bool {
-        matches!(self.confirmed, Confirmed::Always)
+        matches!(self.confirmed, Confirmed::Static)
     }
 
     /// When the source was asked that confirmed the document at hand. Unknown for a configured one: its source may have
@@ -128,7 +128,7 @@ impl<D> Cache<D> {
     pub(crate) fn confirmed_at(&self) -> Option<Now> {
         match self.confirmed {
             Confirmed::At(then) => Some(then),
-            Confirmed::Since(_) | Confirmed::Always => None,
+            Confirmed::Since(_) | Confirmed::Static => None,
         }
     }
 
@@ -191,7 +191,7 @@ impl<D> Cache<D> {
     fn freshness(&self, now: &Now) -> Freshness {
         let age = match self.confirmed {
             Confirmed::At(then) | Confirmed::Since(then) => now.since(&then),
-            Confirmed::Always => Duration::ZERO,
+            Confirmed::Static => Duration::ZERO,
         };
         match self.confirmed {
             _ if self.document.is_none() || age > self.lifetimes.stale => Freshness::Expired,

@@ -1,7 +1,7 @@
 //! Documents that are fetched and kept in process, key sets and revocation lists: looked up without waiting, refreshed
 //! by one task at a time.
 //!
-//! [`Cache`] decides what to do, and [`Kept::look_up`] does it. A refresh is a task of its own, so it runs in the
+//! [`Cache`] decides what to do, and [`Cached::get`] does it. A refresh is a task of its own, so it runs in the
 //! background. Lambda freezes the process when the next event is asked for, and a refresh that every freeze interrupts
 //! would never end. So one invocation waits for it once its answer is sent: see [`PendingRefresh`]. A refresh that a
 //! freeze interrupted all the same says nothing about the source.
@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Now;
-use crate::documents::cache::{Cache, CacheAction, Refreshed};
-use crate::documents::http::{FetchError, FetchStage};
-use crate::documents::refresh::{Ended, PendingRefresh, Refresh, ended};
 use crate::metrics::{DocumentKind, Metrics};
+use crate::remote::cache::{Cache, CacheAction, Refreshed};
+use crate::remote::http::{FetchError, FetchStage};
+use crate::remote::refresh::{Ended, PendingRefresh, Refresh, ended};
 
 /// How often one look-up waits. Once is enough, unless a freeze broke the refresh that it waited for.
 const MAX_WAITS: usize = 3;
@@ -26,7 +26,7 @@ const MAX_WAITS: usize = 3;
 const MAX_ATTEMPTS: usize = 2;
 
 /// Where a kind of document comes from.
-pub(crate) trait Source: Send + Sync + 'static {
+pub(crate) trait Remote: Send + Sync + 'static {
     type Document: Send + Sync;
     /// What is remembered of look-ups that the document at hand had no answer to.
     type Misses: Clone + Default + Send + Sync;
@@ -54,7 +54,7 @@ pub(crate) struct Fetched<D> {
 }
 
 /// A document of one source, kept fresh.
-pub(crate) struct Kept<S: Source> {
+pub(crate) struct Cached<S: Remote> {
     state: Mutex<State<S>>,
     /// None: the document is configured and never refreshed.
     source: Option<S>,
@@ -62,7 +62,7 @@ pub(crate) struct Kept<S: Source> {
     metrics: Option<(Arc<Metrics>, usize)>,
 }
 
-pub(crate) struct State<S: Source> {
+pub(crate) struct State<S: Remote> {
     pub(crate) cache: Cache<S::Document>,
     pub(crate) misses: S::Misses,
     pub(crate) refresh: Refresh,
@@ -78,7 +78,7 @@ pub struct DocumentStatus {
     pub last_failure: Option<String>,
 }
 
-impl<S: Source> Kept<S> {
+impl<S: Remote> Cached<S> {
     pub(crate) fn new(
         cache: Cache<S::Document>,
         source: Option<S>,
@@ -120,7 +120,7 @@ impl<S: Source> Kept<S> {
     /// Looks the document up. `look` takes what it needs and says what to do; its second argument is whether a refresh
     /// is under way. If it says to wait, it is called again afterwards. Returns nothing if the document is unavailable.
     /// `pending` gets the refresh to wait for when the answer is sent, if there is one.
-    pub(crate) async fn look_up<T>(
+    pub(crate) async fn get<T>(
         self: &Arc<Self>,
         pending: &mut Vec<PendingRefresh>,
         mut look: impl FnMut(&mut State<S>, bool, Now) -> (CacheAction, T),
@@ -204,7 +204,7 @@ impl<S: Source> Kept<S> {
     }
 }
 
-impl<S: Source> State<S> {
+impl<S: Remote> State<S> {
     fn size(&self) -> usize {
         self.cache.document().map_or(0, |document| S::size(document))
     }
@@ -222,7 +222,7 @@ struct Attempt<'s> {
 }
 
 impl<'s> Attempt<'s> {
-    fn new<S: Source>(source: &'s S, took: Duration) -> Self {
+    fn new<S: Remote>(source: &'s S, took: Duration) -> Self {
         let name = Some(source.name());
         match S::KIND {
             DocumentKind::Keys => Self { document: "key", issuer: name, list: None, took },
@@ -290,7 +290,7 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
-    use crate::documents::cache::Lifetimes;
+    use crate::remote::cache::Lifetimes;
 
     /// A source whose second answer is broken by a freeze, as soon as that is told.
     #[derive(Default)]
@@ -299,7 +299,7 @@ mod tests {
         thaw: Notify,
     }
 
-    impl Source for Arc<Frozen> {
+    impl Remote for Arc<Frozen> {
         type Document = &'static str;
         type Misses = ();
 
@@ -346,11 +346,11 @@ mod tests {
         let source = Arc::new(Frozen::default());
         let lifetimes = Lifetimes { fresh: Duration::ZERO, stale: Duration::from_secs(3600) };
         let cache = Cache::empty(lifetimes, Now::read());
-        let kept = Kept::new(cache, Some(Arc::clone(&source)), None);
+        let kept = Cached::new(cache, Some(Arc::clone(&source)), None);
         ended(kept.prefetch().unwrap()).await;
         let look_up = async || {
             let mut pending = Vec::new();
-            let found = kept.look_up(&mut pending, |state, refreshing, now| {
+            let found = kept.get(&mut pending, |state, refreshing, now| {
                 (state.cache.action(refreshing, &now), state.cache.document().map(|found| **found))
             });
             (found.await.flatten(), pending)
