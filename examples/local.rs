@@ -29,7 +29,7 @@ use std::{env, fs, thread};
 
 use common::{Environment, LocalProvider};
 use serde_json::Value;
-use token_authorizer::{Authorizer, Config, Failure, Invocation};
+use token_authorizer::{Authorizer, Config, Failure};
 
 /// Where `--serve` listens if no port is named: `cargo lambda watch` has 9000.
 const SERVE_PORT: u16 = 9001;
@@ -99,7 +99,7 @@ async fn decide(named: Vec<PathBuf>) -> Result<(), String> {
         }
         let event = environment.fill(&event);
         let began = Instant::now();
-        let answer = authorizer.authorize(&event, Invocation::default()).await;
+        let answer = authorizer.decide(&event).await.answer;
         let microseconds = began.elapsed().as_micros();
         println!("{}  ({microseconds} µs)", file.display());
         show(answer.as_ref().map(|answer| answer.get()));

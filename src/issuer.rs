@@ -11,10 +11,11 @@ use crate::access::claims::{Caller, Rules};
 use crate::access::rights::{Access, Rights};
 use crate::access::rule;
 use crate::clock::Now;
-use crate::jose::algorithm::Algorithms;
+use crate::denial::{Denial, Refusal};
+use crate::jose::algorithm::{Algorithm, Algorithms};
 use crate::jose::token::{ClaimPath, Claims, Token};
 use crate::keys::Keys;
-use crate::reason::{Denial, Reason};
+use crate::remote::refresh::PendingRefresh;
 use crate::revocation::Revocations;
 
 /// What Entra ID writes for the tenant into the `issuer` of a key that serves all tenants.
@@ -26,6 +27,8 @@ pub(crate) struct Issuers {
     exact: HashMap<String, TrustedIssuer>,
     /// Those whose names have a `{claim}`.
     templates: Vec<TrustedIssuer>,
+    /// The header rules of all issuers together, for a token whose issuer is not trusted.
+    any_issuer: HeaderRules,
 }
 
 /// An issuer whose tokens are believed.
@@ -78,6 +81,7 @@ pub(crate) struct HeaderRules {
 
 impl Issuers {
     pub(crate) fn insert(&mut self, issuer: TrustedIssuer) {
+        self.any_issuer.add(&issuer.header_rules);
         match &issuer.name {
             IssuerName::Exact(name) => {
                 self.exact.insert(name.clone(), issuer);
@@ -86,29 +90,86 @@ impl Issuers {
         }
     }
 
+    /// Accepts a token whose header keeps the rules of the trusted issuer that it names. The header is checked first,
+    /// so the reason does not depend on the issuer for tokens that no issuer accepts.
+    pub(crate) fn accept<'t>(&self, token: Token<'t>) -> Result<AcceptedToken<'_, 't>, Denial> {
+        let issuer = self.select_issuer(&token);
+        let rules = issuer.map_or(&self.any_issuer, |issuer| &issuer.header_rules);
+        let algorithm = token.check_header(&rules.types, rules.algorithms)?;
+        match issuer {
+            Some(issuer) => Ok(AcceptedToken { token, issuer, algorithm }),
+            None => Err(Denial::IssuerUntrusted { alias: self.alias(&token) }),
+        }
+    }
+
     /// The issuer that a token names. An exact name takes precedence over one with a `{claim}`.
-    pub(crate) fn find(&self, token: &Token<'_>) -> Option<&TrustedIssuer> {
+    fn select_issuer(&self, token: &Token<'_>) -> Option<&TrustedIssuer> {
         let iss = token.unverified_issuer()?;
-        self.exact.get(iss).or_else(|| {
-            self.templates.iter().find(|issuer| {
-                issuer.template().is_some_and(|template| {
-                    template.covers(iss, token.unverified_claim(&template.claim))
-                })
-            })
-        })
+        if let Some(issuer) = self.exact.get(iss) {
+            return Some(issuer);
+        }
+        for issuer in &self.templates {
+            if let IssuerName::Template(template) = &issuer.name
+                && template.covers(iss, token.unverified_claim(&template.claim))
+            {
+                return Some(issuer);
+            }
+        }
+        None
+    }
+
+    /// The trusted issuer that is another name of the one in the token. A user pool of Amazon Cognito has two, of
+    /// which the second is for pools that were switched to it.
+    fn alias(&self, token: &Token<'_>) -> Option<String> {
+        const FORMS: [&str; 2] = ["https://cognito-idp.", "https://issuer-cognito-idp."];
+        let iss = token.unverified_issuer()?;
+        for (form, other) in [(FORMS[0], FORMS[1]), (FORMS[1], FORMS[0])] {
+            if let Some(pool) = iss.strip_prefix(form) {
+                let alias = [other, pool].concat();
+                return self.exact.contains_key(&alias).then_some(alias);
+            }
+        }
+        None
     }
 
     /// In the order of their names.
     pub(crate) fn names(&self) -> Vec<&IssuerName> {
-        let mut names: Vec<_> =
-            self.exact.values().chain(&self.templates).map(|issuer| &issuer.name).collect();
+        let mut names = Vec::new();
+        for issuer in self.exact.values().chain(&self.templates) {
+            names.push(&issuer.name);
+        }
         names.sort_by_cached_key(ToString::to_string);
         names
     }
+}
 
-    /// Whether this is an exact name.
-    pub(crate) fn has_name(&self, name: &str) -> bool {
-        self.exact.contains_key(name)
+impl HeaderRules {
+    fn add(&mut self, other: &Self) {
+        for typ in &other.types {
+            if !self.types.contains(typ) {
+                self.types.push(typ.clone());
+            }
+        }
+        self.algorithms = self.algorithms | other.algorithms;
+    }
+}
+
+/// A token whose header its issuer accepts. Its signature is yet to be verified.
+pub(crate) struct AcceptedToken<'i, 't> {
+    token: Token<'t>,
+    pub(crate) issuer: &'i TrustedIssuer,
+    algorithm: Algorithm,
+}
+
+impl AcceptedToken<'_, '_> {
+    /// The claims, if a key of the issuer verifies the signature: see [`Keys::verify`].
+    pub(crate) async fn verify(
+        self,
+        received_at: &Now,
+        pending: &mut Vec<PendingRefresh>,
+    ) -> Result<Claims, Refusal> {
+        let Self { token, issuer, algorithm } = self;
+        issuer.keys.verify(token, algorithm, issuer.key_issuer(), received_at, pending).await
     }
 }
 
@@ -126,28 +187,52 @@ impl TrustedIssuer {
     }
 
     /// Who calls, if the claims are those of this issuer and keep its rules.
-    pub(crate) fn caller<'c>(&self, claims: &'c Claims, now: &Now) -> Result<Caller<'c>, Denial> {
+    pub(crate) fn caller(&self, claims: &Claims, now: &Now) -> Result<Caller, Denial> {
         // The issuer was picked before the signature was checked. What is verified must name it, too.
         if let Some(template) = self.template()
             && !template.is_of(claims)
         {
-            return Err(Reason::IssuerUntrusted.into());
+            return Err(Denial::IssuerUntrusted { alias: None });
         }
         self.rules.check(claims, now)
+    }
+
+    /// Starts the refresh of the revocation list that a check would have to wait for: see [`Revocations::prepare`].
+    pub(crate) fn prepare_revocations(&self, pending: &mut Vec<PendingRefresh>) {
+        if let Some(list) = &self.revocations {
+            list.prepare(pending);
+        }
+    }
+
+    /// Refuses a token that is on the issuer's revocation list, or that expired while that was waited for.
+    pub(crate) async fn check_not_revoked(
+        &self,
+        claims: &Claims,
+        caller: &Caller,
+        pending: &mut Vec<PendingRefresh>,
+    ) -> Result<(), Refusal> {
+        let Some(list) = &self.revocations else { return Ok(()) };
+        list.check(claims, pending).await?;
+        let seconds_ago = Now::read().unix() - caller.expires_at;
+        if seconds_ago >= 0.0 {
+            return Err(Denial::TokenExpired { seconds_ago }.into());
+        }
+        Ok(())
     }
 
     /// What the claims open: see [`Rights::access`].
     pub(crate) fn access(
         &self,
         claims: &Claims,
+        caller: &Caller,
         single_request: Option<&str>,
     ) -> Result<Access<'_>, Denial> {
-        self.rights.access(&self.scope_claims, claims, single_request)
-    }
-
-    /// The scopes that are needed, if one of them is lacking: see [`Rights::lacking`].
-    pub(crate) fn lacking(&self, claims: &Claims) -> &[String] {
-        self.rights.lacking(&self.scope_claims, claims)
+        match self.rights.access(&self.scope_claims, claims, single_request) {
+            Ok(access) => Ok(access),
+            Err(lacks) => {
+                Err(Denial::InsufficientScope { principal: caller.principal.clone(), lacks })
+            }
+        }
     }
 }
 
@@ -238,7 +323,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::denial::MissingRights;
     use crate::jose::token::ClaimPath;
+    use crate::reason::Reason;
     use crate::remote::cache::Lifetimes;
     use crate::support::tokens::b64;
 
@@ -283,7 +370,7 @@ mod tests {
     fn found(issuers: &Issuers, claims: &Value) -> Option<String> {
         let text = format!("{}.{}.c2ln", b64(r#"{"alg":"RS256"}"#), b64(claims.to_string()));
         let token = Token::parse(&text).unwrap();
-        issuers.find(&token).map(|issuer| issuer.name.to_string())
+        issuers.select_issuer(&token).map(|issuer| issuer.name.to_string())
     }
 
     #[test]
@@ -336,7 +423,6 @@ mod tests {
         assert_eq!(of_sts("tid"), None);
         let names: Vec<_> = all.names().into_iter().map(ToString::to_string).collect();
         assert_eq!(names, ["https://login.example.com/a/v2.0", ENTRA, sts]);
-        assert!(all.has_name("https://login.example.com/a/v2.0") && !all.has_name(ENTRA));
     }
 
     #[test]
@@ -356,7 +442,7 @@ mod tests {
         let outcome = |name: &IssuerName, claims: Value| {
             let claims = Claims::verified(claims);
             let caller = trusted(name.clone()).caller(&claims, &now);
-            caller.map(|caller| caller.principal.to_owned()).map_err(|denial| denial.reason)
+            caller.map(|caller| caller.principal).map_err(|denial| denial.reason())
         };
         let tenants = IssuerName::Template(template(ENTRA, listed(&["a"])));
         assert_eq!(outcome(&tenants, claims("a", "a")), Ok("u".to_owned()));
@@ -377,15 +463,23 @@ mod tests {
         let mut issuer = trusted(IssuerName::Exact("https://login.example.com".to_owned()));
         issuer.scope_claims = vec![ClaimPath::parse("scp").unwrap()];
         issuer.rights.required = ["read", "write"].map(str::to_owned).into();
-        for (claims, lacks) in [
-            (json!({"scp": "write read"}), false),
-            (json!({"scp": "read"}), true),
-            (json!({"scope": "read write"}), true),
+        for (claims, missing) in [
+            (json!({"scp": "write read"}), None),
+            (json!({"scp": "read"}), Some("write")),
+            (json!({"scope": "read write"}), Some("read")),
         ] {
             let verified = Claims::verified(claims.clone());
-            let lacking: &[&str] = if lacks { &["read", "write"] } else { &[] };
-            assert_eq!(issuer.lacking(&verified), lacking, "{claims}");
-            assert_eq!(issuer.access(&verified, None).is_err(), lacks, "{claims}");
+            let expected = match missing {
+                None => Ok(()),
+                Some(missing) => {
+                    let (missing, required) = (missing.to_owned(), issuer.rights.required.clone());
+                    let lacks = MissingRights::Scope { missing, required };
+                    Err(Denial::InsufficientScope { principal: "u".to_owned(), lacks })
+                }
+            };
+            let caller = Caller { principal: "u".to_owned(), expires_at: 0.0 };
+            let outcome = issuer.access(&verified, &caller, None).map(|_| ());
+            assert_eq!(outcome, expected, "{claims}");
         }
     }
 

@@ -27,10 +27,11 @@
 //! | `reason`, `clock` | every reason; where time enters |
 
 mod access;
+mod after_answer;
 mod authorizer;
 mod clock;
 mod config;
-mod decision;
+mod denial;
 mod explain;
 mod gateway;
 mod issuer;
@@ -41,6 +42,8 @@ mod metrics;
 mod reason;
 mod remote;
 mod revocation;
+mod startup;
+mod verdict;
 
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
@@ -49,15 +52,17 @@ mod support;
 pub use access::report::{EntryReport, EntryState, TableReport};
 pub use access::rights::DecidedBy;
 pub use access::rule::{Lacking, NoValue, OwnValue};
+pub use after_answer::{AfterAnswer, Invocation};
 pub use authorizer::Authorizer;
 pub use config::environment::Environment;
 pub use config::{Config, Problem, Problems, SETTINGS, Setting, SettingKind};
-pub use decision::{AfterAnswer, Decision, Failure, Invocation, Verdict};
-pub use explain::{Explanation, Step, StepState};
+pub use denial::{BindingProblem, ClaimProblem, Denial, Malformed, MissingRights, RevokedBy};
+pub use explain::{Check, CheckState, Explanation};
 pub use gateway::policy::Answer;
 pub use jose::token::MAX_TOKEN_BYTES;
 pub use keys::discovery::jwks_uri;
 pub use log::{Log, bad_configuration as log_bad_configuration};
-pub use reason::{Denial, Fault, Obstacle, Reason};
+pub use reason::{Fault, Obstacle, Reason};
 pub use remote::DocumentStatus;
 pub use remote::http::Endpoint;
+pub use verdict::{Allowed, Decision, Failure, Verdict};

@@ -101,7 +101,7 @@ async fn handle(
     event: LambdaEvent<EventJson>,
 ) -> Result<Answer, Diagnostic> {
     let LambdaEvent { payload: EventJson(json), context } = event;
-    let (answer, after) = authorizer.answered(json.as_deref().map_or("", RawValue::get)).await;
+    let (answer, after) = authorizer.handle(json.as_deref().map_or("", RawValue::get)).await;
     AFTER_ANSWER.with(|cell| cell.set(Some((after, context))));
     answer.map_err(|failure| Diagnostic {
         error_type: failure.code().to_owned(),

@@ -1,9 +1,8 @@
 //! Why a request is not allowed: a closed list of reasons with stable codes.
 //!
-//! "No" and "cannot tell" are different types. A [`Denial`] is a verdict about the token and may be answered
-//! with a policy, which API Gateway caches; a [`Fault`] means that no verdict was possible, so that nothing may
-//! be cached. Details are written for operators and hold only fixed texts, configured names, numbers, and the
-//! thumbprint of a client certificate: never a byte of the token.
+//! "No" and "cannot tell" are different types. A [`Denial`](crate::denial::Denial) is a verdict about the token and
+//! may be answered with a policy, which API Gateway caches; a [`Fault`] means that no verdict was possible, so that
+//! nothing may be cached.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -92,26 +91,6 @@ impl Reason {
             Self::InsufficientScope => "insufficient_scope",
         }
     }
-
-    /// This reason with what an operator should know about it.
-    pub(crate) fn because(self, detail: impl Into<Cow<'static, str>>) -> Denial {
-        Denial { reason: self, detail: detail.into() }
-    }
-}
-
-/// The token is refused, or valid without the required rights. API Gateway answers 401 or 403.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Denial {
-    /// Which rule was broken.
-    pub reason: Reason,
-    /// What exactly was wrong, for operators; empty where the reason says it all.
-    pub detail: Cow<'static, str>,
-}
-
-impl From<Reason> for Denial {
-    fn from(reason: Reason) -> Self {
-        reason.because("")
-    }
 }
 
 /// What made a verdict impossible.
@@ -165,33 +144,6 @@ pub struct Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.obstacle.code(), self.detail)
-    }
-}
-
-/// Why a request is not allowed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// A verdict: no.
-    Denied(Denial),
-    /// No verdict.
-    Undecided(Fault),
-}
-
-impl From<Denial> for Refusal {
-    fn from(denial: Denial) -> Self {
-        Self::Denied(denial)
-    }
-}
-
-impl From<Reason> for Refusal {
-    fn from(reason: Reason) -> Self {
-        Self::Denied(reason.into())
-    }
-}
-
-impl From<Fault> for Refusal {
-    fn from(fault: Fault) -> Self {
-        Self::Undecided(fault)
     }
 }
 

@@ -76,15 +76,15 @@ fn assert_keeps_the_signature(page: &str, token: &str) {
     }
 }
 
-/// The steps as they were marked: `ok`, `n/a`, `REFUSED`, `UNKNOWN` or `-`.
+/// The checks as they were marked: `ok`, `REFUSED`, `UNKNOWN` or `-`.
 fn marks(page: &str) -> Vec<(&str, &str)> {
     let words = page.lines().filter_map(|line| line.trim().split_once(char::is_whitespace));
-    let steps = words.filter(|(mark, _)| ["ok", "n/a", "REFUSED", "UNKNOWN", "-"].contains(mark));
+    let steps = words.filter(|(mark, _)| ["ok", "REFUSED", "UNKNOWN", "-"].contains(mark));
     steps.map(|(mark, rest)| (mark, rest.split_whitespace().next().unwrap())).collect()
 }
 
 #[tokio::test]
-async fn the_refusing_step_is_shown_with_those_before_and_after() {
+async fn the_failed_check_is_shown_with_those_before_and_after() {
     let trusted = Trusted::new(&[]);
     let forged = SigningKey::es256("k1").token(&tokens::claims(ISSUER, AUDIENCE));
     let hour_ago = tokens::now() - 3600;
@@ -103,7 +103,7 @@ async fn the_refusing_step_is_shown_with_those_before_and_after() {
         ),
         (trusted.token(json!({"sub": null})), Reason::ClaimMissing, "claim `sub`"),
         ("a.b".to_owned(), Reason::TokenMalformed, "not three segments"),
-        (" ".to_owned(), Reason::TokenMissing, "nothing"),
+        (" ".to_owned(), Reason::TokenMissing, "looked in authorizationToken"),
     ] {
         let page = trusted.explain(&[&token]).await;
         let expected: Vec<_> = Reason::ALL
@@ -124,17 +124,17 @@ async fn the_refusing_step_is_shown_with_those_before_and_after() {
 async fn a_binding_is_explained_as_it_is_set() {
     let token = |trusted: &Trusted, cnf: Value| trusted.token(json!({ "cnf": cnf }));
     let named = json!({"x5t#S256": "thumbprint"});
-    for (binding, cnf, mark, wanted, found) in [
-        ("refuse", json!(null), "ok", "the token has no `cnf`", "`cnf` absent"),
-        ("refuse", named.clone(), "REFUSED", "the token has no `cnf`", "thumbprint"),
-        ("certificate", json!(null), "n/a", "`cnf` names the client certificate", "`cnf` absent"),
-        ("certificate", named.clone(), "REFUSED", "has no client certificate", "thumbprint"),
-        ("ignore", named, "ok", "whatever `cnf` says: TOKEN_BINDING=ignore", "thumbprint"),
+    for (binding, cnf, mark, line) in [
+        ("refuse", json!(null), "ok", "Allow"),
+        ("refuse", named.clone(), "REFUSED", "claim `cnf`, which TOKEN_BINDING refuses"),
+        ("certificate", json!(null), "ok", "Allow"),
+        ("certificate", named.clone(), "REFUSED", "the event has no client certificate"),
+        ("ignore", named, "ok", "Allow"),
     ] {
         let trusted = Trusted::new(&[("TOKEN_BINDING", binding)]);
         let page = trusted.explain(&[&token(&trusted, cnf)]).await;
         assert!(marks(&page).contains(&(mark, "token_binding_invalid")), "{page}");
-        assert!(page.contains(wanted) && page.contains(found), "{wanted}, {found}:\n{page}");
+        assert!(page.contains(line), "{line} is not in:\n{page}");
     }
 }
 
@@ -255,7 +255,7 @@ async fn keys_that_cannot_be_had_are_told_from_a_bad_token() {
 }
 
 #[tokio::test]
-async fn a_revocation_list_is_a_step_of_its_own() {
+async fn a_revocation_list_is_a_check_of_its_own() {
     let token = |trusted: &Trusted| trusted.token(json!({"jti": "token-x", "sid": "session-x"}));
     let trusted = Trusted::new(&[("REVOKED", r#"{"sid": ["session-x", "session-y"]}"#)]);
     let page = trusted.explain(&[&token(&trusted)]).await;
@@ -264,7 +264,7 @@ async fn a_revocation_list_is_a_step_of_its_own() {
     for line in [
         "Revocation list\n  2 entries\n",
         "add the authorizer's time to live",
-        "`jti` \"token-x\", `sid` \"session-x\", `sub` \"user-1\", `iat` ",
+        "its `sid` is listed\n",
         "  Deny: token_revoked (its `sid` is listed)",
     ] {
         assert!(page.contains(line), "{line} is not in:\n{page}");
@@ -280,7 +280,7 @@ async fn a_revocation_list_is_a_step_of_its_own() {
     assert!(!page.contains("QUERY"), "{page}");
     let trusted = Trusted::new(&[]);
     let page = trusted.explain(&[&token(&trusted)]).await;
-    assert!(marks(&page).contains(&("n/a", "token_revoked")), "{page}");
+    assert!(marks(&page).contains(&("ok", "token_revoked")), "{page}");
     assert!(!page.contains("Revocation list"), "{page}");
 }
 
@@ -306,26 +306,36 @@ async fn each_issuer_is_explained_by_its_own_settings() {
         {"issuer": ISSUER, "audience": [AUDIENCE], "algorithms": ["ES256"], "jwks": jwks, "token_types": "JWT"},
     ]);
     let settings = [("ISSUERS", issuers.to_string())];
-    let page = run(&settings, &[&trusted.token(json!({}))], "").await.unwrap();
-    for line in [
-        "`iss` is exactly one of https://example.com, ",
-        "`alg` is ES256\n",
-        "`typ` is jwt, in any letter case\n",
-        "  Allow\n",
+    for (token, line) in [
+        (trusted.token(json!({})), "  Allow\n"),
+        (
+            trusted.token(json!({"iss": "x"})),
+            "`iss` must be exactly https://example.com or https://login.",
+        ),
+        (trusted.token(json!({"aud": "other"})), "`aud` must hold https://pets.example.com\n"),
+        (trusted.token(json!({"iss": "https://example.com"})), "`aud` must hold other\n"),
+        (
+            trusted.key.token_with(
+                &json!({"alg": "ES256", "typ": "at+jwt"}),
+                &tokens::claims(ISSUER, AUDIENCE),
+            ),
+            "`typ` must be jwt, in any letter case\n",
+        ),
     ] {
+        let page = run(&settings, &[&token], "").await.unwrap();
         assert!(page.contains(line), "{line} is not in:\n{page}");
     }
 }
 
 #[tokio::test]
-async fn an_issuer_that_is_nearly_right_is_told() {
+async fn another_name_of_a_trusted_issuer_is_recognized() {
     let original = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example01";
     let updated = "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example01";
     let page = async |settings: &[(&'static str, &str)], iss: &str, tid: Value| {
         let trusted = Trusted::new(settings);
         trusted.explain(&[&trusted.token(json!({"iss": iss, "tid": tid}))]).await
     };
-    let same_pool = "the other form of the same pool";
+    let same_pool = "another name of the user pool";
     for (trusted, iss, is_told) in [
         (original, updated, true),
         (updated, original, true),
@@ -346,14 +356,16 @@ async fn an_issuer_that_is_nearly_right_is_told() {
     let template = "https://login.example.com/{tid}/v2.0";
     let of = |tenant: &str| template.replace("{tid}", tenant);
     for (tenants, wanted) in [
-        ("any", "`iss` is exactly https://login.example.com/{tid}/v2.0 for any `tid`"),
-        ("a, b", "`iss` is exactly https://login.example.com/{tid}/v2.0 for a `tid` of 2 TENANTS"),
+        ("any", "`iss` must be exactly https://login.example.com/{tid}/v2.0 for any `tid`"),
+        (
+            "a, b",
+            "`iss` must be exactly https://login.example.com/{tid}/v2.0 for a `tid` of 2 TENANTS",
+        ),
     ] {
         let settings = [("ISSUER", template), ("TENANTS", tenants)];
         let refused = page(&settings, &of("a"), json!("b")).await;
         assert!(refused.contains(wanted), "{refused}");
-        let found = r#""https://login.example.com/a/v2.0", `tid` "b""#;
-        assert!(refused.contains(found), "{refused}");
+        assert!(refused.contains(r#""tid": "b""#), "{refused}");
         let allowed = page(&settings, &of("a"), json!("a")).await;
         assert!(allowed.contains("  Allow\n"), "{allowed}");
         assert!(allowed.contains("usable, of https://login.example.com/{tid}/v2.0"), "{allowed}");
@@ -384,19 +396,13 @@ async fn the_table_is_that_of_the_token_s_issuer() {
     ]);
     let settings =
         [("ISSUERS", issuers.to_string()), ("ROUTES", json!({"GET /cats": ["cats"]}).to_string())];
-    for (iss, scope, needed, entry, not) in [
-        (ISSUER, "cats", "an entry of ROUTES is open", "GET /cats", "GET /pets"),
-        (
-            other,
-            "partner pets",
-            "all of partner, and an entry of ROUTES is open",
-            "GET /pets",
-            "GET /cats",
-        ),
+    for (iss, scope, entry, not) in [
+        (ISSUER, "cats", "GET /cats", "GET /pets"),
+        (other, "partner pets", "GET /pets", "GET /cats"),
     ] {
         let token = trusted.token(json!({"iss": iss, "scope": scope}));
         let page = run(&settings, &[&token], "").await.unwrap();
-        assert!(page.contains("  Allow\n") && page.contains(needed), "{page}");
+        assert!(page.contains("  Allow\n"), "{page}");
         assert!(page.contains(entry) && !page.contains(not), "{page}");
     }
 }
@@ -438,18 +444,8 @@ async fn a_verdict_can_be_expected() {
 }
 
 #[tokio::test]
-async fn a_check_that_had_nothing_to_look_at_is_not_ok() {
+async fn the_location_of_the_credential_is_shown() {
     let trusted = Trusted::new(&[("TOKEN_SOURCE", "header:Authorization, query:token")]);
-    let page = trusted.explain(&[&trusted.token(json!({"exp": "tomorrow", "nbf": null}))]).await;
-    let marks = marks(&page);
-    for step in ["token_expired", "token_not_yet_valid"] {
-        assert!(marks.contains(&("n/a", step)), "{page}");
-    }
-    assert!(
-        marks.contains(&("ok", "audience_mismatch"))
-            && marks.contains(&("REFUSED", "claim_invalid")),
-        "{page}"
-    );
     let arn = "arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b/dev/GET/pets";
     let event = json!({
         "type": "REQUEST", "methodArn": arn, "headers": {"Authorization": " "},

@@ -14,7 +14,7 @@ use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
 use support::events::bearer;
 use support::tokens::{self, SigningKey};
-use token_authorizer::{Authorizer, Config, Failure, Invocation, Obstacle};
+use token_authorizer::{Authorizer, Config, Failure, Obstacle};
 use tokio::runtime::{Builder, Runtime};
 
 const ISSUER: &str = "https://issuer.example.com";
@@ -81,7 +81,7 @@ fn authorizer(settings: &[(&str, &str)]) -> Authorizer {
 }
 
 fn ask(authorizer: &Authorizer, event: &str) -> Result<Value, Failure> {
-    let answer = RUNTIME.block_on(authorizer.authorize(event, Invocation::default()))?;
+    let answer = RUNTIME.block_on(authorizer.decide(event)).answer?;
     Ok(serde_json::from_str(answer.get()).expect("the answer is JSON"))
 }
 

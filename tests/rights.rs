@@ -19,7 +19,6 @@ use serde_json::{Value, json};
 use support::iam::{Verdict, evaluate};
 use support::idp::{Behaviour, Idp};
 use support::tokens::{SigningKey, b64, claims, jwks, now};
-use token_authorizer::Invocation;
 
 const VERBS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
@@ -416,7 +415,7 @@ async fn lets_through(
         let name = if event["version"] == "2.0" { "routeArn" } else { "methodArn" };
         event[name] = json!(arn);
         event["headers"] = json!({ "authorization": format!("Bearer {token}") });
-        let answer = authorizer.authorize(&event.to_string(), Invocation::default()).await.unwrap();
+        let answer = authorizer.decide(&event.to_string()).await.answer.unwrap();
         let answer: Value = serde_json::from_str(answer.get()).unwrap();
         let reason = "insufficient_scope";
         let refused = json!({ "reason": reason, "challenge": support::events::challenge(reason) });

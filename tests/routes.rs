@@ -13,7 +13,7 @@ use direct::{STAGE, authorizer, read};
 use serde_json::{Value, json};
 use support::iam::{Verdict, evaluate};
 use support::tokens::{SigningKey, claims, jwks, now};
-use token_authorizer::{Authorizer, Invocation};
+use token_authorizer::Authorizer;
 
 const PAGE: &str = include_str!("../docs/routes.md");
 const ISSUER: &str = "https://login.example.com";
@@ -67,7 +67,7 @@ fn token(key: &SigningKey, audience: &str, row: &Row) -> String {
 }
 
 async fn answer(authorizer: &Authorizer, event: &Value) -> Value {
-    let answer = authorizer.authorize(&event.to_string(), Invocation::default()).await.unwrap();
+    let answer = authorizer.decide(&event.to_string()).await.answer.unwrap();
     serde_json::from_str(answer.get()).unwrap()
 }
 

@@ -60,7 +60,9 @@ impl Work {
                 let authorizer = Authorizer::new(config);
                 let decide = move |event: &str| {
                     // It never waits: the keys are configured.
-                    authorizer.authorize(event, Invocation::default()).now_or_never().unwrap()
+                    let (answer, after) = authorizer.handle(event).now_or_never().unwrap();
+                    after.record(Invocation::default());
+                    answer
                 };
                 assert_eq!(said(&decide(&event)), outcome);
                 Box::new(move || {
@@ -318,7 +320,6 @@ pub(crate) fn all() -> Vec<Case> {
 fn answer(work: &Work) -> Value {
     let Work::Decide { settings, event, .. } = work else { panic!("not a decision") };
     let authorizer = Authorizer::new(Config::read(&settings.iter().collect()).unwrap());
-    let answer =
-        authorizer.authorize(event, Invocation::default()).now_or_never().unwrap().unwrap();
+    let answer = authorizer.decide(event).now_or_never().unwrap().answer.unwrap();
     serde_json::from_str(answer.get()).unwrap()
 }

@@ -25,8 +25,8 @@ use common::support::tokens;
 use page::{Page, plain};
 use serde_json::{Value, json};
 use token_authorizer::{
-    Authorizer, Config, DecidedBy, DocumentStatus, EntryReport, Explanation, Failure, Obstacle,
-    Reason, TableReport, Verdict,
+    Authorizer, CheckState, Config, DecidedBy, DocumentStatus, EntryReport, Explanation, Failure,
+    Obstacle, Reason, TableReport, Verdict,
 };
 
 const USAGE: &str =
@@ -87,8 +87,7 @@ pub(crate) async fn explain(
     let config = Config::read(&telling).map_err(|problems| problems.to_string())?;
     let authorizer = Authorizer::new(config);
     authorizer.prefetch().await;
-    let mut decision = authorizer.decide(&event).await;
-    let answer = authorizer.answer(&mut decision);
+    let decision = authorizer.decide(&event).await;
     let seen = authorizer.explain(&decision);
 
     let mut page = Page::new(colour);
@@ -100,8 +99,9 @@ pub(crate) async fn explain(
     show_token(&mut page, &seen);
     show_keys(&mut page, &seen);
     show_revocations(&mut page, &seen);
-    show_steps(&mut page, &seen, &decision.verdict);
-    let answer = answer
+    show_checks(&mut page, &seen, &decision.verdict);
+    let answer = decision
+        .answer
         .as_ref()
         .map(|answer| serde_json::from_str::<Value>(answer.get()).unwrap_or_default());
     show_answer(&mut page, &seen, &decision.verdict, answer.as_ref().map_err(|failure| *failure));
@@ -139,9 +139,9 @@ fn expectation(arguments: &[String]) -> Result<(Option<String>, Vec<String>), St
     }
 }
 
-fn is_as(verdict: &Verdict, expected: &str) -> bool {
+fn is_as(verdict: &Verdict<'_>, expected: &str) -> bool {
     match (verdict, expected) {
-        (Verdict::Allow, "allow") | (Verdict::Deny(_), "deny") => true,
+        (Verdict::Allow(_), "allow") | (Verdict::Deny(_), "deny") => true,
         _ => verdict.code() == Some(expected),
     }
 }
@@ -199,17 +199,15 @@ fn asked(arguments: &[String]) -> Result<Vec<String>, String> {
 
 fn show_token(page: &mut Page, seen: &Explanation<'_>) {
     page.heading("Token");
-    match (&seen.place, &seen.token) {
-        (None, _) => page.line("none was found"),
-        (Some(place), None) => {
-            page.line(&plain(&format!("in {place}, and cannot be read: see the steps")))
-        }
-        (Some(_), Some((header, payload))) => {
-            page.json("header", header);
-            page.json(if seen.is_verified { "claims" } else { "claims (unverified)" }, payload);
-            page.note("The signature is not shown.");
-        }
+    let Some((header, payload)) = &seen.token else {
+        return page.line("none that can be read: see the checks");
+    };
+    if let Some(location) = &seen.location {
+        page.line(&plain(&format!("in {location}")));
     }
+    page.json("header", header);
+    page.json(if seen.is_verified { "claims" } else { "claims (unverified)" }, payload);
+    page.note("The signature is not shown.");
 }
 
 fn show_keys(page: &mut Page, seen: &Explanation<'_>) {
@@ -236,31 +234,47 @@ fn show_document(page: &mut Page, status: &DocumentStatus, entries: &str) {
     }
 }
 
-fn show_steps(page: &mut Page, seen: &Explanation<'_>, verdict: &Verdict) {
-    page.heading("Steps");
-    if let Verdict::Undecided(fault) = verdict
-        && !matches!(fault.obstacle, Obstacle::KeysUnavailable | Obstacle::RevocationsUnavailable)
-    {
+fn show_checks(page: &mut Page, seen: &Explanation<'_>, verdict: &Verdict<'_>) {
+    page.heading("Checks");
+    if seen.checks.is_empty() {
         return page.line("none: see the answer");
     }
     page.note("in this order; each is named after the reason that it gives for a refusal");
-    seen.steps.iter().for_each(|step| page.step(step));
+    for check in &seen.checks {
+        let mut why = Vec::new();
+        if check.state == CheckState::Failed || check.state == CheckState::Undecided {
+            why.extend(detail(verdict));
+            why.extend(seen.expected.clone());
+        }
+        page.check(check, &why);
+    }
+}
+
+/// What a refusal says besides its code.
+fn detail(verdict: &Verdict<'_>) -> Option<String> {
+    let detail = match verdict {
+        Verdict::Allow(_) => return None,
+        Verdict::Deny(denial) => denial.to_string(),
+        Verdict::Undecided(fault) => fault.detail.to_string(),
+    };
+    if detail.is_empty() { None } else { Some(detail) }
 }
 
 fn show_answer(
     page: &mut Page,
     seen: &Explanation<'_>,
-    verdict: &Verdict,
+    verdict: &Verdict<'_>,
     answer: Result<&Value, &Failure>,
 ) {
     page.heading("Answer");
     match verdict {
-        Verdict::Allow => page.good("Allow"),
-        Verdict::Deny(denial) if denial.detail.is_empty() => {
-            page.bad(&format!("Deny: {}", denial.reason.code()))
-        }
+        Verdict::Allow(_) => page.good("Allow"),
         Verdict::Deny(denial) => {
-            page.bad(&format!("Deny: {} ({})", denial.reason.code(), plain(&denial.detail)))
+            let code = denial.reason().code();
+            match detail(verdict) {
+                Some(detail) => page.bad(&format!("Deny: {code} ({})", plain(&detail))),
+                None => page.bad(&format!("Deny: {code}")),
+            }
         }
         Verdict::Undecided(fault) => {
             page.bad(&format!("no verdict: {}", plain(&fault.to_string())))

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use token_authorizer::{Step, StepState};
+use token_authorizer::{Check, CheckState};
 
 const BOLD: &str = "1";
 const DIM: &str = "2";
@@ -65,22 +65,20 @@ impl Page {
         }
     }
 
-    pub(crate) fn step(&mut self, Step { reason, state, wanted, found }: &Step) {
+    pub(crate) fn check(&mut self, Check { reason, state }: &Check, why: &[String]) {
         let (word, colour) = match state {
-            StepState::Passed => ("ok", GREEN),
-            StepState::NotApplicable => ("n/a", DIM),
-            StepState::Failed => ("REFUSED", RED),
-            StepState::Undecided => ("UNKNOWN", YELLOW),
-            StepState::NotReached => ("-", DIM),
+            CheckState::Passed => ("ok", GREEN),
+            CheckState::Failed => ("REFUSED", RED),
+            CheckState::Undecided => ("UNKNOWN", YELLOW),
+            CheckState::NotReached => ("-", DIM),
         };
-        let is_reached = *state != StepState::NotReached;
-        let (word, code) =
-            (self.paint(colour, &format!("{word:<7}")), format!("{:<27}", reason.code()));
-        let code = if is_reached { code } else { self.paint(DIM, &code) };
-        let wanted = self.paint(DIM, &plain(wanted));
-        self.line(&format!("{word} {code} {wanted}"));
-        if is_reached && !found.is_empty() {
-            self.line(&format!("{:35} {}", "", plain(found)));
+        let is_reached = *state != CheckState::NotReached;
+        let word = self.paint(colour, &format!("{word:<7}"));
+        let code =
+            if is_reached { reason.code().to_owned() } else { self.paint(DIM, reason.code()) };
+        self.line(&format!("{word} {code}"));
+        for why in why {
+            self.line(&format!("{:7} {}", "", plain(why)));
         }
     }
 

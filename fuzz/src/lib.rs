@@ -257,7 +257,9 @@ fn authorizer(settings: &[(&str, &str)]) -> Option<Authorizer> {
 
 /// The answer, if there is one.
 fn decide(authorizer: &Authorizer, event: &str) -> Option<Value> {
-    let answer = match RUNTIME.block_on(authorizer.authorize(event, Invocation::default())) {
+    let (answer, after) = RUNTIME.block_on(authorizer.handle(event));
+    after.record(Invocation::default());
+    let answer = match answer {
         Ok(answer) => answer,
         Err(Failure::NoVerdict(fault)) => {
             assert_ne!(fault.obstacle, Obstacle::InternalError);

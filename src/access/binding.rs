@@ -3,8 +3,6 @@
 //! Such a token is no bearer token: whoever stole it must not be able to use it. The certificate is one that API
 //! Gateway has verified. Only its thumbprint is shown.
 
-use std::borrow::Cow;
-
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,8 +10,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
 
+use crate::denial::{BindingProblem, Denial};
 use crate::jose::token::Claims;
-use crate::reason::{Denial, Reason};
 
 /// The member of `cnf` that names a certificate (RFC 8705 section 3.1).
 const THUMBPRINT: &str = "x5t#S256";
@@ -40,10 +38,10 @@ impl TokenBinding {
         let Some(confirmation) = bound(claims) else { return Ok(()) };
         let proven = match self {
             Self::Ignore => Ok(()),
-            Self::Refuse => Err("claim `cnf`, which TOKEN_BINDING refuses".into()),
+            Self::Refuse => Err(BindingProblem::Refused),
             Self::Certificate => names(confirmation, certificate),
         };
-        proven.map_err(|detail| Reason::TokenBindingInvalid.because(detail))
+        proven.map_err(Denial::TokenBindingInvalid)
     }
 }
 
@@ -51,16 +49,12 @@ impl TokenBinding {
 fn names(
     confirmation: &Value,
     certificate: impl FnOnce() -> Option<String>,
-) -> Result<(), Cow<'static, str>> {
+) -> Result<(), BindingProblem> {
     let named = confirmation.get(THUMBPRINT).and_then(Value::as_str);
-    let named = named.ok_or("claim `cnf` names no certificate (`x5t#S256`)")?;
-    let pem = certificate().ok_or("the event has no client certificate")?;
-    let held = thumbprint(&pem).ok_or("the client certificate of the event is not PEM")?;
-    if named == held {
-        Ok(())
-    } else {
-        Err(format!("bound to another certificate than {held}").into())
-    }
+    let named = named.ok_or(BindingProblem::NoThumbprint)?;
+    let pem = certificate().ok_or(BindingProblem::NoCertificate)?;
+    let held = thumbprint(&pem).ok_or(BindingProblem::NotPem)?;
+    if named == held { Ok(()) } else { Err(BindingProblem::OtherCertificate { presented: held }) }
 }
 
 /// What a token is bound to, if it is.
@@ -108,8 +102,8 @@ mod tests {
     fn check(binding: TokenBinding, cnf: Value, pem: Option<&str>) -> Result<(), String> {
         let claims = Claims::verified(json!({ "cnf": cnf }));
         binding.check(&claims, || pem.map(str::to_owned)).map_err(|denial| {
-            assert_eq!(denial.reason, Reason::TokenBindingInvalid);
-            denial.detail.into_owned()
+            assert_eq!(denial.reason(), crate::reason::Reason::TokenBindingInvalid);
+            denial.to_string()
         })
     }
 

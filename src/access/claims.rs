@@ -5,11 +5,8 @@ use std::fmt;
 use serde_json::{Number, Value};
 
 use crate::clock::Now;
+use crate::denial::{ClaimProblem, Denial};
 use crate::jose::token::{ClaimPath, Claims};
-use crate::reason::{Denial, Reason};
-
-/// The longest time that a detail tells, in seconds: a number of a token may have hundreds of digits.
-const MAX_TOLD: f64 = 1e10;
 
 /// What an issuer's claims must say.
 #[derive(Clone, Debug)]
@@ -30,113 +27,126 @@ pub(crate) struct Rules {
 
 /// What the rules found out about a token that keeps them.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Caller<'c> {
+pub(crate) struct Caller {
     /// Who calls: `principalId`.
-    pub(crate) principal: &'c str,
+    pub(crate) principal: String,
     /// The Unix time at which the token expires, leeway included.
     pub(crate) expires_at: f64,
 }
 
 impl Rules {
-    /// Checks in the order of [`Reason`]: time, audience, what is missing, what is invalid.
-    pub(crate) fn check<'c>(&self, claims: &'c Claims, now: &Now) -> Result<Caller<'c>, Denial> {
+    /// Checks in the order of [`Reason`](crate::reason::Reason): time, audience, what is missing, what is invalid.
+    pub(crate) fn check(&self, claims: &Claims, now: &Now) -> Result<Caller, Denial> {
         let (now, leeway) = (now.unix(), self.leeway);
         let (exp, nbf) = (Date::of(claims, "exp"), Date::of(claims, "nbf"));
+        let iat = Date::of(claims, "iat");
         if let Date::At(exp) = exp
             && exp + leeway <= now
         {
-            return Err(
-                Reason::TokenExpired.because(format!("{:.0} s ago", (now - exp).min(MAX_TOLD)))
-            );
+            return Err(Denial::TokenExpired { seconds_ago: now - exp });
         }
         if let Date::At(nbf) = nbf
             && nbf - leeway > now
         {
-            return Err(
-                Reason::TokenNotYetValid.because(format!("in {:.0} s", (nbf - now).min(MAX_TOLD)))
-            );
+            return Err(Denial::TokenNotYetValid { seconds_ahead: nbf - now });
         }
 
-        let audience = self.audience_claims.iter().find_map(|path| Some((path, claims.get(path)?)));
-        let audience = audience.map(|(path, value)| (path, strings(value)));
-        if let Some((path, Some(held))) = &audience
-            && !held.iter().any(|held| self.audiences.iter().any(|accepted| accepted == held))
+        let audience = first_present(&self.audience_claims, claims);
+        if let Some((claim, value)) = audience
+            && let Some(held) = strings(value)
+            && !self.accepts(&held)
         {
-            return Err(Reason::AudienceMismatch.because(format!("claim `{}`", path.text())));
+            let (claim, accepted) = (claim.text().to_owned(), self.audiences.clone());
+            return Err(Denial::AudienceMismatch { claim, accepted });
         }
 
-        let missing = |path: &str| Reason::ClaimMissing.because(format!("claim `{path}`"));
         if exp == Date::Absent {
             return Err(missing("exp"));
         }
-        if self.max_life.is_some() && Date::of(claims, "iat") == Date::Absent {
+        if self.max_life.is_some() && iat == Date::Absent {
             return Err(missing("iat"));
         }
-        let (audience_claim, held) =
-            audience.ok_or_else(|| missing(&texts(&self.audience_claims)))?;
-        let principal =
-            self.principal(claims).ok_or_else(|| missing(&texts(&self.principal_claims)))?;
-        if let Some(required) = self.required.iter().find(|required| required.is_missing(claims)) {
-            return Err(missing(required.claim.text()));
+        let Some((audience_claim, audience)) = audience else {
+            return Err(missing_any(&self.audience_claims));
+        };
+        let Some((principal_claim, principal)) = self.principal(claims) else {
+            return Err(missing_any(&self.principal_claims));
+        };
+        for required in &self.required {
+            if required.is_missing(claims) {
+                return Err(missing(required.claim.text()));
+            }
         }
 
-        let invalid = |path: &str| Reason::ClaimInvalid.because(format!("claim `{path}`"));
-        let Date::At(exp) = exp else { return Err(invalid("exp")) };
+        let Date::At(exp) = exp else { return Err(invalid("exp", ClaimProblem::NotADate)) };
         if nbf == Date::Invalid || claims.member("nbf").is_some_and(Value::is_null) {
-            return Err(invalid("nbf"));
+            return Err(invalid("nbf", ClaimProblem::NotADate));
         }
         if claims.member("iat").is_some_and(|iat| !iat.is_number()) {
-            return Err(invalid("iat"));
+            return Err(invalid("iat", ClaimProblem::NotADate));
         }
         // In floats nothing overflows, and a life that is not finite is too long.
-        if let (Some(max), Date::At(iat)) = (self.max_life, Date::of(claims, "iat"))
+        if let (Some(max), Date::At(iat)) = (self.max_life, iat)
             && exp - iat > max
         {
-            let life = (exp - iat).min(MAX_TOLD);
-            return Err(Reason::ClaimInvalid
-                .because(format!("claim `exp`: {life:.0} s after `iat`, more than {max}")));
+            return Err(invalid("exp", ClaimProblem::LifeTooLong { seconds: exp - iat, max }));
         }
-        if held.is_none() {
-            return Err(invalid(audience_claim.text()));
+        if strings(audience).is_none() {
+            return Err(invalid(audience_claim.text(), ClaimProblem::NotStrings));
         }
-        let (principal_claim, principal) = principal;
         // A control character could forge a line where the backend logs its caller.
-        let principal =
-            principal.filter(|name| !name.trim().is_empty() && !name.contains(char::is_control));
-        let principal = principal.ok_or_else(|| invalid(principal_claim.text()))?;
-        if let Some(required) = self.required.iter().find(|required| !required.is_met(claims)) {
-            return Err(invalid(required.claim.text()));
+        let principal = match principal.as_str() {
+            Some(name) if !name.trim().is_empty() && !name.contains(char::is_control) => name,
+            _ => return Err(invalid(principal_claim.text(), ClaimProblem::NotAName)),
+        };
+        for required in &self.required {
+            if !required.is_met(claims) {
+                let problem = ClaimProblem::Requirement(required.to_string());
+                return Err(invalid(required.claim.text(), problem));
+            }
         }
-        Ok(Caller { principal, expires_at: exp + leeway })
+        Ok(Caller { principal: principal.to_owned(), expires_at: exp + leeway })
     }
 
-    /// The required claims in words; empty if there are none.
-    pub(crate) fn required_text(&self) -> String {
-        self.required.iter().map(Requirement::to_string).collect::<Vec<_>>().join(", ")
+    /// Whether one of these audiences is accepted.
+    fn accepts(&self, held: &[&str]) -> bool {
+        held.iter().any(|held| self.audiences.iter().any(|accepted| accepted == held))
     }
 
-    /// Checks that had nothing to look at in claims that were checked: no date to compare, no audience.
-    pub(crate) fn not_applicable(&self, claims: &Claims) -> Vec<Reason> {
-        let has_date = |name| matches!(Date::of(claims, name), Date::At(_));
-        let audience = self.audience_claims.iter().find_map(|path| claims.get(path));
-        [
-            (Reason::TokenExpired, has_date("exp")),
-            (Reason::TokenNotYetValid, has_date("nbf")),
-            (Reason::AudienceMismatch, audience.and_then(strings).is_some()),
-        ]
-        .into_iter()
-        .filter_map(|(reason, applies)| (!applies).then_some(reason))
-        .collect()
+    /// The first of the claims that holds a non-empty string; else the first that is present.
+    fn principal<'c>(&self, claims: &'c Claims) -> Option<(&ClaimPath, &'c Value)> {
+        for path in &self.principal_claims {
+            if claims.non_empty_string(path).is_some() {
+                return claims.get(path).map(|value| (path, value));
+            }
+        }
+        first_present(&self.principal_claims, claims)
     }
+}
 
-    /// The first of the claims that holds a non-empty string; else the first that is present, without its value.
-    fn principal<'c>(&self, claims: &'c Claims) -> Option<(&ClaimPath, Option<&'c str>)> {
-        let present =
-            || self.principal_claims.iter().filter_map(|path| Some((path, claims.get(path)?)));
-        let text = |value: &'c Value| value.as_str().filter(|text| !text.is_empty());
-        let named = present().find_map(|(path, value)| Some((path, Some(text(value)?))));
-        named.or_else(|| present().next().map(|(path, _)| (path, None)))
+/// The first of these claims that the token has.
+fn first_present<'p, 'c>(
+    paths: &'p [ClaimPath],
+    claims: &'c Claims,
+) -> Option<(&'p ClaimPath, &'c Value)> {
+    for path in paths {
+        if let Some(value) = claims.get(path) {
+            return Some((path, value));
+        }
     }
+    None
+}
+
+fn missing(claim: &str) -> Denial {
+    Denial::ClaimMissing { any_of: vec![claim.to_owned()] }
+}
+
+fn missing_any(paths: &[ClaimPath]) -> Denial {
+    Denial::ClaimMissing { any_of: paths.iter().map(|path| path.text().to_owned()).collect() }
+}
+
+fn invalid(claim: &str, problem: ClaimProblem) -> Denial {
+    Denial::ClaimInvalid { claim: claim.to_owned(), problem }
 }
 
 /// What one claim must say.
@@ -330,13 +340,10 @@ fn whole(number: &Number) -> Option<i128> {
     number.as_i128().or_else(|| of_float(number.as_f64()?))
 }
 
-fn texts(paths: &[ClaimPath]) -> String {
-    paths.iter().map(ClaimPath::text).collect::<Vec<_>>().join("` or `")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reason::Reason;
     use serde_json::json;
 
     const NOW: f64 = 1000.0;
@@ -382,7 +389,7 @@ mod tests {
 
     fn principal(rules: &Rules, claims: &Value, now: f64) -> Result<String, Reason> {
         let checked = Claims::verified(claims.clone());
-        let caller = rules.check(&checked, &Now::at(now)).map_err(|denial| denial.reason)?;
+        let caller = rules.check(&checked, &Now::at(now)).map_err(|denial| denial.reason())?;
         Ok(caller.principal.to_owned())
     }
 
@@ -671,12 +678,12 @@ mod tests {
             (json!({"exp": 2000, "aud": "api", "sub": "secret"}), "claim `tenant`"),
             (
                 json!({"exp": 2000, "aud": "api", "sub": "secret\n", "tenant": "secret"}),
-                "claim `sub`",
+                "claim `sub` must be a string that is not blank, without control characters",
             ),
             (json!({"exp": 2000, "aud": "api", "sub": "a", "tenant": "secret"}), "claim `tenant`"),
         ] {
             let claims = Claims::verified(claims);
-            assert_eq!(rules.check(&claims, &Now::at(NOW)).unwrap_err().detail, detail);
+            assert_eq!(rules.check(&claims, &Now::at(NOW)).unwrap_err().to_string(), detail);
         }
     }
 }

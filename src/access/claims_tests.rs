@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::reason::Reason;
 
 fn requirement(wanted: &Value) -> Requirement {
     Requirement::parse("c", wanted).unwrap()
@@ -61,10 +62,10 @@ fn operators_compare_a_claim_with_values() {
         (json!({ "present": false }), json!({}), Err(ClaimInvalid)),
     ] {
         let outcome = check(None, vec![requirement(&wanted)], &json!({ "c": claim }));
-        assert_eq!(outcome.map_err(|denial| denial.reason), expected, "{wanted} {claim}");
+        assert_eq!(outcome.map_err(|denial| denial.reason()), expected, "{wanted} {claim}");
         if claim.is_null() {
             let absent = check(None, vec![requirement(&wanted)], &json!({}));
-            assert_eq!(absent.map_err(|denial| denial.reason), expected, "{wanted}, absent");
+            assert_eq!(absent.map_err(|denial| denial.reason()), expected, "{wanted}, absent");
         }
     }
 }
@@ -140,12 +141,12 @@ fn a_token_lives_no_longer_than_it_may() {
         (json!([1400]), json!(2000), Err(ClaimInvalid)),
     ] {
         let outcome = check(Some(600.0), Vec::new(), &json!({ "iat": iat, "exp": exp }));
-        assert_eq!(outcome.map_err(|denial| denial.reason), expected, "{iat} {exp}");
+        assert_eq!(outcome.map_err(|denial| denial.reason()), expected, "{iat} {exp}");
     }
     let absent = check(Some(600.0), Vec::new(), &json!({})).unwrap_err();
-    assert_eq!((absent.reason, &*absent.detail), (ClaimMissing, "claim `iat`"));
+    assert_eq!((absent.reason(), &*absent.to_string()), (ClaimMissing, "claim `iat`"));
     let long = check(Some(600.0), Vec::new(), &json!({ "iat": 1000 })).unwrap_err();
-    assert_eq!(&*long.detail, "claim `exp`: 1000 s after `iat`, more than 600");
+    assert_eq!(long.to_string(), "claim `exp`: 1000 s after `iat`, more than 600");
     assert_eq!(check(None, Vec::new(), &json!({})), Ok(()));
     assert_eq!(check(None, Vec::new(), &json!({ "iat": 0, "exp": 1e308 })), Ok(()));
 }
@@ -154,17 +155,18 @@ fn a_token_lives_no_longer_than_it_may() {
 fn a_life_that_is_too_long_gives_way_to_what_is_missing_or_expired() {
     let checked =
         |claims: Value| check(Some(600.0), vec![requirement(&json!("x"))], &claims).unwrap_err();
-    assert_eq!(checked(json!({ "iat": 0, "exp": 900 })).reason, Reason::TokenExpired);
-    assert_eq!(checked(json!({ "iat": 0, "aud": "other" })).reason, Reason::AudienceMismatch);
-    assert_eq!(&*checked(json!({ "iat": 0 })).detail, "claim `c`");
-    assert_eq!(&*checked(json!({})).detail, "claim `iat`");
+    assert_eq!(checked(json!({ "iat": 0, "exp": 900 })).reason(), Reason::TokenExpired);
+    assert_eq!(checked(json!({ "iat": 0, "aud": "other" })).reason(), Reason::AudienceMismatch);
+    assert_eq!(checked(json!({ "iat": 0 })).to_string(), "claim `c`");
+    assert_eq!(checked(json!({})).to_string(), "claim `iat`");
 }
 
 #[test]
-fn required_claims_are_told_in_words() {
-    let words =
-        |wanted: &[Value]| rules(None, wanted.iter().map(requirement).collect()).required_text();
-    assert_eq!(words(&[]), "");
+fn a_requirement_has_words() {
+    let words = |wanted: &[Value]| {
+        let all: Vec<_> = wanted.iter().map(|one| requirement(one).to_string()).collect();
+        all.join(", ")
+    };
     assert_eq!(words(&[json!(["a", 2])]), r#"a claim `c` that is "a" or 2"#);
     assert_eq!(
         words(&[json!({ "all": ["a", "b"] }), json!({ "none": ["x", "y"] })]),
@@ -174,21 +176,4 @@ fn required_claims_are_told_in_words() {
         words(&[json!({ "present": true }), json!({ "present": false })]),
         "a claim `c`, no claim `c`"
     );
-}
-
-#[test]
-fn a_check_that_has_nothing_to_look_at_is_not_applicable() {
-    use Reason::{AudienceMismatch, TokenExpired, TokenNotYetValid};
-    for (claims, expected) in [
-        (json!({ "exp": 2, "nbf": 1, "aud": "api" }), &[][..]),
-        (json!({ "exp": 2, "aud": ["api"] }), &[TokenNotYetValid]),
-        (
-            json!({ "exp": "2", "nbf": null, "aud": 5 }),
-            &[TokenExpired, TokenNotYetValid, AudienceMismatch],
-        ),
-        (json!({ "exp": 2, "nbf": 1 }), &[AudienceMismatch]),
-    ] {
-        let claims = Claims::verified(claims);
-        assert_eq!(rules(None, Vec::new()).not_applicable(&claims), expected, "{claims:?}");
-    }
 }

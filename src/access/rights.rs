@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use crate::access::guard;
 use crate::access::pattern::{self, Template};
 use crate::access::rule::{Facts, Rule, Terms};
+use crate::denial::MissingRights;
 use crate::jose::token::{ClaimPath, Claims};
-use crate::reason::{Denial, Reason};
 
 /// The verbs of an API Gateway method. `ANY` is written out as these: a `*` in the verb's place of an ARN would
 /// also match into paths.
@@ -47,37 +47,28 @@ impl Rights {
         scope_claims: &[ClaimPath],
         claims: &Claims,
         single_request: Option<&str>,
-    ) -> Result<Access<'_>, Denial> {
+    ) -> Result<Access<'_>, MissingRights> {
         if self.required.is_empty() && self.routes.is_none() {
             return Ok(Access::Stage);
         }
         let held = scopes(scope_claims, claims);
         if let Some(scope) = self.missing(&held) {
-            return Err(Reason::InsufficientScope.because(format!("scope `{scope}`")));
+            let (missing, required) = (scope.to_owned(), self.required.clone());
+            return Err(MissingRights::Scope { missing, required });
         }
         let Some(routes) = &self.routes else { return Ok(Access::Stage) };
         let decided = routes.decide(&routes.terms.facts(&held, claims));
         if let Some(request) = single_request {
             return match decided.by(request) {
                 DecidedBy::Open(_) => Ok(Access::Stage),
-                DecidedBy::Guard => {
-                    Err(Reason::InsufficientScope.because("PATH_GUARD refuses the path"))
-                }
-                _ => Err(Reason::InsufficientScope.because("the route is not open to the token")),
+                DecidedBy::Guard => Err(MissingRights::Guard),
+                _ => Err(MissingRights::Route),
             };
         }
         if decided.states.iter().any(|state| *state != RouteState::Closed) {
             Ok(Access::Routes(decided))
         } else {
-            Err(Reason::InsufficientScope.because("no route of the table is open to the token"))
-        }
-    }
-
-    /// The required scopes, if the token lacks one of them.
-    pub(crate) fn lacking(&self, scope_claims: &[ClaimPath], claims: &Claims) -> &[String] {
-        match self.missing(&scopes(scope_claims, claims)) {
-            Some(_) => &self.required,
-            None => &[],
+            Err(MissingRights::NoRoute)
         }
     }
 
@@ -457,9 +448,12 @@ mod tests {
         rights: &Rights,
         scope: &str,
         single_request: Option<&str>,
-    ) -> Result<Option<Vec<bool>>, Denial> {
+    ) -> Result<Option<Vec<bool>>, String> {
         let claims = Claims::verified(json!({ "scope": scope }));
-        match rights.access(&[ClaimPath::Member("scope".to_owned())], &claims, single_request)? {
+        let access = rights
+            .access(&[ClaimPath::Member("scope".to_owned())], &claims, single_request)
+            .map_err(|lacks| lacks.to_string())?;
+        match access {
             Access::Stage => Ok(None),
             Access::Routes(decided) => Ok(Some(
                 decided.states.into_iter().map(|state| state == RouteState::Open).collect(),
@@ -467,13 +461,13 @@ mod tests {
         }
     }
 
+    fn refused(because: &str) -> Result<Option<Vec<bool>>, String> {
+        Err(because.to_owned())
+    }
+
     fn rights(required: &[&str], table: Value) -> Rights {
         let required = required.iter().map(ToString::to_string).collect();
         Rights { required, routes: table.is_object().then(|| parse(table).unwrap().into()) }
-    }
-
-    fn refused(because: &'static str) -> Result<Option<Vec<bool>>, Denial> {
-        Err(Reason::InsufficientScope.because(because))
     }
 
     #[test]
@@ -673,15 +667,22 @@ mod tests {
     }
 
     #[test]
-    fn all_required_scopes_are_told_where_one_of_them_is_lacking() {
+    fn a_refusal_has_all_required_scopes_if_one_is_missing() {
         let rights = rights(&["b", "a"], json!({ "GET /x": ["x"] }));
-        let none: &[String] = &[];
-        for (scope, expected) in
-            [("", &rights.required[..]), ("b", &rights.required), ("a b", none), ("a b x", none)]
+        let required = rights.required.clone();
+        for (scope, missing) in [("", Some("b")), ("b", Some("a")), ("a b", None), ("a b x", None)]
         {
             let claims = Claims::verified(json!({ "scope": scope }));
             let paths = [ClaimPath::Member("scope".to_owned())];
-            assert_eq!(rights.lacking(&paths, &claims), expected, "{scope}");
+            let outcome = rights.access(&paths, &claims, None);
+            let found = match outcome {
+                Err(MissingRights::Scope { missing, required: all }) => {
+                    assert_eq!(all, required);
+                    Some(missing)
+                }
+                _ => None,
+            };
+            assert_eq!(found.as_deref(), missing, "{scope}");
         }
     }
 

@@ -204,7 +204,7 @@ fn the_guard_closes_one_request_too() {
         ("GET/a/", false),
         ("$connect", false),
     ] {
-        let refused = Reason::InsufficientScope.because("PATH_GUARD refuses the path");
+        let refused = MissingRights::Guard;
         let guarded = rights(true);
         let outcome = guarded.access(&[], &claims, Some(request)).map(|_| ());
         assert_eq!(outcome, if is_refused { Err(refused) } else { Ok(()) }, "{request}");

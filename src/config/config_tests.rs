@@ -68,7 +68,11 @@ fn two_settings_are_enough() {
     assert_eq!(config.binding, TokenBinding::Refuse);
     assert!(issuer.rights.required.is_empty() && issuer.rights.routes.is_none());
     assert_eq!(config.credentials.sources, [TokenLocation::Header("Authorization".to_owned())]);
-    assert!(config.credentials.bearer_required && config.expiry_guard && !config.simple_response);
+    assert!(
+        config.credentials.bearer_prefix == BearerPrefix::Required
+            && config.expiry_guard
+            && !config.simple_response
+    );
     let context: Vec<_> =
         config.context.iter().map(|claim| (&*claim.name, claim.path.text())).collect();
     assert_eq!(
@@ -204,7 +208,9 @@ fn every_setting_is_heeded() {
         ("TOKEN_SOURCE", "query:t,cookie:c header:X", |config| {
             config.credentials.sources.len() == 3
         }),
-        ("BEARER_PREFIX", "optional", |config| !config.credentials.bearer_required),
+        ("BEARER_PREFIX", "optional", |config| {
+            config.credentials.bearer_prefix == BearerPrefix::Optional
+        }),
         ("SIMPLE_RESPONSE", "on", |config| config.simple_response && config.warnings.is_empty()),
         ("JWKS_FRESH_SECONDS", "1", |config| config.lifetimes.fresh.as_secs() == 1),
         ("JWKS_FRESH_SECONDS", "86400", |config| config.lifetimes.fresh == config.lifetimes.stale),

@@ -22,8 +22,9 @@ use crate::config::issuers::{Fields, Guards, Shared};
 use crate::config::key_sources::KeySources;
 use crate::config::reader::{Reader, quoted};
 use crate::config::settings::{Number, PLATFORM, RESERVED_CONTEXT, Word};
-use crate::gateway::event::{Credentials, TokenLocation};
-use crate::gateway::policy::{self, ContextClaim};
+use crate::gateway::credential::{BearerPrefix, Credentials, TokenLocation};
+use crate::gateway::policy::ContextClaim;
+use crate::gateway::size;
 use crate::jose::token::ClaimPath;
 use crate::metrics::{self, Metrics};
 use crate::remote::cache::Lifetimes;
@@ -205,7 +206,10 @@ impl Reader<'_> {
             },
             credentials: Credentials {
                 sources: credentials.0,
-                bearer_required: credentials.1? == "required",
+                bearer_prefix: match credentials.1? {
+                    "optional" => BearerPrefix::Optional,
+                    _ => BearerPrefix::Required,
+                },
             },
             context,
             usage_key,
@@ -261,15 +265,15 @@ impl Reader<'_> {
         };
         let warnings = routes.warnings().into_iter().map(|warning| format!("{place}: {warning}"));
         self.warnings.extend(warnings);
-        if let Err(too_large) = policy::fits(&routes, guards.expiry) {
-            let policy::TooLarge { document, resource } = too_large;
+        if let Err(too_large) = size::fits(&routes, guards.expiry) {
+            let size::TooLarge { document, resource } = too_large;
             let message = format!(
                 "the policy would have {document} bytes and resources of up to {resource} characters; API Gateway \
                  takes {} and {}. It has {}. Use fewer or shorter entries, verbs by name (ANY counts seven times), \
                  fewer `path` conditions (each value counts 128)",
-                policy::MAX_DOCUMENT,
-                policy::MAX_RESOURCE,
-                policy::largest_parts(&routes),
+                size::MAX_DOCUMENT,
+                size::MAX_RESOURCE,
+                size::largest_parts(&routes),
             );
             self.problem(place, message);
         }

@@ -5,7 +5,6 @@
 //! configured routes. No byte of the request's verb or path reaches them.
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
@@ -15,24 +14,14 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::access::guard::GUARDED;
-use crate::access::rights::{Access, Decided, Entry, RouteState, Routes};
-use crate::gateway::event::Stage;
+use crate::access::rights::Access;
+use crate::denial::Denial;
+use crate::gateway::arn::Stage;
 use crate::jose::token::{ClaimPath, Claims};
-use crate::reason::{Fault, Obstacle, Reason};
-
-/// The longest resource that API Gateway takes (Developer Guide, "Output from an API Gateway Lambda authorizer").
-pub(crate) const MAX_RESOURCE: usize = 512;
-
-/// The longest policy. No figure is published for REST and HTTP APIs; a WebSocket API takes a result of 8 KB.
-pub(crate) const MAX_DOCUMENT: usize = 8 * 1024;
 
 /// The most bytes of `context`; claims beyond it are omitted. They end up in headers, of which API Gateway takes 10,240
 /// bytes in sum.
 pub(crate) const MAX_CONTEXT: usize = 4 * 1024;
-
-/// The longest ARN up to the stage for which a table of routes is proven to fit: 96 characters leave room for the
-/// longest partition and region, and for a stage name of some 30.
-const PROVEN_PREFIX: usize = 96;
 
 /// The principal of a refused caller: no answer states anything unverified as fact.
 const ANONYMOUS: &str = "anonymous";
@@ -81,130 +70,59 @@ impl Allow<'_> {
     }
 }
 
-/// Whether API Gateway takes the document of these rights for this stage. Proven at start for all but the longest
-/// stage names.
-pub(crate) fn check_length(
-    stage: &Stage<'_>,
-    access: &Access<'_>,
-    expires_at: Option<f64>,
-) -> Result<(), Fault> {
-    let is_proven = stage.arn().len() <= PROVEN_PREFIX || matches!(access, Access::Stage);
-    if is_proven || check(&document(stage, access, expires_at)).is_ok() {
-        return Ok(());
-    }
-    Err(Obstacle::EventUnsupported.because("the stage's name is too long for ROUTES"))
-}
-
-/// A Deny for the whole stage. `principal` is given for a verified token.
+/// A Deny for the whole stage. It names the caller of a valid token, and nobody else.
 pub(crate) fn deny(
     stage: &Stage<'_>,
     response_format: ResponseFormat,
-    reason: Reason,
+    denial: &Denial,
     challenge: String,
-    principal: Option<&str>,
 ) -> Answer {
     let entries = vec![
-        ("reason", Cow::Owned(reason.code().into())),
+        ("reason", Cow::Owned(denial.reason().code().into())),
         ("challenge", Cow::Owned(challenge.into())),
     ];
     let context = Context { entries, omitted: Vec::new() };
     if response_format == ResponseFormat::Simple {
         return json(&Simple { is_authorized: false, context: &context });
     }
+    let principal_id = match denial {
+        Denial::InsufficientScope { principal, .. } => principal,
+        _ => ANONYMOUS,
+    };
     json(&Output {
-        principal_id: principal.unwrap_or(ANONYMOUS),
+        principal_id,
         policy_document: &of_statements(vec![about_everything(IamPolicyEffect::Deny, stage)]),
         context: &context,
         usage_identifier_key: None,
     })
 }
 
-/// The document would exceed [`MAX_DOCUMENT`] or [`MAX_RESOURCE`].
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TooLarge {
-    pub(crate) document: usize,
-    pub(crate) resource: usize,
-}
-
-/// Whether the document of every token fits, whatever rights it has, for ARNs of up to [`PROVEN_PREFIX`].
-pub(crate) fn fits(routes: &Routes, expiry_guard: bool) -> Result<(), TooLarge> {
-    let expires_at = expiry_guard.then_some(0.0);
-    check(&document(&longest_stage(), &Access::Routes(longest(routes)), expires_at))
-}
-
-fn longest_stage() -> Stage<'static> {
-    Stage::of_length(PROVEN_PREFIX)
-}
-
-/// The longest document. It has the Deny of the guard; without a guard, that of the one entry whose Deny saves the
-/// fewest bytes, if the statement around it takes more than that. A second such entry could only save more.
-fn longest(routes: &Routes) -> Decided<'_> {
-    let mut longest = routes.longest();
-    if longest.guard || longest.entries.len() < 2 {
-        return longest;
-    }
-    let loss = |index: usize| room(longest.allowed(index)) - room(longest.entries[index].closing());
-    let losses = (0..longest.entries.len()).map(|index| (index, loss(index)));
-    let frame = length(&statement(IamPolicyEffect::Deny, Vec::new()));
-    if let Some((index, loss)) = losses.min_by_key(|(_, loss)| *loss)
-        && loss < frame
-    {
-        longest.states[index] = RouteState::Closed;
-    }
-    longest
-}
-
-/// The bytes that resources take, each with its quotes and a comma.
-fn room(patterns: &[String]) -> usize {
-    patterns.iter().map(|pattern| PROVEN_PREFIX + "/".len() + pattern.len() + "\"\",".len()).sum()
-}
-
-/// Where the bytes of the longest document come from, in words: the entries that take the most, and the guard.
-pub(crate) fn largest_parts(routes: &Routes) -> String {
-    const NAMED: usize = 3;
-    let longest = routes.longest();
-    let entries =
-        longest.entries.iter().enumerate().map(|(index, entry)| (entry, longest.allowed(index)));
-    let mut entries: Vec<_> = entries.collect();
-    entries.sort_by_key(|(_, patterns)| Reverse(room(patterns)));
-    let part = |(entry, patterns): &(&Entry, &[String])| {
-        let resources = if patterns.len() == 1 { "resource" } else { "resources" };
-        format!("{} for entry `{}` ({} {resources})", room(patterns), entry.route, patterns.len())
-    };
-    let mut parts: Vec<_> = entries.iter().take(NAMED).map(part).collect();
-    if let Some(others) = entries.get(NAMED..).filter(|others| !others.is_empty()) {
-        let bytes: usize = others.iter().map(|(_, patterns)| room(patterns)).sum();
-        parts.push(format!("{bytes} for the {} other entries", others.len()));
-    }
-    if longest.guard {
-        parts.push(format!("{} for PATH_GUARD", room(&GUARDED.map(str::to_owned))));
-    }
-    parts.join(", ")
-}
-
 /// The document for a good token: the Allow first, then the Deny of what stays closed, then the Deny from `exp` on.
-fn document(stage: &Stage<'_>, access: &Access<'_>, expires_at: Option<f64>) -> IamPolicyDocument {
+pub(crate) fn document(
+    stage: &Stage<'_>,
+    access: &Access<'_>,
+    expires_at: Option<f64>,
+) -> IamPolicyDocument {
     let mut statements = Vec::new();
     match access {
         Access::Stage => statements.push(about_everything(IamPolicyEffect::Allow, stage)),
         Access::Routes(decided) => {
             let (mut allowed, mut denied) = (Vec::new(), Vec::new());
             for index in 0..decided.entries.len() {
-                allowed
-                    .extend(decided.allowed(index).iter().map(|pattern| resource(stage, pattern)));
-                denied.extend(decided.denied(index).iter().map(|pattern| resource(stage, pattern)));
+                push_resources(stage, decided.allowed(index), &mut allowed);
+                push_resources(stage, decided.denied(index), &mut denied);
             }
             if decided.guard {
-                denied.extend(GUARDED.map(|pattern| resource(stage, pattern)));
+                push_resources(stage, &GUARDED, &mut denied);
             }
-            let (allow, deny) = (
-                statement(IamPolicyEffect::Allow, allowed),
-                statement(IamPolicyEffect::Deny, denied),
-            );
-            // IAM takes no statement without a resource.
-            statements.extend(
-                [allow, deny].into_iter().filter(|statement| !statement.resource.is_empty()),
-            );
+            for (effect, resources) in
+                [(IamPolicyEffect::Allow, allowed), (IamPolicyEffect::Deny, denied)]
+            {
+                // IAM takes no statement without a resource.
+                if !resources.is_empty() {
+                    statements.push(statement(effect, resources));
+                }
+            }
         }
     }
     if let Some(end) = expires_at.and_then(date_time) {
@@ -224,7 +142,7 @@ fn of_statements(statements: Vec<IamPolicyStatement>) -> IamPolicyDocument {
     document
 }
 
-fn statement(effect: IamPolicyEffect, resources: Vec<String>) -> IamPolicyStatement {
+pub(crate) fn statement(effect: IamPolicyEffect, resources: Vec<String>) -> IamPolicyStatement {
     let mut statement = IamPolicyStatement::default();
     statement.effect = effect;
     statement.action = vec!["execute-api:Invoke".to_owned()];
@@ -237,21 +155,15 @@ fn about_everything(effect: IamPolicyEffect, stage: &Stage<'_>) -> IamPolicyStat
     statement(effect, vec![resource(stage, stage.everything())])
 }
 
+fn push_resources(stage: &Stage<'_>, patterns: &[impl AsRef<str>], resources: &mut Vec<String>) {
+    for pattern in patterns {
+        resources.push(resource(stage, pattern.as_ref()));
+    }
+}
+
 /// The resource in a policy for a pattern below the stage.
 fn resource(stage: &Stage<'_>, pattern: &str) -> String {
     [stage.arn(), "/", pattern].concat()
-}
-
-/// Whether API Gateway takes this document.
-fn check(document: &IamPolicyDocument) -> Result<(), TooLarge> {
-    let resources = document.statement.iter().flat_map(|statement| &statement.resource);
-    let resource = resources.map(String::len).max().unwrap_or_default();
-    let document = length(document);
-    if document > MAX_DOCUMENT || resource > MAX_RESOURCE {
-        Err(TooLarge { document, resource })
-    } else {
-        Ok(())
-    }
 }
 
 /// ISO 8601 in UTC without a fraction, as IAM takes dates; none beyond the year 9999.
@@ -302,7 +214,7 @@ impl<'a> Context<'a> {
                 Some(scalar) => Cow::Borrowed(scalar),
             };
             let comma = usize::from(!context.entries.is_empty());
-            let grown = size + comma + length(name) + ":".len() + length(&value);
+            let grown = size + comma + encoded_len(name) + ":".len() + encoded_len(&value);
             if grown > MAX_CONTEXT {
                 context.omitted.push(name);
             } else {
@@ -321,7 +233,7 @@ impl Serialize for Context<'_> {
 }
 
 /// The length of a value as JSON text. Only counted: to write it would take 2 % of an Allow.
-fn length(value: &(impl Serialize + ?Sized)) -> usize {
+pub(crate) fn encoded_len(value: &(impl Serialize + ?Sized)) -> usize {
     struct Counter(usize);
 
     impl std::io::Write for Counter {
@@ -348,16 +260,17 @@ fn json(answer: &impl Serialize) -> Answer {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::access::rights::Rights;
+    use crate::access::rights::{Rights, Routes};
+    use crate::denial::tests::one_of_each;
     use crate::gateway::event::Event;
     use serde_json::json;
 
     const ARN: &str = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod";
 
     /// The stage of an event that asks for `arn`, on a WebSocket API if that ends in `$connect`.
-    fn stage(arn: &str) -> Stage<'static> {
+    pub(crate) fn stage(arn: &str) -> Stage<'static> {
         let event = json!({"type": "REQUEST", "methodArn": arn}).to_string();
         let event: &'static Event<'static> =
             Box::leak(Box::new(Event::parse(event.leak()).unwrap()));
@@ -368,11 +281,11 @@ mod tests {
         stage(&format!("{ARN}/DELETE/secret?q={{}}"))
     }
 
-    fn routes(table: &Value) -> Routes {
+    pub(crate) fn routes(table: &Value) -> Routes {
         Routes::parse(table.as_object().unwrap(), false).unwrap()
     }
 
-    fn allow<'a>(access: &'a Access<'a>, expires_at: Option<f64>) -> Allow<'a> {
+    pub(crate) fn allow<'a>(access: &'a Access<'a>, expires_at: Option<f64>) -> Allow<'a> {
         Allow {
             principal: "alice",
             access,
@@ -382,7 +295,7 @@ mod tests {
         }
     }
 
-    fn with_rights(table: &Value, scopes: &str, then: impl FnOnce(Access<'_>)) {
+    pub(crate) fn with_rights(table: &Value, scopes: &str, then: impl FnOnce(Access<'_>)) {
         let rights = Rights { required: Vec::new(), routes: Some(routes(table).into()) };
         let claims = Claims::verified(json!({"scope": scopes}));
         then(rights.access(&[ClaimPath::parse("scope").unwrap()], &claims, None).unwrap());
@@ -490,9 +403,8 @@ mod tests {
             deny(
                 &stage(&connect),
                 ResponseFormat::Policy,
-                Reason::TokenExpired,
-                "Bearer".to_owned(),
-                None
+                &Denial::TokenExpired { seconds_ago: 1.0 },
+                "Bearer".to_owned()
             )
             .get()
             .contains(&connect)
@@ -509,16 +421,15 @@ mod tests {
             let context = format!(r#"{{"reason":"{reason}","challenge":"Bearer x=\"y\""}}"#);
             format!(r#"{{"principalId":"{principal}",{policy},"context":{context}}}"#)
         };
-        for reason in Reason::ALL {
-            let code = reason.code();
-            let deny = |format, principal| {
-                deny(&rest(), format, reason, r#"Bearer x="y""#.to_owned(), principal)
-            };
-            assert_eq!(deny(ResponseFormat::Policy, None).get(), text("anonymous", code));
-            assert_eq!(deny(ResponseFormat::Policy, Some("alice")).get(), text("alice", code));
+        for denial in one_of_each() {
+            let code = denial.reason().code();
+            let answer = |format| deny(&rest(), format, &denial, r#"Bearer x="y""#.to_owned());
+            let is_valid = matches!(denial, Denial::InsufficientScope { .. });
+            let principal = if is_valid { "x" } else { "anonymous" };
+            assert_eq!(answer(ResponseFormat::Policy).get(), text(principal, code));
             let context = format!(r#"{{"reason":"{code}","challenge":"Bearer x=\"y\""}}"#);
             let simple = format!(r#"{{"isAuthorized":false,"context":{context}}}"#);
-            assert_eq!(deny(ResponseFormat::Simple, Some("alice")).get(), simple);
+            assert_eq!(answer(ResponseFormat::Simple).get(), simple);
         }
     }
 
@@ -595,68 +506,6 @@ mod tests {
         let answer =
             allow(&Access::Stage, Some(253_402_300_800.0)).answer(&rest(), ResponseFormat::Policy);
         assert!(!answer.get().contains("Deny"), "no guard");
-    }
-
-    #[test]
-    fn a_resource_has_at_most_512_characters() {
-        let path = |length: usize| json!({format!("GET /{}", "a".repeat(length)): []});
-        let longest = 512 - 96 - "/GET/".len();
-        assert_eq!(fits(&routes(&path(longest)), true), Ok(()));
-        assert_eq!(fits(&routes(&path(longest + 1)), true).unwrap_err().resource, 513);
-    }
-
-    #[test]
-    fn a_document_has_at_most_8_kib_whatever_the_rights() {
-        let table = |last: usize| {
-            let mut table = json!({"GET /open": ["a"]});
-            for entry in 0..15 {
-                table[format!("POST /{entry:0>391}")] = json!(["b"]);
-            }
-            table[format!("PUT /{}", "a".repeat(last))] = json!(["b"]);
-            table
-        };
-        let measured = |last: usize| {
-            let routes = routes(&table(last));
-            let mut longest = routes.longest();
-            longest.states[0] = RouteState::Closed;
-            length(&document(&Stage::of_length(96), &Access::Routes(longest), Some(0.0)))
-        };
-        let exact = 8192 - measured(0);
-        assert_eq!(fits(&routes(&table(exact)), true), Ok(()));
-        assert_eq!(
-            fits(&routes(&table(exact + 1)), true),
-            Err(TooLarge { document: 8193, resource: 493 })
-        );
-        assert_eq!(fits(&routes(&table(exact + 1)), false), Ok(()), "the guard takes no room");
-
-        let long_stage = |length: usize| {
-            let arn = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/";
-            stage(&format!("{arn}{}/GET/open", "s".repeat(length - arn.len())))
-        };
-        for scopes in ["a", "b", "a b"] {
-            with_rights(&table(exact), scopes, |access| {
-                let allow = allow(&access, Some(0.0));
-                let answer = allow.answer(&long_stage(96), ResponseFormat::Policy);
-                let answer: Value = serde_json::from_str(answer.get()).unwrap();
-                let document = length(&answer["policyDocument"]);
-                assert!((8000..=8192).contains(&document), "{document}");
-                assert!(check_length(&long_stage(96), &access, Some(0.0)).is_ok());
-                assert!(check_length(&long_stage(128), &access, Some(0.0)).is_err());
-            });
-        }
-        assert!(check_length(&long_stage(128), &Access::Stage, None).is_ok());
-    }
-
-    #[test]
-    fn what_is_proven_at_start_is_not_measured_again() {
-        // A table that no start lets pass, so that it is seen whether its document is measured.
-        let table = json!({ format!("GET /{}", "a".repeat(512)): [] });
-        with_rights(&table, "", |access| {
-            for (length, is_measured) in [(70, false), (96, false), (97, true)] {
-                let outcome = check_length(&Stage::of_length(length), &access, None);
-                assert_eq!(outcome.is_err(), is_measured, "{length}");
-            }
-        });
     }
 }
 

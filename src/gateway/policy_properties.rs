@@ -9,10 +9,13 @@ use serde_json::json;
 use super::*;
 use crate::access::claims::Rules;
 use crate::access::pattern::tests::{lies_in, overlap};
-use crate::access::rights::{DecidedBy, Rights};
+use crate::access::rights::{DecidedBy, Rights, Routes};
 use crate::clock::Now;
 use crate::config::Config;
 use crate::gateway::event::Event;
+use crate::gateway::size::{
+    MAX_DOCUMENT, MAX_RESOURCE, check_length, longest as longest_routes, longest_stage,
+};
 use crate::support::iam::{Verdict, evaluate};
 
 const VERBS: [&str; 8] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
@@ -572,9 +575,9 @@ fn document_for(event: &str, rights: &Rights, claims: &Claims, expires_at: Optio
         (request.kind == crate::gateway::event::EventKind::WebSocket).then_some(request.route);
     let answer = match rights.access(&paths, claims, single_request) {
         Ok(access) => allow(&access, expires_at).answer(&request.stage, ResponseFormat::Policy),
-        Err(denial) => {
-            let challenge = "Bearer".to_owned();
-            deny(&request.stage, ResponseFormat::Policy, denial.reason, challenge, Some("user-1"))
+        Err(lacks) => {
+            let denial = Denial::InsufficientScope { principal: "user-1".to_owned(), lacks };
+            deny(&request.stage, ResponseFormat::Policy, &denial, "Bearer".to_owned())
         }
     };
     serde_json::from_str::<Value>(answer.get()).unwrap()["policyDocument"].take()
@@ -717,7 +720,7 @@ proptest! {
         held in scopes(),
     ) {
         let Ok(routes) = parse(&table, guard) else { return Ok(()) };
-        let most = length(&document(&longest_stage(), &Access::Routes(super::longest(&routes)), Some(0.0)));
+        let most = encoded_len(&document(&longest_stage(), &Access::Routes(longest_routes(&routes)), Some(0.0)));
         let rights = Rights { required: Vec::new(), routes: Some(routes.into()) };
         let event = event("token", &format!("{}/GET/", stage_of_length(96)));
         let document = document_for(&event, &rights, &with_scopes(&token, &held, true), Some(ENDS));

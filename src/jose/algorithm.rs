@@ -87,6 +87,17 @@ impl Algorithms {
         Self::NAMES.join(" ")
     }
 
+    /// The names of its members.
+    pub(crate) fn names(self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for (name, algorithm) in NAMES {
+            if self.contains(algorithm) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
     pub(crate) fn iter(self) -> impl Iterator<Item = Algorithm> {
         NAMES
             .into_iter()

@@ -9,10 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use crate::denial::{Denial, Malformed};
 use crate::jose::algorithm::{self, Algorithm, Algorithms};
 use crate::jose::json;
 use crate::jose::jwks::{KeyQuery, KeySet};
-use crate::reason::{Denial, Reason};
 
 /// The longest token that is looked at. All headers of a request to API Gateway have at most 10,240 bytes in sum.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -27,45 +27,39 @@ pub(crate) struct Token<'a> {
 }
 
 /// What a token says, once its signature was verified.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Claims(Arc<Value>);
 
 impl<'a> Token<'a> {
-    /// Reads a token. Its header is well-formed afterwards, but not yet accepted: see [`Token::acceptable`].
+    /// Reads a token. Its header is well-formed afterwards, but not yet accepted: see [`Token::check_header`].
     pub(crate) fn parse(text: &'a str) -> Result<Self, Denial> {
         if text.len() > MAX_TOKEN_BYTES {
-            return Err(Reason::TokenTooLong.into());
+            return Err(Denial::TokenTooLong { limit: MAX_TOKEN_BYTES });
         }
-        let malformed = |detail| Reason::TokenMalformed.because(detail);
-        let not_three = || malformed("not three segments");
+        let malformed = Denial::TokenMalformed;
+        let not_three = || malformed(Malformed::Segments);
         let (signed, signature) = text.rsplit_once('.').ok_or_else(not_three)?;
         let (header, payload) = signed.split_once('.').ok_or_else(not_three)?;
         let object = |segment: &str| json::object(&decode(segment)?).ok();
-        let header = object(header)
-            .ok_or_else(|| malformed("the header is not a JSON object in base64url"))?;
+        let header = object(header).ok_or_else(|| malformed(Malformed::Header))?;
         let payload = object(payload).ok_or_else(|| {
             // A JWE has five. Dots are not base64url, so decoding has failed by now.
-            if payload.contains('.') {
-                not_three()
-            } else {
-                malformed("the payload is not a JSON object in base64url")
-            }
+            if payload.contains('.') { not_three() } else { malformed(Malformed::Payload) }
         })?;
-        let signature =
-            decode(signature).ok_or_else(|| malformed("the signature is not base64url"))?;
+        let signature = decode(signature).ok_or_else(|| malformed(Malformed::Signature))?;
 
         // RFC 7515 section 4.1: these are strings. `alg` must be there, the others may.
         if !header.get("alg").is_some_and(Value::is_string) {
-            return Err(malformed("header member `alg` is absent or not a string"));
+            return Err(malformed(Malformed::Algorithm));
         }
         if ["kid", "typ", "cty"]
             .iter()
             .any(|name| header.get(*name).is_some_and(|value| !value.is_string()))
         {
-            return Err(malformed("header member `kid`, `typ` or `cty` is not a string"));
+            return Err(malformed(Malformed::HeaderMember));
         }
         if header.contains_key("zip") {
-            return Err(malformed("header member `zip` is not supported"));
+            return Err(malformed(Malformed::Compressed));
         }
         let (header, payload) = (Arc::new(Value::Object(header)), Arc::new(Value::Object(payload)));
         Ok(Self { signed, signature, header, payload })
@@ -73,26 +67,29 @@ impl<'a> Token<'a> {
 
     /// Whether this kind of token is wanted at all: no extension that would have to be understood (RFC 7515
     /// section 4.1.11), a type on the list (in lower case, without `application/`), an allowed algorithm.
-    pub(crate) fn acceptable(
+    pub(crate) fn check_header(
         &self,
         types: &[String],
         allowed: Algorithms,
     ) -> Result<Algorithm, Denial> {
-        if self.header.get("crit").is_some() || self.header.get("b64").is_some() {
-            return Err(Reason::CriticalHeaderUnsupported.into());
+        for member in ["crit", "b64"] {
+            if self.header.get(member).is_some() {
+                return Err(Denial::CriticalHeaderUnsupported { member });
+            }
         }
         // RFC 8725 section 3.11. RFC 7519 section 5.1: without `typ`, it is a JWT to its reader.
         let typ = media_type(self.member("typ").unwrap_or("JWT"));
         if !types.iter().any(|accepted| typ.eq_ignore_ascii_case(accepted)) {
-            return Err(Reason::TypeNotAccepted.because("header member `typ`"));
+            return Err(Denial::TypeNotAccepted { accepted: Some(types.to_vec()) });
         }
         // RFC 7519 section 5.2: the payload of a nested JWT is not a claims set.
         if self.member("cty").is_some_and(|cty| media_type(cty).eq_ignore_ascii_case("JWT")) {
-            return Err(Reason::TypeNotAccepted.because("a nested JWT"));
+            return Err(Denial::TypeNotAccepted { accepted: None });
         }
-        let algorithm = algorithm::named(self.unverified_algorithm())
-            .filter(|algorithm| allowed.contains(*algorithm));
-        algorithm.ok_or_else(|| Reason::AlgorithmNotAllowed.into())
+        match algorithm::named(self.unverified_algorithm()) {
+            Some(algorithm) if allowed.contains(algorithm) => Ok(algorithm),
+            _ => Err(Denial::AlgorithmNotAllowed { allowed: allowed.names() }),
+        }
     }
 
     /// Which keys may verify it. `key_issuer`: see [`KeyQuery`].
@@ -179,6 +176,12 @@ impl Claims {
         value.filter(|value| !value.is_null())
     }
 
+    /// The string at this place, if there is one and it is not empty.
+    pub(crate) fn non_empty_string(&self, path: &ClaimPath) -> Option<&str> {
+        let string = self.get(path)?.as_str()?;
+        if string.is_empty() { None } else { Some(string) }
+    }
+
     /// The claim of this literal name; null counts as present here.
     pub(crate) fn member(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
@@ -228,6 +231,7 @@ impl Claims {
 mod tests {
     use super::*;
     use crate::jose::jwks::{self, Origin};
+    use crate::reason::Reason;
     use crate::support::tokens::{self, SigningKey, b64};
     use serde_json::json;
 
@@ -239,14 +243,14 @@ mod tests {
     }
 
     fn parsed(text: &str) -> Result<(), Reason> {
-        Token::parse(text).map(|_| ()).map_err(|denial| denial.reason)
+        Token::parse(text).map(|_| ()).map_err(|denial| denial.reason())
     }
 
     fn accepted(header: &Value, types: &[&str], allowed: Algorithms) -> Result<Algorithm, Reason> {
         let text = raw(header.to_string(), PAYLOAD);
         let types: Vec<_> = types.iter().map(|typ| (*typ).to_owned()).collect();
-        let accepted = Token::parse(&text).and_then(|token| token.acceptable(&types, allowed));
-        accepted.map_err(|denial| denial.reason)
+        let accepted = Token::parse(&text).and_then(|token| token.check_header(&types, allowed));
+        accepted.map_err(|denial| denial.reason())
     }
 
     fn key_set(keys: &[&SigningKey]) -> KeySet {
@@ -275,7 +279,7 @@ mod tests {
     #[test]
     fn segments_are_counted() {
         let (h, p) = (&*b64(HEADER), &*b64(PAYLOAD));
-        let detail = |text: &str| Token::parse(text).err().unwrap().detail;
+        let detail = |text: &str| Token::parse(text).err().unwrap().to_string();
         for text in [
             h.to_owned(),
             format!("{h}.{p}"),
@@ -472,7 +476,7 @@ mod tests {
                 (format!("{signed}.{}", b64(vec![0; short.len()])), false),
             ] {
                 let token = Token::parse(&text).unwrap();
-                let algorithm = token.acceptable(&["jwt".to_owned()], Algorithms::ALL).unwrap();
+                let algorithm = token.check_header(&["jwt".to_owned()], Algorithms::ALL).unwrap();
                 assert_eq!(
                     token.verify(&set, algorithm, None).is_ok(),
                     is_good,

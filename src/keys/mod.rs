@@ -7,13 +7,14 @@ pub(crate) mod provider;
 use std::sync::Arc;
 
 use crate::clock::Now;
+use crate::denial::{Denial, Refusal};
 use crate::jose::algorithm::Algorithm;
 use crate::jose::jwks::{Key, KeyQuery, KeySet};
 use crate::jose::token::{Claims, Token};
 use crate::keys::misses::KeyMatch;
 use crate::keys::provider::Provider;
 use crate::metrics::Metrics;
-use crate::reason::{Obstacle, Reason, Refusal};
+use crate::reason::Obstacle;
 use crate::remote::cache::{Cache, CacheAction, Lifetimes};
 use crate::remote::refresh::PendingRefresh;
 use crate::remote::{Cached, State};
@@ -65,8 +66,8 @@ impl Keys {
                         Err(unverified) => (token, failed) = (unverified, Some(keys)),
                     }
                 }
-                Some((KeyMatch::Mismatch, _)) => return Err(Reason::SignatureInvalid.into()),
-                Some(_) => return Err(Reason::KeyUnknown.into()),
+                Some((KeyMatch::Mismatch, _)) => return Err(Denial::SignatureInvalid.into()),
+                Some(_) => return Err(Denial::KeyUnknown.into()),
                 None => {
                     let detail = "the keys of the token's issuer are unavailable now";
                     return Err(Obstacle::KeysUnavailable.because(detail).into());

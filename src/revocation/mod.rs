@@ -5,9 +5,10 @@ pub(crate) mod list;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::Now;
+use crate::denial::Refusal;
 use crate::jose::token::Claims;
 use crate::metrics::{DocumentKind, Metrics};
-use crate::reason::{Obstacle, Refusal};
+use crate::reason::Obstacle;
 use crate::remote::cache::{Cache, CacheAction, Lifetimes, Refreshed};
 use crate::remote::http::{Endpoint, FetchError, FetchStage, Fetcher, Response};
 use crate::remote::refresh::PendingRefresh;

@@ -7,7 +7,7 @@
 )]
 
 use serde_json::{Value, json};
-use token_authorizer::{Authorizer, Config, Failure, Invocation, Problems};
+use token_authorizer::{Authorizer, Config, Failure, Problems};
 
 pub(crate) const STAGE: &str = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod";
 
@@ -51,7 +51,7 @@ pub(crate) async fn ask(authorizer: &Authorizer, token: &str) -> Outcome {
         "authorizationToken": format!("Bearer {token}"),
         "methodArn": format!("{STAGE}/GET/pets"),
     });
-    let answer = match authorizer.authorize(&event.to_string(), Invocation::default()).await {
+    let answer = match authorizer.decide(&event.to_string()).await.answer {
         Ok(answer) => serde_json::from_str::<Value>(answer.get()).unwrap(),
         Err(Failure::NoVerdict(fault)) => return Outcome::NoVerdict(fault.obstacle.code()),
         Err(Failure::Unauthorized) => panic!("REFUSAL is not under test here"),

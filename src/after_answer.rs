@@ -1,0 +1,163 @@
+//! What is left to do once an answer is sent: record the decision, and wait for the refreshes that it began.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use crate::clock::Now;
+use crate::denial::Refusal;
+use crate::metrics::Metrics;
+use crate::remote::refresh::PendingRefresh;
+use crate::verdict::{Trace, Verdict};
+
+/// The wait for a refresh ends this long before the invocation's deadline.
+const DEADLINE_MARGIN: Duration = Duration::from_millis(500);
+
+/// The most characters of a token's string that are logged.
+const MAX_LOGGED_CHARACTERS: usize = 128;
+
+/// The invocation that a decision is logged under.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Invocation<'a> {
+    /// Lambda's request id.
+    pub request_id: &'a str,
+    /// X-Ray's trace id.
+    pub trace_id: Option<&'a str>,
+}
+
+/// What is left to do once an answer is sent, and before Lambda is asked for the next event.
+#[must_use = "decisions are recorded, and refreshes waited for"]
+pub struct AfterAnswer {
+    /// Why the request is not allowed; none if it is.
+    refusal: Option<Refusal>,
+    /// The token's header and payload, unverified.
+    token: Option<(Arc<Value>, Arc<Value>)>,
+    omitted: Vec<String>,
+    elapsed: Duration,
+    pending: Vec<PendingRefresh>,
+    metrics: Option<Arc<Metrics>>,
+}
+
+impl AfterAnswer {
+    pub(crate) fn new(
+        verdict: Verdict<'_>,
+        trace: Trace<'_>,
+        elapsed: Duration,
+        pending: Vec<PendingRefresh>,
+        metrics: Option<Arc<Metrics>>,
+    ) -> Self {
+        let Trace { token, omitted, .. } = trace;
+        let refusal = match verdict {
+            Verdict::Allow(_) => None,
+            Verdict::Deny(denial) => Some(Refusal::Denied(denial)),
+            Verdict::Undecided(fault) => Some(Refusal::Undecided(fault)),
+        };
+        Self { refusal, token, omitted, elapsed, pending, metrics }
+    }
+
+    /// Records the decision under the invocation that was answered, and waits for the refreshes that it began:
+    /// for as long as their fetches may take, but not beyond half a second before the invocation's `deadline`.
+    pub async fn finish(self, invocation: Invocation<'_>, deadline: SystemTime) {
+        self.record(invocation);
+        if self.pending.is_empty() {
+            return;
+        }
+        let left = deadline.duration_since(Now::read().wall()).unwrap_or_default();
+        // They run side by side, so one wait after the other is as long as the longest.
+        let ended = async {
+            for refresh in self.pending {
+                refresh.ended().await;
+            }
+        };
+        // What has not ended by then is left to the next invocation.
+        let _ = tokio::time::timeout(left.saturating_sub(DEADLINE_MARGIN), ended).await;
+    }
+
+    /// Writes the log event of the decision, and its metric.
+    pub fn record(&self, invocation: Invocation<'_>) {
+        let (decision, metric, reason, detail) = match &self.refusal {
+            None => ("allow", "Allowed", None, String::new()),
+            Some(Refusal::Denied(denial)) => {
+                ("deny", "Refused", Some(denial.reason().code()), denial.to_string())
+            }
+            Some(Refusal::Undecided(fault)) => {
+                ("none", "Unavailable", Some(fault.obstacle.code()), fault.detail.to_string())
+            }
+        };
+        self.log(decision, reason, &detail, invocation);
+        if let Some(metrics) = &self.metrics {
+            metrics.count(metric, reason, &Now::read());
+        }
+    }
+
+    fn log(
+        &self,
+        decision: &str,
+        reason: Option<&str>,
+        detail: &str,
+        Invocation { request_id, trace_id }: Invocation<'_>,
+    ) {
+        let (mut issuer, mut kid, mut alg) = (None, None, None);
+        if let Some((header, payload)) = &self.token {
+            issuer = unverified(payload, "iss");
+            kid = unverified(header, "kid");
+            alg = unverified(header, "alg");
+        }
+        let (issuer, kid, alg) = (issuer.as_deref(), kid.as_deref(), alg.as_deref());
+        let detail = if detail.is_empty() { None } else { Some(detail) };
+        let duration_us = u64::try_from(self.elapsed.as_micros()).unwrap_or(u64::MAX);
+        let omitted = self.omitted.join(" ");
+        let context_omitted = if omitted.is_empty() { None } else { Some(omitted) };
+        // `tracing` needs a constant level at each call.
+        macro_rules! event {
+            ($level:ident) => {
+                tracing::$level!(
+                    decision,
+                    reason,
+                    detail,
+                    issuer,
+                    kid,
+                    alg,
+                    duration_us,
+                    request_id,
+                    trace_id,
+                    context_omitted
+                )
+            };
+        }
+        match self.refusal {
+            Some(Refusal::Undecided(_)) => event!(error),
+            _ => event!(info),
+        }
+    }
+}
+
+/// A string of a token, safe to log.
+fn unverified<'t>(object: &'t Value, name: &str) -> Option<Cow<'t, str>> {
+    Some(excerpt(object.get(name)?.as_str()?))
+}
+
+/// The first characters of a string, safe to log. JSON escapes control characters, but not those at which some
+/// readers break lines, those that reorder text in a terminal, and most that are invisible. These are escaped here.
+fn excerpt(mut text: &str) -> Cow<'_, str> {
+    // Every character has at least one byte.
+    if text.len() > MAX_LOGGED_CHARACTERS {
+        let end = text.char_indices().nth(MAX_LOGGED_CHARACTERS).map_or(text.len(), |(end, _)| end);
+        text = &text[..end];
+    }
+    if text.bytes().all(|byte| byte < 0x7f) {
+        return Cow::Borrowed(text);
+    }
+    let mut excerpt = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c < '\u{7f}' {
+            excerpt.push(c);
+        } else {
+            // Escapes what Rust does not consider printable, and combining marks, which have no width of their own.
+            excerpt.extend(c.escape_debug());
+        }
+    }
+    Cow::Owned(excerpt)
+}

@@ -1,0 +1,195 @@
+//! Whether API Gateway takes a policy: its limits, and the proof at start that every policy of a table keeps them.
+
+use std::cmp::Reverse;
+
+use aws_lambda_events::iam::{IamPolicyDocument, IamPolicyEffect};
+
+use crate::access::guard::GUARDED;
+use crate::access::rights::{Access, Decided, Entry, RouteState, Routes};
+use crate::gateway::arn::Stage;
+use crate::gateway::policy::{document, encoded_len, statement};
+use crate::reason::{Fault, Obstacle};
+
+/// The longest resource that API Gateway takes (Developer Guide, "Output from an API Gateway Lambda authorizer").
+pub(crate) const MAX_RESOURCE: usize = 512;
+
+/// The longest policy. No figure is published for REST and HTTP APIs; a WebSocket API takes a result of 8 KB.
+pub(crate) const MAX_DOCUMENT: usize = 8 * 1024;
+
+/// The longest ARN up to the stage for which a table of routes is proven to fit: 96 characters leave room for the
+/// longest partition and region, and for a stage name of some 30.
+const PROVEN_PREFIX: usize = 96;
+
+/// Whether API Gateway takes the document of these rights for this stage. Proven at start for all but the longest
+/// stage names.
+pub(crate) fn check_length(
+    stage: &Stage<'_>,
+    access: &Access<'_>,
+    expires_at: Option<f64>,
+) -> Result<(), Fault> {
+    let is_proven = stage.arn().len() <= PROVEN_PREFIX || matches!(access, Access::Stage);
+    if is_proven || check_document(&document(stage, access, expires_at)).is_ok() {
+        return Ok(());
+    }
+    Err(Obstacle::EventUnsupported.because("the stage's name is too long for ROUTES"))
+}
+
+/// The document would exceed [`MAX_DOCUMENT`] or [`MAX_RESOURCE`].
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooLarge {
+    pub(crate) document: usize,
+    pub(crate) resource: usize,
+}
+
+/// Whether the document of every token fits, whatever rights it has, for ARNs of up to [`PROVEN_PREFIX`].
+pub(crate) fn fits(routes: &Routes, expiry_guard: bool) -> Result<(), TooLarge> {
+    let expires_at = expiry_guard.then_some(0.0);
+    check_document(&document(&longest_stage(), &Access::Routes(longest(routes)), expires_at))
+}
+
+pub(crate) fn longest_stage() -> Stage<'static> {
+    Stage::of_length(PROVEN_PREFIX)
+}
+
+/// The longest policy that any token can get: every entry open, with the Deny of PATH_GUARD. Without the guard, closing
+/// the one entry whose Deny saves the fewest bytes is longer still, if the statement around it takes more than that.
+pub(crate) fn longest(routes: &Routes) -> Decided<'_> {
+    let mut longest = routes.longest();
+    if longest.guard || longest.entries.len() < 2 {
+        return longest;
+    }
+    let frame = encoded_len(&statement(IamPolicyEffect::Deny, Vec::new()));
+    let mut cheapest: Option<(usize, usize)> = None;
+    for (index, entry) in longest.entries.iter().enumerate() {
+        let loss = resources_len(longest.allowed(index)) - resources_len(entry.closing());
+        if cheapest.is_none_or(|(_, least)| loss < least) {
+            cheapest = Some((index, loss));
+        }
+    }
+    if let Some((index, loss)) = cheapest
+        && loss < frame
+    {
+        longest.states[index] = RouteState::Closed;
+    }
+    longest
+}
+
+/// The bytes that resources take, each with its quotes and a comma.
+fn resources_len(patterns: &[String]) -> usize {
+    patterns.iter().map(|pattern| PROVEN_PREFIX + "/".len() + pattern.len() + "\"\",".len()).sum()
+}
+
+/// Where the bytes of the longest document come from, in words: the entries that take the most, and the guard.
+pub(crate) fn largest_parts(routes: &Routes) -> String {
+    const MAX_SHOWN_ENTRIES: usize = 3;
+    let longest = routes.longest();
+    let mut entries: Vec<(&Entry, &[String])> = Vec::new();
+    for (index, entry) in longest.entries.iter().enumerate() {
+        entries.push((entry, longest.allowed(index)));
+    }
+    entries.sort_by_key(|(_, patterns)| Reverse(resources_len(patterns)));
+    let (mut parts, mut others) = (Vec::new(), 0);
+    for (index, (entry, patterns)) in entries.iter().enumerate() {
+        let bytes = resources_len(patterns);
+        if index >= MAX_SHOWN_ENTRIES {
+            others += bytes;
+            continue;
+        }
+        let (route, count) = (&entry.route, patterns.len());
+        let resources = if count == 1 { "resource" } else { "resources" };
+        parts.push(format!("{bytes} for entry `{route}` ({count} {resources})"));
+    }
+    if entries.len() > MAX_SHOWN_ENTRIES {
+        parts.push(format!("{others} for the {} other entries", entries.len() - MAX_SHOWN_ENTRIES));
+    }
+    if longest.guard {
+        parts.push(format!("{} for PATH_GUARD", resources_len(&GUARDED.map(str::to_owned))));
+    }
+    parts.join(", ")
+}
+
+/// Whether API Gateway takes this document.
+fn check_document(document: &IamPolicyDocument) -> Result<(), TooLarge> {
+    let mut resource = 0;
+    for statement in &document.statement {
+        for name in &statement.resource {
+            resource = resource.max(name.len());
+        }
+    }
+    let document = encoded_len(document);
+    if document > MAX_DOCUMENT || resource > MAX_RESOURCE {
+        return Err(TooLarge { document, resource });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::gateway::policy::ResponseFormat;
+    use crate::gateway::policy::tests::{allow, routes, stage, with_rights};
+
+    #[test]
+    fn a_resource_has_at_most_512_characters() {
+        let path = |length: usize| json!({format!("GET /{}", "a".repeat(length)): []});
+        let longest = 512 - 96 - "/GET/".len();
+        assert_eq!(fits(&routes(&path(longest)), true), Ok(()));
+        assert_eq!(fits(&routes(&path(longest + 1)), true).unwrap_err().resource, 513);
+    }
+
+    #[test]
+    fn a_document_has_at_most_8_kib_whatever_the_rights() {
+        let table = |last: usize| {
+            let mut table = json!({"GET /open": ["a"]});
+            for entry in 0..15 {
+                table[format!("POST /{entry:0>391}")] = json!(["b"]);
+            }
+            table[format!("PUT /{}", "a".repeat(last))] = json!(["b"]);
+            table
+        };
+        let measured = |last: usize| {
+            let routes = routes(&table(last));
+            let mut longest = routes.longest();
+            longest.states[0] = RouteState::Closed;
+            encoded_len(&document(&Stage::of_length(96), &Access::Routes(longest), Some(0.0)))
+        };
+        let exact = 8192 - measured(0);
+        assert_eq!(fits(&routes(&table(exact)), true), Ok(()));
+        assert_eq!(
+            fits(&routes(&table(exact + 1)), true),
+            Err(TooLarge { document: 8193, resource: 493 })
+        );
+        assert_eq!(fits(&routes(&table(exact + 1)), false), Ok(()), "the guard takes no room");
+
+        let long_stage = |length: usize| {
+            let arn = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/";
+            stage(&format!("{arn}{}/GET/open", "s".repeat(length - arn.len())))
+        };
+        for scopes in ["a", "b", "a b"] {
+            with_rights(&table(exact), scopes, |access| {
+                let allow = allow(&access, Some(0.0));
+                let answer = allow.answer(&long_stage(96), ResponseFormat::Policy);
+                let answer: Value = serde_json::from_str(answer.get()).unwrap();
+                let document = encoded_len(&answer["policyDocument"]);
+                assert!((8000..=8192).contains(&document), "{document}");
+                assert!(check_length(&long_stage(96), &access, Some(0.0)).is_ok());
+                assert!(check_length(&long_stage(128), &access, Some(0.0)).is_err());
+            });
+        }
+        assert!(check_length(&long_stage(128), &Access::Stage, None).is_ok());
+    }
+
+    #[test]
+    fn what_is_proven_at_start_is_not_measured_again() {
+        // A table that no start lets pass, so that it is seen whether its document is measured.
+        let table = json!({ format!("GET /{}", "a".repeat(512)): [] });
+        with_rights(&table, "", |access| {
+            for (length, is_measured) in [(70, false), (96, false), (97, true)] {
+                let outcome = check_length(&Stage::of_length(length), &access, None);
+                assert_eq!(outcome.is_err(), is_measured, "{length}");
+            }
+        });
+    }
+}

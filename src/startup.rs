@@ -1,0 +1,138 @@
+//! How an authorizer is made from its configuration, and gets its first keys.
+
+use std::sync::Arc;
+
+use crate::authorizer::Authorizer;
+use crate::config::{Config, Issuer, KeyOrigin, KeySource, RevocationSource};
+use crate::issuer::{HeaderRules, Issuers, TrustedIssuer};
+use crate::jose::algorithm::Algorithms;
+use crate::jose::jwks::Key;
+use crate::keys::Keys;
+use crate::keys::provider::Provider;
+use crate::metrics::Metrics;
+use crate::remote::cache::Lifetimes;
+use crate::remote::http::{Endpoint, Fetcher};
+use crate::remote::refresh::ended;
+use crate::revocation::Revocations;
+
+impl Authorizer {
+    /// An authorizer without keys yet, except for configured ones.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let mut names = Vec::new();
+        for issuer in &config.issuers {
+            names.extend(issuer.names.iter().map(|(name, _)| name.to_string()));
+        }
+        let version = env!("CARGO_PKG_VERSION");
+        tracing::info!(issuers = names.join(" "), version, "configured");
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let fetcher = Arc::new(Fetcher::new(config.fetch_timeout, config.authorities));
+        let metrics = config.metrics.map(Arc::new);
+        let mut key_sets = Vec::new();
+        for source in config.key_sources {
+            key_sets.push(keys_of(source, config.lifetimes, &fetcher, &metrics));
+        }
+        let mut issuers = Issuers::default();
+        let mut lists = Vec::new();
+        for issuer in config.issuers {
+            let Issuer { names, algorithms, types, rules, revoked, scope_claims, rights } = issuer;
+            let revocations = revoked.map(|source| {
+                list_of(source, config.list_lifetimes, &fetcher, &metrics, &mut lists)
+            });
+            for (name, source) in names {
+                issuers.insert(TrustedIssuer {
+                    name,
+                    header_rules: HeaderRules { types: types.clone(), algorithms },
+                    keys: Arc::clone(&key_sets[source]),
+                    rules: rules.clone(),
+                    revocations: revocations.clone(),
+                    scope_claims: scope_claims.clone(),
+                    rights: rights.clone(),
+                });
+            }
+        }
+        if !lists.is_empty() {
+            tracing::info!(
+                REVOKED_FRESH_SECONDS = config.list_lifetimes.fresh.as_secs(),
+                REVOKED_STALE_SECONDS = config.list_lifetimes.stale.as_secs(),
+                "a revocation takes effect after REVOKED_FRESH_SECONDS and one request, \
+                 and after REVOKED_STALE_SECONDS at the latest"
+            );
+        }
+        Self {
+            issuers,
+            key_sets,
+            lists: lists.into_iter().map(|(_, list)| list).collect(),
+            binding: config.binding,
+            credentials: config.credentials,
+            context: config.context,
+            usage_key: config.usage_key,
+            on_refusal: config.on_refusal,
+            resource_metadata: config.resource_metadata,
+            expiry_guard: config.expiry_guard,
+            simple_response: config.simple_response,
+            metrics,
+        }
+    }
+
+    /// Fetches the first keys and revocation lists from all sources at once. What cannot be fetched is logged, and tried
+    /// again when needed.
+    pub async fn prefetch(&self) {
+        let mut refreshes = Vec::new();
+        for keys in &self.key_sets {
+            refreshes.extend(keys.prefetch());
+        }
+        for list in &self.lists {
+            refreshes.extend(list.prefetch());
+        }
+        for refresh in refreshes {
+            ended(refresh).await;
+        }
+    }
+}
+
+/// The keys of one source.
+fn keys_of(
+    KeySource { issuers, algorithms, place }: KeySource,
+    lifetimes: Lifetimes,
+    fetcher: &Arc<Fetcher>,
+    metrics: &Option<Arc<Metrics>>,
+) -> Arc<Keys> {
+    let (keys_at, mut seed) = match place {
+        KeyOrigin::Static(keys) => return Keys::fixed(usable(keys, algorithms), lifetimes),
+        KeyOrigin::Discovery => (None, Vec::new()),
+        KeyOrigin::Address(keys_at, keys) => (Some(keys_at), keys),
+    };
+    seed = usable(seed, algorithms);
+    let mut symmetric = seed.clone();
+    symmetric.retain(Key::is_symmetric);
+    let provider = Provider::new(issuers, keys_at, algorithms, symmetric, Arc::clone(fetcher));
+    Keys::of(provider, seed, lifetimes, metrics.clone())
+}
+
+fn usable(mut keys: Vec<Key>, algorithms: Algorithms) -> Vec<Key> {
+    keys.retain(|key| key.fits(algorithms));
+    keys
+}
+
+/// A revocation list. Issuers that name the same address share it: `lists` has those so far.
+fn list_of(
+    source: RevocationSource,
+    lifetimes: Lifetimes,
+    fetcher: &Arc<Fetcher>,
+    metrics: &Option<Arc<Metrics>>,
+    lists: &mut Vec<(Endpoint, Arc<Revocations>)>,
+) -> Arc<Revocations> {
+    let list_at = match source {
+        RevocationSource::Static(list) => return Revocations::fixed(list, lifetimes),
+        RevocationSource::At(list_at) => list_at,
+    };
+    if let Some((_, list)) = lists.iter().find(|(known, _)| *known == list_at) {
+        return Arc::clone(list);
+    }
+    let list = Revocations::at(list_at.clone(), lifetimes, Arc::clone(fetcher), metrics.clone());
+    lists.push((list_at, Arc::clone(&list)));
+    list
+}
