@@ -7,24 +7,27 @@
 //!              +- keys of the issuer, cached in the process
 //! ```
 //!
-//! [`Config::read`] checks the settings. [`Authorizer::decide`] is the flow above, and gives a [`Decision`].
-//! [`Authorizer::answer`] renders the policy. Imports point down this list:
+//! [`Config::read`] checks the settings. [`Authorizer::handle`] is the flow above: it decides about an event, and
+//! renders the answer. Imports point down this list:
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | `explain` | a decision in words |
+//! | `explain` | a decision in parts, for those who ask why |
+//! | `startup` | configuration -> authorizer, and its first keys |
 //! | `authorizer` | the flow |
-//! | `decision` | what was decided, what was seen on the way, the log event |
+//! | `after_answer` | what is done once the answer is sent: the log event, the wait for refreshes |
+//! | `verdict` | a decision: the verdict, the answer, the trace of what was seen |
 //! | `config` | environment -> typed settings |
 //! | `issuer` | the issuers by name, and what each is trusted with |
 //! | `keys` | the keys of one source: which one a token asks for, and where they are |
-//! | `revocation` | tokens that an issuer has taken back: what a list says, and where it is |
+//! | `revocation` | tokens that an issuer has revoked: the list, and where it is |
 //! | `remote` | key sets and lists alike: how they are fetched, and kept fresh |
-//! | `gateway` | events of API Gateway, the policy, the challenge |
+//! | `gateway` | API Gateway: events, ARNs and credentials; policies, their size, challenges |
 //! | `access` | rules for claims, binding to a certificate, rights by route |
 //! | `jose` | tokens, keys and algorithms |
 //! | `log`, `metrics` | lines for the operator |
-//! | `reason`, `clock` | every reason; where time enters |
+//! | `denial`, `reason` | why a token is refused, with its facts; every reason and its code |
+//! | `clock` | where time enters |
 
 mod access;
 mod after_answer;

@@ -101,27 +101,27 @@ async fn handle(
     event: LambdaEvent<EventJson>,
 ) -> Result<Answer, Diagnostic> {
     let LambdaEvent { payload: EventJson(json), context } = event;
-    let (answer, after) = authorizer.handle(json.as_deref().map_or("", RawValue::get)).await;
+    let json = json.as_deref().map_or("", RawValue::get);
+    let (answer, after) = authorizer.handle(json).await;
     AFTER_ANSWER.with(|cell| cell.set(Some((after, context))));
-    answer.map_err(|failure| Diagnostic {
-        error_type: failure.code().to_owned(),
-        error_message: failure.to_string(),
-    })
+    match answer {
+        Ok(answer) => Ok(answer),
+        Err(failure) => Err(Diagnostic {
+            error_type: failure.code().to_owned(),
+            error_message: failure.to_string(),
+        }),
+    }
 }
 
-/// Does what an invocation leaves to be done. As a layer of `lambda_runtime`, it stands between the answer and the
+/// Does what an invocation leaves to be done. As a layer of `lambda_runtime`, it runs between the answer and the
 /// request for the next event: the client has its answer by then, and Lambda has not frozen the process yet.
 async fn finish<E>(answered: impl Future<Output = Result<(), E>>) -> Result<(), E> {
     let finished = async {
         let answered = answered.await;
         if let Some((after, context)) = AFTER_ANSWER.with(Cell::take) {
-            let Context { request_id, xray_trace_id: trace_id, .. } = &context;
-            after
-                .finish(
-                    Invocation { request_id, trace_id: trace_id.as_deref() },
-                    context.deadline(),
-                )
-                .await;
+            let trace_id = context.xray_trace_id.as_deref();
+            let invocation = Invocation { request_id: &context.request_id, trace_id };
+            after.finish(invocation, context.deadline()).await;
         }
         answered
     };
@@ -137,14 +137,18 @@ fn platform(environment: &Environment) -> Result<PooledClient, String> {
             return Err(format!("{name} is not set"));
         }
     }
-    let memory = environment
-        .get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-        .and_then(|text| text.parse::<i32>().ok());
-    memory.ok_or("AWS_LAMBDA_FUNCTION_MEMORY_SIZE is not a number")?;
-    let endpoint = environment.get("AWS_LAMBDA_RUNTIME_API").and_then(|text| text.parse().ok());
-    let client = endpoint.map(|endpoint| PooledClient::builder().with_endpoint(endpoint).build());
-    let client = client.filter(|client| client.base.authority().is_some());
-    client.ok_or_else(|| "AWS_LAMBDA_RUNTIME_API is not a host and a port".to_owned())
+    let memory = environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").unwrap_or_default();
+    if memory.parse::<i32>().is_err() {
+        return Err("AWS_LAMBDA_FUNCTION_MEMORY_SIZE is not a number".to_owned());
+    }
+    let endpoint = environment.get("AWS_LAMBDA_RUNTIME_API").unwrap_or_default();
+    if let Ok(endpoint) = endpoint.parse() {
+        let client = PooledClient::builder().with_endpoint(endpoint).build();
+        if client.base.authority().is_some() {
+            return Ok(client);
+        }
+    }
+    Err("AWS_LAMBDA_RUNTIME_API is not a host and a port".to_owned())
 }
 
 /// Says what is wrong to Lambda, which shows it where the deployment fails.

@@ -19,23 +19,21 @@ impl<'a> Stage<'a> {
     /// have none of 12 digits.
     pub(crate) fn parse(arn: &'a str, kind: EventKind) -> Option<(Self, &'a str)> {
         let mut parts = arn.splitn(6, ':');
-        let mut next = |is_right: fn(&str) -> bool| parts.next().filter(|part| is_right(part));
-        next(|prefix| prefix == "arn")?;
-        next(is_name)?;
-        next(|service| service == "execute-api")?;
-        next(is_name)?;
-        next(is_name)?;
-        let resource = parts.next()?;
-        let (api, rest) = resource.split_once('/')?;
+        let mut next = || parts.next();
+        let (Some("arn"), Some(partition), Some("execute-api"), Some(region), Some(account)) =
+            (next(), next(), next(), next(), next())
+        else {
+            return None;
+        };
+        let (api, rest) = next()?.split_once('/')?;
         let (stage, route) = rest.split_once('/')?;
-        if !is_name(api) || !(is_name(stage) || stage == "$default") {
+        let is_stage = is_name(stage) || stage == "$default";
+        if !is_stage || ![partition, region, account, api].into_iter().all(is_name) {
             return None;
         }
         let end = arn.len() - route.len() - "/".len();
-        Some((
-            Self { arn: Cow::Borrowed(&arn[..end]), is_websocket: kind == EventKind::WebSocket },
-            route,
-        ))
+        let is_websocket = kind == EventKind::WebSocket;
+        Some((Self { arn: Cow::Borrowed(&arn[..end]), is_websocket }, route))
     }
 
     /// A stage with an ARN of this length, to measure with.
@@ -55,13 +53,13 @@ impl<'a> Stage<'a> {
 
 /// Why an ARN does not parse. Sample events of AWS have a stage `*`.
 pub(crate) fn arn_problem(arn: &str) -> &'static str {
-    let mut before_route = arn.split('/').take(2);
-    if before_route.any(|part| part.contains(['*', '?'])) {
-        "has a wildcard before its route: must name one stage of one API, for example `prod` instead of `*`"
-    } else {
-        "is not the ARN of a route: must be `arn:PARTITION:execute-api:REGION:ACCOUNT:API/STAGE/VERB/PATH`, or \
-            `.../STAGE/$connect`"
+    for part in arn.split('/').take(2) {
+        if part.contains(['*', '?']) {
+            return "has a wildcard before its route: must name one stage of one API, for example `prod` instead of `*`";
+        }
     }
+    "is not the ARN of a route: must be `arn:PARTITION:execute-api:REGION:ACCOUNT:API/STAGE/VERB/PATH`, or \
+        `.../STAGE/$connect`"
 }
 
 /// A partition, region, account, API id or stage: letters, digits, hyphen and underscore; stage names have at most 128.
