@@ -105,6 +105,8 @@ pub enum Malformed {
     NotOneToken,
     /// One source holds different tokens.
     SeveralTokens,
+    /// The name of the token's subprotocol comes last or twice.
+    Subprotocol,
     /// The token does not have three segments.
     Segments,
     /// The header is not a JSON object in base64url.
@@ -274,6 +276,9 @@ impl fmt::Display for Malformed {
             Self::Scheme => "the scheme is not `Bearer`",
             Self::NotOneToken => "not exactly one token after the scheme",
             Self::SeveralTokens => "several tokens in one source",
+            Self::Subprotocol => {
+                "the subprotocol before the token must come once, and a token after it"
+            }
             Self::Segments => "not three segments",
             Self::Header => "the header is not a JSON object in base64url",
             Self::Payload => "the payload is not a JSON object in base64url",

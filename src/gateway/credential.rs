@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::denial::{Denial, Malformed};
-use crate::gateway::event::{EventKind, Request};
+use crate::gateway::event::{Event, EventKind, Request};
 use crate::jose::token::MAX_TOKEN_BYTES;
 
 /// Where a request event can hold the token: a member of `TOKEN_SOURCE`.
@@ -16,21 +16,30 @@ pub(crate) enum TokenLocation {
     Query(String),
     /// A cookie.
     Cookie(String),
+    /// The WebSocket subprotocol after the one of this name. Browsers' WebSockets cannot set any other header.
+    Subprotocol(String),
 }
 
 impl TokenLocation {
     /// The error says what is expected.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
-            Some(("header" | "cookie", name)) if !name.is_empty() && !is_token(name) => {
+            Some(("header" | "cookie" | "subprotocol", name))
+                if !name.is_empty() && !is_token(name) =>
+            {
                 Err(format!(
-                    "`{text}`: no header or cookie has such a name (RFC 9110 section 5.6.2, token)"
+                    "`{text}`: no header, cookie or subprotocol has such a name (RFC 9110 section 5.6.2, token)"
                 ))
             }
             Some(("header", name)) if !name.is_empty() => Ok(Self::Header(name.to_owned())),
             Some(("query", name)) if !name.is_empty() => Ok(Self::Query(name.to_owned())),
             Some(("cookie", name)) if !name.is_empty() => Ok(Self::Cookie(name.to_owned())),
-            _ => Err(format!("`{text}`: must be `header:NAME`, `query:NAME` or `cookie:NAME`")),
+            Some(("subprotocol", name)) if !name.is_empty() => {
+                Ok(Self::Subprotocol(name.to_owned()))
+            }
+            _ => Err(format!(
+                "`{text}`: must be `header:NAME`, `query:NAME`, `cookie:NAME` or `subprotocol:NAME`"
+            )),
         }
     }
 }
@@ -41,6 +50,7 @@ impl fmt::Display for TokenLocation {
             Self::Header(name) => write!(f, "header:{name}"),
             Self::Query(name) => write!(f, "query:{name}"),
             Self::Cookie(name) => write!(f, "cookie:{name}"),
+            Self::Subprotocol(name) => write!(f, "subprotocol:{name}"),
         }
     }
 }
@@ -114,6 +124,7 @@ impl Credentials {
                 TokenLocation::Header(name) => request.event.headers_named(name),
                 TokenLocation::Query(name) => request.event.query(name),
                 TokenLocation::Cookie(name) => request.event.cookies_named(name),
+                TokenLocation::Subprotocol(name) => subprotocol_tokens(request.event, name)?,
             };
             values.retain(|value| !is_blank(value));
             if !values.is_empty() {
@@ -153,7 +164,7 @@ impl Credentials {
     fn token_in<'v>(&self, source: &TokenLocation, value: &'v str) -> Result<&'v str, Denial> {
         match source {
             TokenLocation::Header(_) => self.bearer(value),
-            TokenLocation::Query(_) | TokenLocation::Cookie(_) => {
+            TokenLocation::Query(_) | TokenLocation::Cookie(_) | TokenLocation::Subprotocol(_) => {
                 check_length(value)?;
                 Ok(value)
             }
@@ -180,6 +191,31 @@ impl Credentials {
         }
         Ok(token)
     }
+}
+
+/// The members after `name` in the lists of subprotocols (RFC 6455 section 11.3.4; RFC 9110 section 5.6.1 on lists).
+fn subprotocol_tokens(event: &Event<'_>, name: &str) -> Result<Vec<String>, Denial> {
+    let mut tokens = Vec::new();
+    for values in event.subprotocols() {
+        let (mut members, mut is_present) = (Vec::new(), false);
+        for member in values.iter().flat_map(|value| value.split(',')) {
+            let member = member.trim_matches([' ', '\t']);
+            if !member.is_empty() {
+                members.push(member);
+            }
+        }
+        for (index, member) in members.iter().enumerate() {
+            if *member != name {
+                continue;
+            }
+            match members.get(index + 1) {
+                Some(token) if !is_present => tokens.push((*token).to_owned()),
+                _ => return Err(Denial::TokenMalformed(Malformed::Subprotocol)),
+            }
+            is_present = true;
+        }
+    }
+    Ok(tokens)
 }
 
 fn check_length(token: &str) -> Result<(), Denial> {
@@ -219,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_place_is_told_as_it_is_written_in_the_settings() {
-        for text in ["header:X-Token", "query:token", "cookie:token"] {
+        for text in ["header:X-Token", "query:token", "cookie:token", "subprotocol:bearer"] {
             let source = TokenLocation::parse(text).unwrap();
             assert_eq!(source.to_string(), text);
             assert_eq!(CredentialLocation::Source(&source).to_string(), text);
@@ -483,10 +519,64 @@ mod tests {
             "[a]",
             "{a}",
         ] {
-            for place in ["header", "cookie"] {
+            for place in ["header", "cookie", "subprotocol"] {
                 let found = TokenLocation::parse(&format!("{place}:{name}")).unwrap_err();
                 assert!(found.contains("RFC 9110"), "{place}:{name}: {found}");
             }
         }
+    }
+
+    #[test]
+    fn a_subprotocol_s_token_is_the_member_after_its_name() {
+        use Reason::{TokenMalformed, TokenMissing, TokenTooLong};
+        let ask = |headers: Value| {
+            let mut event = method("$connect");
+            event.as_object_mut().unwrap().extend(headers.as_object().unwrap().clone());
+            token_of(&event, &["subprotocol:bearer"], BearerPrefix::Required)
+        };
+        let too_long = format!("bearer, {}", "t".repeat(16_385));
+        for (value, expected) in [
+            ("bearer, t", Ok("t")),
+            ("bearer,t", Ok("t")),
+            ("chat, bearer ,\tt , more", Ok("t")),
+            ("bearer,, ,t", Ok("t")),
+            ("bearer, Bearer", Ok("Bearer")),
+            ("bearer", Err(TokenMalformed)),
+            ("t, bearer", Err(TokenMalformed)),
+            ("bearer, ,", Err(TokenMalformed)),
+            ("bearer, bearer", Err(TokenMalformed)),
+            ("bearer, t, bearer, t", Err(TokenMalformed)),
+            ("bearer, t, bearer", Err(TokenMalformed)),
+            (&too_long, Err(TokenTooLong)),
+            ("Bearer, t", Err(TokenMissing)),
+            ("bearer t", Err(TokenMissing)),
+            ("bearer;, t", Err(TokenMissing)),
+            ("chat", Err(TokenMissing)),
+            ("", Err(TokenMissing)),
+        ] {
+            let expected = expected.map(str::to_owned);
+            for headers in [
+                json!({"headers": {"Sec-WebSocket-Protocol": value}}),
+                json!({"headers": {"sec-websocket-protocol": value}}),
+                json!({"multiValueHeaders": {"Sec-WebSocket-Protocol": [value]}}),
+                json!({
+                    "headers": {"Sec-WebSocket-Protocol": value},
+                    "multiValueHeaders": {"Sec-WebSocket-Protocol": [value]},
+                }),
+            ] {
+                assert_eq!(ask(headers.clone()), expected, "{headers}");
+            }
+        }
+        // `headers` has the last of several headers only.
+        let both = |last: &str, all: &[&str]| {
+            let (last, all) =
+                (json!({"Sec-WebSocket-Protocol": last}), json!({"Sec-WebSocket-Protocol": all}));
+            ask(json!({"headers": last, "multiValueHeaders": all}))
+        };
+        assert_eq!(both("t", &["bearer", "t"]), Ok("t".to_owned()));
+        assert_eq!(both("bearer, t", &["chat", "bearer, t"]), Ok("t".to_owned()));
+        assert_eq!(both("bearer, u", &["bearer, t"]), Err(TokenMalformed), "two tokens");
+        assert_eq!(both("bearer, t", &["bearer, t", "bearer, t"]), Err(TokenMalformed), "twice");
+        assert_eq!(ask(json!({})), Err(TokenMissing));
     }
 }

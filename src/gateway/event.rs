@@ -155,6 +155,15 @@ impl<'a> Event<'a> {
         found
     }
 
+    /// The subprotocols that a WebSocket client offers, from each of the two forms of the headers.
+    pub(crate) fn subprotocols(&self) -> [Vec<String>; 2] {
+        let mut found = [Vec::new(), Vec::new()];
+        for (map, found) in [self.headers, self.multi_value_headers].into_iter().zip(&mut found) {
+            collect_values(map, "Sec-WebSocket-Protocol", str::eq_ignore_ascii_case, found);
+        }
+        found
+    }
+
     /// Every value of a query parameter.
     pub(crate) fn query(&self, name: &str) -> Vec<String> {
         let mut found = Vec::new();
