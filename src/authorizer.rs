@@ -4,14 +4,15 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
+use serde_json::Value;
 
 use crate::access::binding::TokenBinding;
-use crate::access::rights::CONNECT;
+use crate::access::rights::{Access, CONNECT};
 use crate::after_answer::AfterAnswer;
 use crate::clock::Now;
 use crate::config::OnRefusal;
 use crate::denial::{Denial, Refusal};
-use crate::gateway::challenge::challenge;
+use crate::gateway::challenge::Challenges;
 use crate::gateway::credential::Credentials;
 use crate::gateway::event::{Event, EventKind, Request};
 use crate::gateway::policy::{self, Allow, Answer, Context, ContextClaim, ResponseFormat};
@@ -36,7 +37,9 @@ pub struct Authorizer {
     pub(crate) context: Vec<ContextClaim>,
     pub(crate) usage_key: Option<ClaimPath>,
     pub(crate) on_refusal: OnRefusal,
-    pub(crate) resource_metadata: Option<String>,
+    pub(crate) challenges: Challenges,
+    /// For requests that an Allow does not open.
+    pub(crate) closed_route_challenge: Value,
     pub(crate) expiry_guard: bool,
     pub(crate) simple_response: bool,
     pub(crate) metrics: Option<Arc<Metrics>>,
@@ -134,7 +137,14 @@ impl Authorizer {
         let (stage, format) = (&request.stage, self.response_format(request.kind));
         match verdict {
             Verdict::Allow(Allowed { claims, caller, access }) => {
-                let context = Context::copy(&self.context, claims);
+                // The policy can leave a route closed, so API Gateway's own 403 needs a challenge as well.
+                let challenge = match access {
+                    Access::Routes(decided) if decided.leaves_route_closed() => {
+                        Some(&self.closed_route_challenge)
+                    }
+                    Access::Routes(_) | Access::Stage => None,
+                };
+                let context = Context::of_allow(challenge, &self.context, claims);
                 trace.omitted = context.omitted.iter().map(|name| (*name).to_owned()).collect();
                 let usage_key = match &self.usage_key {
                     Some(path) => claims.non_empty_string(path),
@@ -146,8 +156,7 @@ impl Authorizer {
                 Ok(allow.answer(stage, format))
             }
             Verdict::Deny(denial) if self.is_answered(denial) => {
-                let challenge = challenge(denial, self.resource_metadata.as_deref());
-                Ok(policy::deny(stage, format, denial, challenge))
+                Ok(policy::deny(stage, format, denial, self.challenges.of(denial)))
             }
             Verdict::Deny(_) => Err(Failure::Unauthorized),
             Verdict::Undecided(fault) => Err(Failure::NoVerdict(fault.clone())),

@@ -175,6 +175,12 @@ impl<'r> Decided<'r> {
         }
     }
 
+    /// Whether an entry other than that of a connection is closed, or open for the caller's own only.
+    pub(crate) fn leaves_route_closed(&self) -> bool {
+        let mut entries = self.entries.iter().zip(&self.states);
+        entries.any(|(entry, state)| *state != RouteState::Open && entry.route != CONNECT)
+    }
+
     /// What is denied below the stage.
     pub(crate) fn denied(&self, index: usize) -> &'r [String] {
         if self.states[index] == RouteState::Closed { &self.entries[index].denied } else { &[] }

@@ -80,7 +80,7 @@ fn two_settings_are_enough() {
         ["iss", "sub", "client_id", "scope", "exp", "jti"].map(|name| (name, name))
     );
     assert_eq!(config.usage_key, None);
-    assert_eq!((config.on_refusal, config.resource_metadata), (OnRefusal::Deny, None));
+    assert_eq!((config.on_refusal, config.challenges.resource_metadata), (OnRefusal::Deny, None));
     assert_eq!((config.lifetimes.fresh.as_secs(), config.lifetimes.stale.as_secs()), (600, 86_400));
     let lists = config.list_lifetimes;
     assert_eq!((lists.fresh.as_secs(), lists.stale.as_secs()), (60, 3600));
@@ -130,7 +130,7 @@ fn assert_all_tried<'n>(tried: impl Iterator<Item = &'n str>, exempt: &[&str]) {
 fn every_setting_is_heeded() {
     let routes = json!({"GET /pets": ["pets:read"]}).to_string();
     type Case<'a> = (&'a str, &'a str, fn(&Config) -> bool);
-    let cases: [Case<'_>; 41] = [
+    let cases: [Case<'_>; 42] = [
         ("ISSUER", "https://login.example.com/", |config| {
             names(&config.issuers[0]) == ["https://login.example.com/"]
         }),
@@ -198,12 +198,13 @@ fn every_setting_is_heeded() {
         }),
         ("REFUSAL", "unauthorized", |config| config.on_refusal == OnRefusal::Unauthorized),
         ("EXPIRY_GUARD", "off", |config| !config.expiry_guard),
+        ("CHALLENGE_SCOPES", "b, a", |config| config.challenges.scopes == ["b", "a"]),
         ("RESOURCE_METADATA", "HTTPS://Pets.example.com/a/../b?c='d'", |config| {
-            let url = config.resource_metadata.as_deref();
+            let url = config.challenges.resource_metadata.as_deref();
             url == Some("HTTPS://Pets.example.com/a/../b?c='d'")
         }),
         ("RESOURCE_METADATA", "http://127.0.0.1:8080/x", |config| {
-            config.resource_metadata.is_some()
+            config.challenges.resource_metadata.is_some()
         }),
         ("TOKEN_SOURCE", "query:t,cookie:c header:X", |config| {
             config.credentials.sources.len() == 3
@@ -351,6 +352,7 @@ fn a_bad_value_is_one_problem_of_its_variable() {
         ("USAGE_KEY_CLAIM", &["/~"]),
         ("REFUSAL", &["401", "Deny", "unauthorised"]),
         ("EXPIRY_GUARD", &["true", "ON", "1"]),
+        ("CHALLENGE_SCOPES", &[",", "a\"", "a\\", "caf\u{e9}"]),
         (
             "RESOURCE_METADATA",
             &[

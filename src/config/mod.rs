@@ -22,6 +22,7 @@ use crate::config::issuers::{Fields, Guards, Shared};
 use crate::config::key_sources::KeySources;
 use crate::config::reader::{Reader, quoted};
 use crate::config::settings::{Number, PLATFORM, RESERVED_CONTEXT, Word};
+use crate::gateway::challenge::Challenges;
 use crate::gateway::credential::{BearerPrefix, Credentials, TokenLocation};
 use crate::gateway::policy::ContextClaim;
 use crate::gateway::size;
@@ -44,8 +45,7 @@ pub struct Config {
     pub(crate) context: Vec<ContextClaim>,
     pub(crate) usage_key: Option<ClaimPath>,
     pub(crate) on_refusal: OnRefusal,
-    /// Where challenges point to, as it is written (RFC 9728 section 5.1).
-    pub(crate) resource_metadata: Option<String>,
+    pub(crate) challenges: Challenges,
     pub(crate) expiry_guard: bool,
     pub(crate) simple_response: bool,
     pub(crate) lifetimes: Lifetimes,
@@ -191,6 +191,8 @@ impl Reader<'_> {
         let usage_key = self.claim(settings::USAGE_KEY_CLAIM);
         let on_refusal = self.choice(settings::REFUSAL);
         let resource_metadata = self.resource_metadata();
+        let challenge_scopes = self.list(settings::CHALLENGE_SCOPES);
+        let challenge_scopes = self.scopes_at("CHALLENGE_SCOPES", challenge_scopes);
         let fetch_timeout = self.number(settings::JWKS_TIMEOUT_MS);
         let authorities = self.authorities(fields.iter().any(Fields::fetches_tls));
         let metrics = self.metrics();
@@ -217,7 +219,7 @@ impl Reader<'_> {
                 "deny" => OnRefusal::Deny,
                 _ => OnRefusal::Unauthorized,
             },
-            resource_metadata,
+            challenges: Challenges { scopes: challenge_scopes, resource_metadata },
             expiry_guard: expiry_guard?,
             simple_response: simple_response?,
             lifetimes: lifetimes?,

@@ -84,6 +84,7 @@ settings! {
     USAGE_KEY_CLAIM: Text = "",
     REFUSAL: Word(&["deny", "unauthorized"]) = "deny",
     EXPIRY_GUARD: Word(ON_OFF) = "on",
+    CHALLENGE_SCOPES: List(&[]) = "",
     RESOURCE_METADATA: Text = "",
     TOKEN_SOURCE: List(&[]) = "header:Authorization",
     BEARER_PREFIX: Word(&["required", "optional"]) = "required",

@@ -3,33 +3,62 @@
 
 use crate::denial::{Denial, MissingRights};
 
-/// The challenge of a refusal (RFC 6750 section 3). Every value is a configured or fixed string without quotes and
-/// backslashes.
-pub(crate) fn challenge(denial: &Denial, resource_metadata: Option<&str>) -> String {
-    let mut challenge = String::with_capacity(128);
-    challenge.push_str("Bearer");
-    match denial {
-        // RFC 6750 section 3.1: no error code where the request has no credentials.
-        Denial::TokenMissing { .. } => {}
-        Denial::InsufficientScope { lacks, .. } => {
-            add(&mut challenge, "error", "insufficient_scope");
-            if let MissingRights::Scope { required, .. } = lacks {
-                add(&mut challenge, "scope", &required.join(" "));
-            }
-        }
-        other => {
-            add(&mut challenge, "error", "invalid_token");
-            add(&mut challenge, "error_description", other.reason().code());
-        }
-    }
-    if let Some(url) = resource_metadata {
-        // RFC 9728 section 5.1.
-        add(&mut challenge, "resource_metadata", url);
-    }
-    challenge
+/// What every challenge has in addition to its reason.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Challenges {
+    /// The scopes to ask for where the challenge does not name others: `CHALLENGE_SCOPES`.
+    pub(crate) scopes: Vec<String>,
+    /// The protected resource metadata (RFC 9728 section 5.1), as it is configured.
+    pub(crate) resource_metadata: Option<String>,
 }
 
-fn add(challenge: &mut String, name: &str, value: &str) {
+impl Challenges {
+    /// The challenge of a refusal (RFC 6750 section 3). Every value is a configured or fixed string without quotes
+    /// and backslashes.
+    pub(crate) fn of(&self, denial: &Denial) -> String {
+        match denial {
+            // RFC 6750 section 3.1: no error code where the request has no credentials.
+            Denial::TokenMissing { .. } => self.write(&[], &[]),
+            Denial::InsufficientScope { lacks, .. } => match lacks {
+                MissingRights::Scope { required, .. } => self.insufficient_scope(required),
+                MissingRights::NoRoute | MissingRights::Route | MissingRights::Guard => {
+                    self.insufficient_scope(&[])
+                }
+            },
+            other => {
+                let code = other.reason().code();
+                self.write(&[("error", "invalid_token"), ("error_description", code)], &[])
+            }
+        }
+    }
+
+    /// The challenge of a 403 that API Gateway itself gives to a request which a policy does not open.
+    pub(crate) fn of_closed_route(&self) -> String {
+        self.insufficient_scope(&[])
+    }
+
+    fn insufficient_scope(&self, required: &[String]) -> String {
+        self.write(&[("error", "insufficient_scope")], required)
+    }
+
+    fn write(&self, error: &[(&str, &str)], required: &[String]) -> String {
+        let mut challenge = String::with_capacity(128);
+        challenge.push_str("Bearer");
+        for (name, value) in error {
+            push(&mut challenge, name, value);
+        }
+        let scopes = if required.is_empty() { &self.scopes } else { required };
+        if !scopes.is_empty() {
+            push(&mut challenge, "scope", &scopes.join(" "));
+        }
+        if let Some(url) = &self.resource_metadata {
+            push(&mut challenge, "resource_metadata", url);
+        }
+        challenge
+    }
+}
+
+fn push(challenge: &mut String, name: &str, value: &str) {
     let separator = if challenge.ends_with('"') { ", " } else { " " };
     for part in [separator, name, "=\"", value, "\""] {
         challenge.push_str(part);
@@ -45,7 +74,7 @@ mod tests {
     const URL: &str = "https://pets.example.com/.well-known/oauth-protected-resource";
 
     #[test]
-    fn a_challenge_names_the_reason_and_where_to_ask() {
+    fn a_challenge_names_the_reason_the_scopes_and_where_to_ask() {
         let scopes = ["pets:read".to_owned(), "pets:write".to_owned()];
         let missing = MissingRights::Scope { missing: scopes[1].clone(), required: scopes.into() };
         let without_scope = Denial::InsufficientScope { principal: "u".into(), lacks: missing };
@@ -53,21 +82,36 @@ mod tests {
         assert_eq!(denials.each_ref().map(Denial::reason), Reason::ALL);
         for denial in denials.iter().chain([&without_scope]) {
             let reason = denial.reason();
-            let plain = match reason {
-                Reason::TokenMissing => "Bearer".to_owned(),
-                Reason::InsufficientScope if *denial == without_scope => {
-                    r#"Bearer error="insufficient_scope", scope="pets:read pets:write""#.to_owned()
-                }
-                Reason::InsufficientScope => r#"Bearer error="insufficient_scope""#.to_owned(),
-                _ => {
-                    let code = reason.code();
-                    format!(r#"Bearer error="invalid_token", error_description="{code}""#)
-                }
+            let own_scope = if *denial == without_scope { "pets:read pets:write" } else { "" };
+            let error = match reason {
+                Reason::TokenMissing => Vec::new(),
+                Reason::InsufficientScope => vec![r#"error="insufficient_scope""#.to_owned()],
+                _ => vec![
+                    r#"error="invalid_token""#.to_owned(),
+                    format!(r#"error_description="{}""#, reason.code()),
+                ],
             };
-            assert_eq!(challenge(denial, None), plain);
-            let comma = if reason == Reason::TokenMissing { "" } else { "," };
-            let pointed = format!(r#"{plain}{comma} resource_metadata="{URL}""#);
-            assert_eq!(challenge(denial, Some(URL)), pointed);
+            for (asked, resource_metadata) in
+                [("", None), ("", Some(URL)), ("a b", None), ("a b", Some(URL))]
+            {
+                let mut parameters = error.clone();
+                let scope = if own_scope.is_empty() { asked } else { own_scope };
+                if !scope.is_empty() {
+                    parameters.push(format!(r#"scope="{scope}""#));
+                }
+                if let Some(url) = resource_metadata {
+                    parameters.push(format!(r#"resource_metadata="{url}""#));
+                }
+                let expected = format!("Bearer {}", parameters.join(", "));
+                let challenges = Challenges {
+                    scopes: asked.split_whitespace().map(str::to_owned).collect(),
+                    resource_metadata: resource_metadata.map(str::to_owned),
+                };
+                assert_eq!(challenges.of(denial), expected.trim_end());
+                if reason == Reason::InsufficientScope && own_scope.is_empty() {
+                    assert_eq!(challenges.of_closed_route(), expected);
+                }
+            }
         }
     }
 }

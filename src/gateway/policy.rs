@@ -81,7 +81,7 @@ pub(crate) fn deny(
         ("reason", Cow::Owned(denial.reason().code().into())),
         ("challenge", Cow::Owned(challenge.into())),
     ];
-    let context = Context { entries, omitted: Vec::new() };
+    let context = Context { entries, ..Context::default() };
     if response_format == ResponseFormat::Simple {
         return json(&Simple { is_authorized: false, context: &context });
     }
@@ -195,34 +195,49 @@ struct Simple<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Context<'a> {
     entries: Vec<(&'a str, Cow<'a, Value>)>,
-    /// The names of claims that would have made it longer than [`MAX_CONTEXT`].
+    /// The names of values that would have made it longer than [`MAX_CONTEXT`], or have a control character.
     pub(crate) omitted: Vec<&'a str>,
+    /// As JSON.
+    len: usize,
 }
 
 impl<'a> Context<'a> {
-    /// Copies the claims that are present, in this order. REST and WebSocket APIs take no arrays and objects, so
-    /// these are given as JSON text.
-    pub(crate) fn copy(wanted: &'a [ContextClaim], claims: &'a Claims) -> Self {
-        let mut context = Self::default();
-        let mut size = "{}".len();
+    /// A challenge, if there is one, and the claims that are present, in this order. REST and WebSocket APIs take no
+    /// arrays and objects, so these are given as JSON text.
+    pub(crate) fn of_allow(
+        challenge: Option<&'a Value>,
+        wanted: &'a [ContextClaim],
+        claims: &'a Claims,
+    ) -> Self {
+        let mut context = Self { entries: Vec::new(), omitted: Vec::new(), len: "{}".len() };
+        if let Some(challenge) = challenge {
+            context.add("challenge", Cow::Borrowed(challenge));
+        }
         for ContextClaim { name, path } in wanted {
-            let value = match claims.get(path) {
-                None => continue,
+            match claims.get(path) {
+                None => {}
                 Some(nested @ (Value::Array(_) | Value::Object(_))) => {
-                    Cow::Owned(nested.to_string().into())
+                    context.add(name, Cow::Owned(nested.to_string().into()));
                 }
-                Some(scalar) => Cow::Borrowed(scalar),
-            };
-            let comma = usize::from(!context.entries.is_empty());
-            let grown = size + comma + encoded_len(name) + ":".len() + encoded_len(&value);
-            if grown > MAX_CONTEXT {
-                context.omitted.push(name);
-            } else {
-                size = grown;
-                context.entries.push((name, value));
+                Some(scalar) => context.add(name, Cow::Borrowed(scalar)),
             }
         }
         context
+    }
+
+    /// Adds a value, or its name to those that are omitted.
+    fn add(&mut self, name: &'a str, value: Cow<'a, Value>) {
+        // Backends get it as a header, in which a control character could forge a line.
+        let is_header =
+            value.as_str().is_none_or(|text| !text.contains(|c: char| c.is_ascii_control()));
+        let comma = usize::from(!self.entries.is_empty());
+        let grown = self.len + comma + encoded_len(name) + ":".len() + encoded_len(&value);
+        if !is_header || grown > MAX_CONTEXT {
+            self.omitted.push(name);
+            return;
+        }
+        self.len = grown;
+        self.entries.push((name, value));
     }
 }
 
@@ -314,7 +329,7 @@ pub(crate) mod tests {
         let wanted = claims_to(&["sub", "exp"]);
         let claims = Claims::verified(json!({"sub": "alice", "exp": 1_700_000_000}));
         let allow = Allow {
-            context: Context::copy(&wanted, &claims),
+            context: Context::of_allow(None, &wanted, &claims),
             usage_key: Some("key-1"),
             ..allow(&Access::Stage, Some(1_700_000_030.9))
         };
@@ -451,14 +466,14 @@ pub(crate) mod tests {
             "a",
         ]);
         let claims = Claims::verified(json!({
-            "a": 1, "z": 2, "text": "\"\n<é>", "number": -5, "float": 1.5, "big": u64::MAX, "flag": false,
+            "a": 1, "z": 2, "text": "\"<é>", "number": -5, "float": 1.5, "big": u64::MAX, "flag": false,
             "null": null, "list": ["x", null, 1], "object": {"k": [true]}, "empty": "", "deep": {"roles": ["admin"]},
         }));
-        let context = Context::copy(&wanted, &claims);
+        let context = Context::of_allow(None, &wanted, &claims);
         assert_eq!(
             json(&context).get(),
             concat!(
-                r#"{"z":2,"text":"\"\n<é>","number":-5,"float":1.5,"big":18446744073709551615,"flag":false,"#,
+                r#"{"z":2,"text":"\"<é>","number":-5,"float":1.5,"big":18446744073709551615,"flag":false,"#,
                 r#""list":"[\"x\",null,1]","object":"{\"k\":[true]}","empty":"","role":"admin","a":1}"#,
             )
         );
@@ -475,14 +490,56 @@ pub(crate) mod tests {
             (json!("x".repeat(room + 1)), r#"{"a":1,"c":3}"#.len(), vec!["b"]),
             (json!("x".repeat(room - r#","c":3"#.len())), 4096, vec![]),
             (json!("x".repeat(room - r#","c":3"#.len() + 1)), 4091, vec!["c"]),
-            (json!("\n".repeat(room / 2)), 4096, vec!["c"]),
-            (json!("\n".repeat(room / 2 + 1)), r#"{"a":1,"c":3}"#.len(), vec!["b"]),
+            (json!("\"".repeat(room / 2)), 4096, vec!["c"]),
+            (json!("\"".repeat(room / 2 + 1)), r#"{"a":1,"c":3}"#.len(), vec!["b"]),
             (json!(["x".repeat(room)]), r#"{"a":1,"c":3}"#.len(), vec!["b"]),
         ];
         for (value, length, omitted) in cases {
             let claims = Claims::verified(json!({"a": 1, "b": value, "c": 3}));
-            let context = Context::copy(&wanted, &claims);
+            let context = Context::of_allow(None, &wanted, &claims);
             assert_eq!((json(&context).get().len(), &context.omitted), (length, &omitted));
+        }
+    }
+
+    #[test]
+    fn a_challenge_comes_first_and_takes_its_room() {
+        let wanted = claims_to(&["a"]);
+        let claims = Claims::verified(json!({"a": 1}));
+        let of = |challenge: &Value| {
+            let context = Context::of_allow(Some(challenge), &wanted, &claims);
+            (json(&context).get().to_owned(), context.omitted.join(" "))
+        };
+        assert_eq!(of(&json!("c")), (r#"{"challenge":"c","a":1}"#.to_owned(), String::new()));
+        let room = 4096 - r#"{"challenge":""}"#.len();
+        assert_eq!(of(&json!("c".repeat(room))).1, "a");
+        assert_eq!(of(&json!("c".repeat(room + 1))), (r#"{"a":1}"#.to_owned(), "challenge".into()));
+        let with_claim = room - r#","a":1"#.len();
+        assert_eq!(of(&json!("c".repeat(with_claim))).1, "");
+        assert_eq!(of(&json!("c".repeat(with_claim + 1))).1, "a");
+    }
+
+    #[test]
+    fn a_value_with_a_control_character_is_omitted() {
+        let wanted = claims_to(&["v", "w"]);
+        for (value, is_omitted) in [
+            (json!("a\nb"), true),
+            (json!("\u{0}"), true),
+            (json!("a\u{1f}"), true),
+            (json!("\u{7f}"), true),
+            (json!(["\u{7f}"]), true),
+            (json!({"\u{7f}": 1}), true),
+            // Escaped in JSON text.
+            (json!(["a\nb"]), false),
+            (json!(" ~"), false),
+            (json!("\u{80}\u{a0}é"), false),
+            (json!(5), false),
+        ] {
+            let claims = Claims::verified(json!({"v": value, "w": 1}));
+            let context = Context::of_allow(None, &wanted, &claims);
+            let written: Value = serde_json::from_str(json(&context).get()).unwrap();
+            assert_eq!(written.get("v").is_none(), is_omitted, "{value:?}");
+            assert_eq!(context.omitted, if is_omitted { &["v"][..] } else { &[] });
+            assert_eq!(written["w"], 1);
         }
     }
 

@@ -58,6 +58,8 @@ fn every_reason_has_its_challenge_and_a_parser_reads_it() {
     let idp = provider(&key);
     let pointed_at = [&RIGHTS[..], &[("RESOURCE_METADATA", METADATA)]].concat();
     let (plain, pointing) = (start(&idp, &RIGHTS), start(&idp, &pointed_at));
+    let asking = [&pointed_at[..], &[("CHALLENGE_SCOPES", "z!#[]~ pets:read")]].concat();
+    let asking = start(&idp, &asking);
     for (reason, challenge) in CHALLENGES {
         let rows = every_reason(&key, &idp);
         let (name, event, _) = rows.iter().find(|(.., expected)| *expected == reason).unwrap();
@@ -79,6 +81,17 @@ fn every_reason_has_its_challenge_and_a_parser_reads_it() {
         assert_eq!(parameters(challenge), owned(expected));
 
         let comma = if challenge.ends_with('"') { "," } else { "" };
+        let scope = if challenge.contains("scope=") { "" } else { r#" scope="z!#[]~ pets:read","# };
+        let asked = format!(r#"{challenge}{comma}{scope} resource_metadata="{METADATA}""#);
+        let reply = asking.invoke(event);
+        assert_eq!(reply.body["context"], json!({"reason": reason, "challenge": asked}), "{name}");
+        let mut with_scope = expected.to_vec();
+        if !scope.is_empty() {
+            with_scope.push(("scope", "z!#[]~ pets:read"));
+        }
+        with_scope.push(("resource_metadata", METADATA));
+        assert_eq!(parameters(&asked), owned(&with_scope));
+
         let challenge = format!(r#"{challenge}{comma} resource_metadata="{METADATA}""#);
         let reply = pointing.invoke(event);
         assert_eq!(
@@ -124,7 +137,7 @@ fn scopes_are_named_where_one_of_them_is_lacking() {
 }
 
 #[test]
-fn a_simple_response_has_a_challenge_and_an_allow_has_none() {
+fn a_simple_response_has_a_challenge_and_its_allow_has_none() {
     let key = SigningKey::rsa("k1");
     let idp = provider(&key);
     let lambda = start(&idp, &[("SIMPLE_RESPONSE", "on"), ("CONTEXT_CLAIMS", "sub")]);
@@ -139,4 +152,50 @@ fn a_simple_response_has_a_challenge_and_an_allow_has_none() {
     );
     let allowed = ask(&key.token(&claims(&idp, json!({}))));
     assert_eq!(allowed, json!({"isAuthorized": true, "context": {"sub": "user-1"}}));
+}
+
+#[test]
+fn an_allow_that_leaves_a_route_closed_has_a_challenge() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let table = r#"{"GET /pets": ["read"], "PUT /pets/{id}": {"any": ["admin", {"path": {"id": "sub"}}]},
+        "$connect": ["chat"]}"#;
+    let common = [
+        ("ROUTES", table),
+        ("CONTEXT_CLAIMS", "sub"),
+        ("TOKEN_SOURCE", "header:Authorization query:token"),
+    ];
+    let plain = start(&idp, &common);
+    let asking =
+        [&common[..], &[("CHALLENGE_SCOPES", "read admin"), ("RESOURCE_METADATA", METADATA)]];
+    let asking = start(&idp, &asking.concat());
+    let pointed = format!(
+        r#"Bearer error="insufficient_scope", scope="read admin", resource_metadata="{METADATA}""#
+    );
+    for (scope, is_open) in [
+        ("read", false),
+        ("admin", false),
+        ("read admin", true),
+        ("read admin chat", true),
+        ("", false),
+    ] {
+        let token = key.token(&claims(&idp, json!({"scope": scope})));
+        for (lambda, challenge) in
+            [(&plain, r#"Bearer error="insufficient_scope""#), (&asking, &pointed)]
+        {
+            let context = lambda.invoke(&bearer(&token)).body["context"].take();
+            let expected = if is_open {
+                json!({"sub": "user-1"})
+            } else {
+                json!({"challenge": challenge, "sub": "user-1"})
+            };
+            assert_eq!(context, expected, "{scope}");
+        }
+    }
+    // A connection gets a policy of its own, and a stage without a table leaves nothing closed.
+    let token = key.token(&claims(&idp, json!({"scope": "chat"})));
+    let connect = sample("websocket-connect", &token).to_string();
+    assert_eq!(plain.invoke(&connect).body["context"], json!({"sub": "user-1"}));
+    let open = start(&idp, &[("CONTEXT_CLAIMS", "sub"), ("CHALLENGE_SCOPES", "read")]);
+    assert_eq!(open.invoke(&bearer(&token)).body["context"], json!({"sub": "user-1"}));
 }

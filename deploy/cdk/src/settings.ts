@@ -24,6 +24,7 @@ export const SETTINGS = {
   "USAGE_KEY_CLAIM": {"kind": "text", "default": ""},
   "REFUSAL": {"kind": "word", "of": ["deny","unauthorized"], "default": "deny"},
   "EXPIRY_GUARD": {"kind": "word", "of": ["on","off"], "default": "on"},
+  "CHALLENGE_SCOPES": {"kind": "list", "of": [], "default": ""},
   "RESOURCE_METADATA": {"kind": "text", "default": ""},
   "TOKEN_SOURCE": {"kind": "list", "of": [], "default": "header:Authorization"},
   "BEARER_PREFIX": {"kind": "word", "of": ["required","optional"], "default": "required"},
