@@ -2,7 +2,9 @@
 //! the shape of what the project sends or carries, with values of our own, and says which of its files it follows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::env;
 use std::fs;
+use std::process::Command;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -120,5 +122,27 @@ fn other_events_say_what_is_wrong_with_them() {
         assert_no_verdict(&reply, "event_unsupported");
         assert!(said(&reply).contains(refused), "{name}: {}", said(&reply));
         assert!(!said(&reply).contains(&good), "{name}: {}", said(&reply));
+    }
+}
+
+#[test]
+#[ignore = "needs the SAM CLI: run .ci/lambda"]
+fn events_that_sam_generates_are_allowed() {
+    let sam = env::var("SAM").expect("SAM is not set: run .ci/lambda");
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let bearer = format!("Bearer {}", key.token(&claims(&idp, json!({}))));
+    for (name, credential, source) in [
+        ("authorizer", "incoming-client-token", "header:Authorization"),
+        ("request-authorizer", "headerValue1", "header:HeaderAuth1"),
+    ] {
+        let mut generate = Command::new(&sam);
+        generate.args(["local", "generate-event", "apigateway", name]);
+        let output = generate.env("SAM_CLI_TELEMETRY", "0").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let event = String::from_utf8(output.stdout).unwrap();
+        assert!(event.contains(credential), "{event}");
+        let lambda = start(&idp, &[("TOKEN_SOURCE", source)]);
+        assert_eq!(said(&lambda.invoke(&event.replace(credential, &bearer))), "Allow", "{event}");
     }
 }
