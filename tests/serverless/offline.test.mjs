@@ -134,6 +134,12 @@ test("a connection needs a good token", async () => {
   assert.equal((await connect()).status, 403);
 });
 
+test("a token may be in a cookie, without an identity source", async () => {
+  const get = (value) => send(ports.http, "/dev/request", { headers: { Cookie: `a=b; session=${value}` } });
+  assert.equal((await get(token(300))).status, 200);
+  assert.equal((await get(token(-1))).status, 403);
+});
+
 test("a refusal is 401 with REFUSAL=unauthorized", async () => {
   assert.equal((await call("/dev/unauthorized", token(300))).status, 200);
   assert.equal((await call("/dev/unauthorized", token(-1))).status, 401);
