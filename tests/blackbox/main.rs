@@ -7,6 +7,7 @@ mod bound_tokens;
 mod challenges;
 mod decisions;
 mod emulator;
+mod foreign_events;
 mod freezes;
 mod issuers;
 mod logs;
