@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 
 use crate::access::binding::TokenBinding;
-use crate::access::rights::CONNECT;
+use crate::access::routes::CONNECT;
 use crate::after_answer::AfterAnswer;
 use crate::clock::Now;
 use crate::config::OnRefusal;
