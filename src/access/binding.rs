@@ -1,4 +1,4 @@
-//! Whether the caller may use a token that is bound to a key or certificate (RFC 7800, claim `cnf`).
+//! Whether the caller can use a token that is bound to a key or certificate (RFC 7800, claim `cnf`).
 //!
 //! Such a token is no bearer token: whoever stole it must not be able to use it. The certificate is one that API
 //! Gateway has verified. Only its thumbprint is shown.
@@ -140,8 +140,8 @@ mod tests {
         let named = json!({"x5t#S256": hash(&der)});
         let check = |cnf: Value, pem| check(TokenBinding::Certificate, cnf, pem);
         assert_eq!(check(named.clone(), Some(&pem)), Ok(()));
-        let beside = json!({"jkt": "x", "x5t#S256": hash(&der), "kid": 1});
-        assert_eq!(check(beside, Some(&pem)), Ok(()), "other members are ignored");
+        let others = json!({"jkt": "x", "x5t#S256": hash(&der), "kid": 1});
+        assert_eq!(check(others, Some(&pem)), Ok(()), "other members are ignored");
         let another = format!("bound to another certificate than {}", hash(&other_der));
         assert_eq!(check(named.clone(), Some(&other_pem)), Err(another));
         assert_eq!(check(named, None), Err("the event has no client certificate".to_owned()));

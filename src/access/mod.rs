@@ -1,4 +1,4 @@
-//! What a verified token may do: rules for its claims, its binding to a certificate, and access by route.
+//! What a verified token can do: rules for its claims, its binding to a certificate, and access by route.
 
 pub(crate) mod binding;
 pub(crate) mod claims;

@@ -1,4 +1,4 @@
-//! Paths that a backend may read as others: the setting `PATH_GUARD`.
+//! Paths that a backend can read differently: the setting `PATH_GUARD`.
 
 use crate::access::routes::pattern::matches;
 

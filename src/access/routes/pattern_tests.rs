@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// All texts of up to so many characters out of these.
+/// All strings of up to this many characters of the alphabet.
 fn texts(alphabet: &str, longest: usize) -> Vec<String> {
     let mut all = vec![String::new()];
     let mut last = all.clone();
@@ -36,7 +36,7 @@ fn is_matched(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// The positions at which a pattern can stand after one character more; a wildcard is also passed over.
+/// The positions that a pattern can reach after one more character. A wildcard can match nothing.
 fn step(pattern: &[u8], at: &BTreeSet<usize>, c: u8) -> BTreeSet<usize> {
     let after = at.iter().filter_map(|position| match pattern.get(*position) {
         Some(b'*') => Some(*position),
