@@ -7,7 +7,8 @@ use futures_util::FutureExt as _;
 use serde_json::Value;
 
 use crate::access::binding::TokenBinding;
-use crate::access::rights::{Access, CONNECT};
+use crate::access::rights::Access;
+use crate::access::routes::CONNECT;
 use crate::after_answer::AfterAnswer;
 use crate::clock::Now;
 use crate::config::OnRefusal;

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::access::report::TableReport;
+use crate::access::routes::report::TableReport;
 use crate::authorizer::Authorizer;
 use crate::denial::Denial;
 use crate::issuer::{IssuerName, Tenants};

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::access::claims::{Caller, Rules};
 use crate::access::rights::{Access, Rights};
-use crate::access::rule;
+use crate::access::routes::path_value;
 use crate::clock::Now;
 use crate::denial::{Denial, Refusal};
 use crate::jose::algorithm::{Algorithm, Algorithms};
@@ -304,7 +304,7 @@ impl Tenants {
 
 /// Whether this can be a tenant's name. A text that could mean something else in a URL's path cannot.
 pub(crate) fn is_tenant(name: &str) -> bool {
-    rule::path_value(name).is_ok()
+    path_value::check(name).is_ok()
 }
 
 impl fmt::Display for IssuerName {

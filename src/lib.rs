@@ -52,9 +52,8 @@ mod verdict;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-pub use access::report::{EntryReport, EntryState, TableReport};
-pub use access::rights::DecidedBy;
-pub use access::rule::{Lacking, NoValue, OwnValue};
+pub use access::routes::DecidedBy;
+pub use access::routes::report::{EntryReport, TableReport};
 pub use after_answer::{AfterAnswer, Invocation};
 pub use authorizer::Authorizer;
 pub use config::environment::Environment;

@@ -187,8 +187,8 @@ async fn every_entry_tells_what_it_is_and_every_request_which_entry_decided() {
         assert!(page.contains(line), "{line} is not in:\n{page}");
     }
     let page = trusted.explain(&[&trusted.token(json!({"sub": "auth0|1"})), "POST /users"]).await;
-    let lacking = "GET /users/{id}: closed: needs users:read, or id = sub: the token's `sub` has a character that cannot \
-                   stand in a path";
+    let lacking = "GET /users/{id}: closed: needs users:read, or id = sub: the token's `sub` has a character that is not \
+                   allowed in a path";
     assert!(page.contains(lacking), "{page}");
     assert!(page.contains("entry `POST /users` is closed"), "{page}");
 

@@ -323,7 +323,7 @@ fn decided_by(table: Option<&TableReport<'_>>, request: &str) -> String {
         DecidedBy::Guard => "PATH_GUARD refuses the path".to_owned(),
         DecidedBy::Closed(route) => format!("entry `{route}` is closed"),
         DecidedBy::Open(route) => format!("entry `{route}` is open"),
-        DecidedBy::Another(route) => {
+        DecidedBy::OtherOwner(route) => {
             format!("entry `{route}` is open for the caller's own, and this is another's")
         }
         DecidedBy::NoEntry => "no entry matches".to_owned(),

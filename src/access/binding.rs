@@ -1,4 +1,4 @@
-//! Whether the caller may use a token that is bound to a key or certificate (RFC 7800, claim `cnf`).
+//! Whether the caller can use a token that is bound to a key or certificate (RFC 7800, claim `cnf`).
 //!
 //! Such a token is no bearer token: whoever stole it must not be able to use it. The certificate is one that API
 //! Gateway has verified. Only its thumbprint is shown.
@@ -29,36 +29,41 @@ pub(crate) enum TokenBinding {
 
 impl TokenBinding {
     /// Checks the binding of a verified token, if it has one. `certificate` reads the client certificate of the
-    /// request, in PEM; it is asked only where one is needed.
+    /// request, in PEM. It is called only where one is needed.
     pub(crate) fn check(
         self,
         claims: &Claims,
         certificate: impl FnOnce() -> Option<String>,
     ) -> Result<(), Denial> {
         let Some(confirmation) = bound(claims) else { return Ok(()) };
-        let proven = match self {
+        match self {
             Self::Ignore => Ok(()),
-            Self::Refuse => Err(BindingProblem::Refused),
-            Self::Certificate => names(confirmation, certificate),
-        };
-        proven.map_err(Denial::TokenBindingInvalid)
+            Self::Refuse => Err(Denial::TokenBindingInvalid(BindingProblem::Refused)),
+            Self::Certificate => {
+                names(confirmation, certificate).map_err(Denial::TokenBindingInvalid)
+            }
+        }
     }
 }
 
-/// Whether a token is bound to this certificate. The error says what is wrong.
+/// Whether a token is bound to this certificate.
 fn names(
     confirmation: &Value,
     certificate: impl FnOnce() -> Option<String>,
 ) -> Result<(), BindingProblem> {
-    let named = confirmation.get(THUMBPRINT).and_then(Value::as_str);
-    let named = named.ok_or(BindingProblem::NoThumbprint)?;
+    let Some(Value::String(named)) = confirmation.get(THUMBPRINT) else {
+        return Err(BindingProblem::NoThumbprint);
+    };
     let pem = certificate().ok_or(BindingProblem::NoCertificate)?;
-    let held = thumbprint(&pem).ok_or(BindingProblem::NotPem)?;
-    if named == held { Ok(()) } else { Err(BindingProblem::OtherCertificate { presented: held }) }
+    let presented = thumbprint(&pem).ok_or(BindingProblem::NotPem)?;
+    if *named != presented {
+        return Err(BindingProblem::OtherCertificate { presented });
+    }
+    Ok(())
 }
 
 /// What a token is bound to, if it is.
-pub(crate) fn bound(claims: &Claims) -> Option<&Value> {
+fn bound(claims: &Claims) -> Option<&Value> {
     claims.member("cnf").filter(|confirmation| !confirmation.is_null())
 }
 
@@ -68,8 +73,8 @@ fn thumbprint(pem: &str) -> Option<String> {
     Some(URL_SAFE_NO_PAD.encode(digest(&SHA256, &certificate)))
 }
 
-/// The first certificate in a text of PEM (RFC 7468), whose lines may end in LF, CRLF, spaces or nothing. The parser
-/// wants lines for the labels, and takes any white space between them.
+/// The first certificate in PEM (RFC 7468), whose lines can end in LF, CRLF, spaces or nothing. The parser needs the
+/// labels on lines of their own, and takes any white space between them.
 fn first_certificate(pem: &str) -> Option<CertificateDer<'static>> {
     const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
     const END: &str = "-----END CERTIFICATE-----";
@@ -77,7 +82,7 @@ fn first_certificate(pem: &str) -> Option<CertificateDer<'static>> {
     let (body, _) = from_body.split_once(END)?;
     let lines = [BEGIN, body, END].join("\n");
     let certificate = CertificateDer::from_pem_slice(lines.as_bytes()).ok()?;
-    // RFC 5280 section 4.1: a SEQUENCE. An empty text has a well-known hash, and is no certificate.
+    // RFC 5280 section 4.1: a SEQUENCE. Empty input has a well-known hash, and is no certificate.
     certificate.starts_with(&[0x30]).then_some(certificate)
 }
 
@@ -108,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_bound_to_nothing_passes_and_no_certificate_is_read() {
+    fn an_unbound_token_passes_without_reading_a_certificate() {
         for claims in [json!({}), json!({"cnf": null})] {
             for binding in [TokenBinding::Refuse, TokenBinding::Certificate, TokenBinding::Ignore] {
                 let read = || panic!("the certificate is read");
@@ -118,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_token_is_refused_or_taken_for_a_bearer_token_whatever_is_in_cnf() {
+    fn a_bound_token_is_refused_or_used_as_bearer() {
         let (der, pem) = certificate("a.example");
         for cnf in [json!({}), json!(""), json!(false), json!([]), json!({"x5t#S256": hash(&der)})]
         {
@@ -129,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn the_certificate_must_be_exactly_the_one_that_is_named() {
+    fn the_certificate_must_match_its_thumbprint_exactly() {
         let (der, pem) = certificate("a.example");
         let (other_der, other_pem) = certificate("b.example");
         let named = json!({"x5t#S256": hash(&der)});
         let check = |cnf: Value, pem| check(TokenBinding::Certificate, cnf, pem);
         assert_eq!(check(named.clone(), Some(&pem)), Ok(()));
-        let beside = json!({"jkt": "x", "x5t#S256": hash(&der), "kid": 1});
-        assert_eq!(check(beside, Some(&pem)), Ok(()), "other members are ignored");
+        let others = json!({"jkt": "x", "x5t#S256": hash(&der), "kid": 1});
+        assert_eq!(check(others, Some(&pem)), Ok(()), "other members are ignored");
         let another = format!("bound to another certificate than {}", hash(&other_der));
         assert_eq!(check(named.clone(), Some(&other_pem)), Err(another));
         assert_eq!(check(named, None), Err("the event has no client certificate".to_owned()));
@@ -178,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn pem_is_read_whatever_its_line_ends_and_the_first_certificate_counts() {
+    fn the_first_pem_certificate_counts_with_any_line_ends() {
         let (der, pem) = certificate("a.example");
         let (_, other) = certificate("b.example");
         let lf = pem.replace("\r\n", "\n");
@@ -201,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_has_no_thumbprint() {
+    fn input_without_a_certificate_has_no_thumbprint() {
         let (_, pem) = certificate("a.example");
         let empty = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----";
         let wrapped = |body: &str| empty.replace("\n", &format!("\n{body}\n"));

@@ -1,9 +1,8 @@
 //! The rules for the claims of a verified token (RFC 7519 section 4.1): who it is for, when, and about whom.
 
-use std::fmt;
+use serde_json::Value;
 
-use serde_json::{Number, Value};
-
+use crate::access::requirement::Requirement;
 use crate::clock::Now;
 use crate::denial::{ClaimProblem, Denial};
 use crate::jose::token::{ClaimPath, Claims};
@@ -11,21 +10,21 @@ use crate::jose::token::{ClaimPath, Claims};
 /// What an issuer's claims must say.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
-    /// The claims that may hold the audience; the first that is present counts.
+    /// The claims that can hold the audience. The first that is present counts.
     pub(crate) audience_claims: Vec<ClaimPath>,
-    /// Audiences this API answers to.
+    /// The accepted audiences.
     pub(crate) audiences: Vec<String>,
-    /// Seconds by which `exp` and `nbf` are stretched.
+    /// The tolerance for `exp` and `nbf`, in seconds.
     pub(crate) leeway: f64,
     /// What other claims must say.
     pub(crate) required: Vec<Requirement>,
     /// The longest life of a token, from `iat` to `exp` in seconds.
     pub(crate) max_life: Option<f64>,
-    /// The claims that may name the caller; the first that holds a non-empty string counts.
+    /// The claims that can name the caller. The first that holds a non-empty string counts.
     pub(crate) principal_claims: Vec<ClaimPath>,
 }
 
-/// What the rules found out about a token that keeps them.
+/// The caller whose token passed the checks.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Caller {
     /// Who calls: `principalId`.
@@ -149,143 +148,10 @@ fn invalid(claim: &str, problem: ClaimProblem) -> Denial {
     Denial::ClaimInvalid { claim: claim.to_owned(), problem }
 }
 
-/// What one claim must say.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Requirement {
-    pub(crate) claim: ClaimPath,
-    test: Test,
-}
-
-/// How a claim is compared. It *is* a value that it equals, or that it contains where it is an array.
-#[derive(Clone, Debug, PartialEq)]
-enum Test {
-    /// It is one of the values.
-    Any(Vec<Value>),
-    /// It is each of the values.
-    All(Vec<Value>),
-    /// It is none of the values, or absent.
-    None(Vec<Value>),
-    /// Whether there is such a claim.
-    Present(bool),
-}
-
-impl Requirement {
-    /// Reads `"claim": value` as it stands in `REQUIRED_CLAIMS`. The error says what would be right.
-    pub(crate) fn parse(claim: &str, value: &Value) -> Result<Self, String> {
-        const VALUES: &str = "a string, number or boolean, or an array of them";
-        const OPERATORS: &str =
-            "one of `any`, `all`, `none` (arrays) and `present` (true or false)";
-        let is_scalar =
-            |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
-        let array = |value: &Value| {
-            let values = value
-                .as_array()
-                .filter(|values| !values.is_empty() && values.iter().all(is_scalar));
-            values.cloned()
-        };
-        let test = match value {
-            Value::Object(operators) => {
-                let mut operators = operators.iter();
-                let test = match (operators.next(), operators.next()) {
-                    (Some((name, value)), None) => match name.as_str() {
-                        "any" => array(value).map(Test::Any),
-                        "all" => array(value).map(Test::All),
-                        "none" => array(value).map(Test::None),
-                        "present" => value.as_bool().map(Test::Present),
-                        _ => None,
-                    },
-                    _ => None,
-                };
-                test.ok_or_else(|| format!("claim `{claim}`: want {OPERATORS}"))?
-            }
-            Value::Array(_) => {
-                Test::Any(array(value).ok_or_else(|| format!("claim `{claim}`: want {VALUES}"))?)
-            }
-            one if is_scalar(one) => Test::Any(vec![one.clone()]),
-            _ => {
-                return Err(format!(
-                    "claim `{claim}`: want {VALUES}, or an object with {OPERATORS}"
-                ));
-            }
-        };
-        Ok(Self { claim: ClaimPath::parse(claim)?, test })
-    }
-
-    /// Whether the claim is needed and not there.
-    pub(crate) fn is_missing(&self, claims: &Claims) -> bool {
-        self.needs_claim() && claims.get(&self.claim).is_none()
-    }
-
-    /// Whether the claims say so.
-    pub(crate) fn is_met(&self, claims: &Claims) -> bool {
-        self.is_met_by(claims.get(&self.claim))
-    }
-
-    /// Whether a claim with this value says so; none is a claim that is absent.
-    pub(crate) fn is_met_by(&self, claim: Option<&Value>) -> bool {
-        match &self.test {
-            Test::Any(values) => claim.is_some_and(|claim| satisfies(claim, values)),
-            Test::All(values) => claim.is_some_and(|claim| {
-                values.iter().all(|value| satisfies(claim, std::slice::from_ref(value)))
-            }),
-            Test::None(values) => claim.is_none_or(|claim| !satisfies(claim, values)),
-            Test::Present(wanted) => claim.is_some() == *wanted,
-        }
-    }
-
-    /// The values that the claim is compared with.
-    pub(crate) fn values(&self) -> &[Value] {
-        match &self.test {
-            Test::Any(values) | Test::All(values) | Test::None(values) => values,
-            Test::Present(_) => &[],
-        }
-    }
-
-    /// Whether no token without the claim meets this.
-    pub(crate) fn needs_claim(&self) -> bool {
-        matches!(self.test, Test::Any(_) | Test::All(_) | Test::Present(true))
-    }
-
-    /// Whether no token with the claim meets this.
-    pub(crate) fn forbids_claim(&self) -> bool {
-        self.test == Test::Present(false)
-    }
-
-    /// Whether it is plain that no token meets both.
-    pub(crate) fn contradicts(&self, other: &Self) -> bool {
-        let refuses = |one: &Self, another: &Self| match (&one.test, &another.test) {
-            (Test::None(refused), Test::Any(values)) => {
-                values.iter().all(|value| satisfies(value, refused))
-            }
-            (Test::None(refused), Test::All(values)) => {
-                values.iter().any(|value| satisfies(value, refused))
-            }
-            _ => one.forbids_claim() && another.needs_claim(),
-        };
-        self.claim == other.claim && (refuses(self, other) || refuses(other, self))
-    }
-}
-
-/// What is wanted, in words.
-impl fmt::Display for Requirement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (operator, values) = match &self.test {
-            Test::Any(values) => ("is", values),
-            Test::All(values) => ("has all of", values),
-            Test::None(values) => ("is not", values),
-            Test::Present(true) => return write!(f, "a claim `{}`", self.claim.text()),
-            Test::Present(false) => return write!(f, "no claim `{}`", self.claim.text()),
-        };
-        let values: Vec<_> = values.iter().map(Value::to_string).collect();
-        let between = if let Test::All(_) = self.test { ", " } else { " or " };
-        write!(f, "a claim `{}` that {operator} {}", self.claim.text(), values.join(between))
-    }
-}
-
 /// A `NumericDate` claim (RFC 7519 section 2).
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Date {
-    /// Seconds since the epoch; may have a fraction.
+    /// Seconds since the epoch, with or without a fraction.
     At(f64),
     /// Absent or null.
     Absent,
@@ -298,9 +164,10 @@ impl Date {
     fn of(claims: &Claims, name: &str) -> Self {
         match claims.member(name) {
             None | Some(Value::Null) => Self::Absent,
-            Some(value) => {
-                value.as_f64().filter(|date| date.is_finite()).map_or(Self::Invalid, Self::At)
-            }
+            Some(value) => match value.as_f64() {
+                Some(date) if date.is_finite() => Self::At(date),
+                _ => Self::Invalid,
+            },
         }
     }
 }
@@ -312,32 +179,6 @@ fn strings(value: &Value) -> Option<Vec<&str>> {
         Value::Array(many) => many.iter().map(Value::as_str).collect(),
         _ => None,
     }
-}
-
-/// Whether a claim equals one of the values, or contains it where the claim is an array.
-fn satisfies(claim: &Value, accepted: &[Value]) -> bool {
-    let is_accepted = |value: &Value| accepted.iter().any(|accepted| equal(value, accepted));
-    match claim {
-        Value::Array(elements) => elements.iter().any(is_accepted),
-        value => is_accepted(value),
-    }
-}
-
-/// Equality as JSON means it: 2 is 2.0.
-fn equal(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Number(a), Value::Number(b)) => {
-            a == b || whole(a).is_some_and(|number| whole(b) == Some(number))
-        }
-        _ => a == b,
-    }
-}
-
-/// The whole number that this is, exactly: as floats, large ones would equal their neighbours.
-fn whole(number: &Number) -> Option<i128> {
-    let of_float =
-        |float: f64| (float.fract() == 0.0 && float.abs() < 2f64.powi(64)).then_some(float as i128);
-    number.as_i128().or_else(|| of_float(number.as_f64()?))
 }
 
 #[cfg(test)]
@@ -398,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn times_hold_to_the_second_and_below() {
+    fn times_are_exact_to_fractions_of_a_second() {
         use Reason::{TokenExpired, TokenNotYetValid};
         let cases = [
             ("exp", json!(1000), 0.0, 999.5, Ok(())),
@@ -426,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_ends_when_its_leeway_does() {
+    fn a_caller_expires_after_the_leeway() {
         for (exp, leeway, expires_at) in
             [(json!(2000), 0.0, 2000.0), (json!(2000.5), 30.0, 2030.5), (json!(1e308), 1.0, 1e308)]
         {
@@ -620,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn required_claims_are_all_required_and_may_lie_deep() {
+    fn all_required_claims_count_nested_ones_too() {
         let both = Rules {
             required: vec![
                 requirement("/realm/roles", json!("admin")),
@@ -643,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_that_is_broken_gives_the_reason() {
+    fn the_first_broken_rule_gives_the_reason() {
         use Reason::*;
         let rules = requiring("tenant", json!(["a"]));
         let cases = [

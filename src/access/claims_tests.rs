@@ -71,58 +71,7 @@ fn operators_compare_a_claim_with_values() {
 }
 
 #[test]
-fn an_operator_stands_alone_and_its_array_is_not_empty() {
-    for bad in [
-        json!({}),
-        json!({ "any": [] }),
-        json!({ "all": [] }),
-        json!({ "none": [] }),
-        json!({ "any": "a" }),
-        json!({ "none": [null] }),
-        json!({ "all": [["a"]] }),
-        json!({ "any": [{}] }),
-        json!({ "present": "true" }),
-        json!({ "present": 1 }),
-        json!({ "present": null }),
-        json!({ "present": [true] }),
-        json!({ "any": ["a"], "none": ["b"] }),
-        json!({ "Any": ["a"] }),
-        json!({ "not": ["a"] }),
-        json!([]),
-        json!(["a", null]),
-        json!([["a"]]),
-        json!(null),
-    ] {
-        let problem = Requirement::parse("c", &bad).unwrap_err();
-        assert!(problem.starts_with("claim `c`: want "), "{bad}: {problem}");
-    }
-    assert!(Requirement::parse("/a~", &json!("x")).unwrap_err().contains("JSON Pointer"));
-}
-
-#[test]
-fn some_requirements_cannot_be_met_together() {
-    let one = |wanted: &Value| requirement(wanted);
-    for (a, b, expected) in [
-        (json!("a"), json!("b"), false),
-        (json!("a"), json!({ "none": ["b"] }), false),
-        (json!("a"), json!({ "none": ["a", "b"] }), true),
-        (json!(["a", "b"]), json!({ "none": ["a"] }), false),
-        (json!({ "all": ["a", "b"] }), json!({ "none": ["a"] }), true),
-        (json!({ "present": false }), json!("a"), true),
-        (json!({ "present": false }), json!({ "present": true }), true),
-        (json!({ "present": false }), json!({ "all": ["a"] }), true),
-        (json!({ "present": false }), json!({ "none": ["a"] }), false),
-        (json!({ "present": true }), json!({ "none": ["a"] }), false),
-    ] {
-        assert_eq!(one(&a).contradicts(&one(&b)), expected, "{a} {b}");
-        assert_eq!(one(&b).contradicts(&one(&a)), expected, "{b} {a}");
-        let other = Requirement::parse("d", &b).unwrap();
-        assert!(!one(&a).contradicts(&other), "another claim");
-    }
-}
-
-#[test]
-fn a_token_lives_no_longer_than_it_may() {
+fn a_token_lives_no_longer_than_allowed() {
     use Reason::{ClaimInvalid, ClaimMissing};
     for (iat, exp, expected) in [
         (json!(1400), json!(2000), Ok(())),
@@ -152,28 +101,11 @@ fn a_token_lives_no_longer_than_it_may() {
 }
 
 #[test]
-fn a_life_that_is_too_long_gives_way_to_what_is_missing_or_expired() {
+fn missing_and_expired_come_before_a_long_life() {
     let checked =
         |claims: Value| check(Some(600.0), vec![requirement(&json!("x"))], &claims).unwrap_err();
     assert_eq!(checked(json!({ "iat": 0, "exp": 900 })).reason(), Reason::TokenExpired);
     assert_eq!(checked(json!({ "iat": 0, "aud": "other" })).reason(), Reason::AudienceMismatch);
     assert_eq!(checked(json!({ "iat": 0 })).to_string(), "claim `c`");
     assert_eq!(checked(json!({})).to_string(), "claim `iat`");
-}
-
-#[test]
-fn a_requirement_has_words() {
-    let words = |wanted: &[Value]| {
-        let all: Vec<_> = wanted.iter().map(|one| requirement(one).to_string()).collect();
-        all.join(", ")
-    };
-    assert_eq!(words(&[json!(["a", 2])]), r#"a claim `c` that is "a" or 2"#);
-    assert_eq!(
-        words(&[json!({ "all": ["a", "b"] }), json!({ "none": ["x", "y"] })]),
-        r#"a claim `c` that has all of "a", "b", a claim `c` that is not "x" or "y""#
-    );
-    assert_eq!(
-        words(&[json!({ "present": true }), json!({ "present": false })]),
-        "a claim `c`, no claim `c`"
-    );
 }

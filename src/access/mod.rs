@@ -1,9 +1,7 @@
-//! What a verified token may do: rules for its claims, its binding, rights by route.
+//! What a verified token can do: rules for its claims, its binding to a certificate, and access by route.
 
 pub(crate) mod binding;
 pub(crate) mod claims;
-pub(crate) mod guard;
-pub(crate) mod pattern;
-pub(crate) mod report;
+pub(crate) mod requirement;
 pub(crate) mod rights;
-pub(crate) mod rule;
+pub(crate) mod routes;

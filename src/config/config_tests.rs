@@ -258,7 +258,10 @@ fn routes_that_can_close_others_are_warned_of() {
     let routes = r#"{"GET /a/{id}/b":{"path":{"id":"sub"}},"GET /a/{id}":["x"]}"#;
     let warnings = read_with(&[("ROUTES", routes)]).unwrap().warnings;
     assert_eq!(warnings.len(), 1);
-    assert!(warnings[0].starts_with("ROUTES: entry `GET /a/{id}/b` is closed"), "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("ROUTES: entry `GET /a/{id}/b`: its `path` condition is"),
+        "{warnings:?}"
+    );
 }
 
 #[test]

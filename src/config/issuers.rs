@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::access::claims::{Requirement, Rules};
+use crate::access::claims::Rules;
+use crate::access::requirement::Requirement;
 use crate::access::rights::Rights;
 use crate::config::key_sources::{KeyOrigin, KeySources};
 use crate::config::reader::{Reader, members_of, quoted};

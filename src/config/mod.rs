@@ -16,7 +16,8 @@ use serde_json::{Map, Value};
 
 use crate::access::binding::TokenBinding;
 use crate::access::claims::Rules;
-use crate::access::rights::{self, Rights, Routes};
+use crate::access::rights::{self, Rights};
+use crate::access::routes::Routes;
 use crate::config::environment::Environment;
 use crate::config::issuers::{Fields, Guards, Shared};
 use crate::config::key_sources::KeySources;

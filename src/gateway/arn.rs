@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::access::rights::CONNECT;
+use crate::access::routes::CONNECT;
 use crate::gateway::event::EventKind;
 
 /// The stage that a policy is for: the one thing that is taken from an event's ARN.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::access::rights::CONNECT;
+use crate::access::routes::CONNECT;
 use crate::gateway::arn::{Stage, arn_problem};
 use crate::jose::json::Text;
 use crate::reason::{Fault, Obstacle};

@@ -13,8 +13,8 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::access::guard::GUARDED;
 use crate::access::rights::Access;
+use crate::access::routes::guard::GUARDED;
 use crate::denial::Denial;
 use crate::gateway::arn::Stage;
 use crate::jose::token::{ClaimPath, Claims};
@@ -277,7 +277,8 @@ fn json(answer: &impl Serialize) -> Answer {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::access::rights::{Rights, Routes};
+    use crate::access::rights::Rights;
+    use crate::access::routes::Routes;
     use crate::denial::tests::one_of_each;
     use crate::gateway::event::Event;
     use serde_json::json;

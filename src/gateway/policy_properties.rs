@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::*;
 use crate::access::claims::Rules;
-use crate::access::pattern::tests::{lies_in, overlap};
-use crate::access::rights::{DecidedBy, Rights, Routes};
+use crate::access::rights::Rights;
+use crate::access::routes::pattern::tests::{lies_in, overlap};
+use crate::access::routes::{DecidedBy, Routes};
 use crate::clock::Now;
 use crate::config::Config;
 use crate::gateway::event::Event;
@@ -629,7 +630,7 @@ proptest! {
         };
         prop_assert_eq!(wrong, BTreeSet::new(), "{:?}", table);
         let warned = routes.warnings().into_iter().flat_map(|warning| {
-            let (own, others) = warning.split_once(" is closed, ").unwrap();
+            let (own, others) = warning.split_once(": its `path` condition is ignored").unwrap();
             let others: Vec<_> = others.split('`').skip(1).step_by(2).map(str::to_owned).collect();
             let own = own.split('`').nth(1).unwrap().to_owned();
             others.into_iter().map(move |other| (own.clone(), other))
@@ -674,7 +675,7 @@ proptest! {
             let told = match report.decided_by(&route) {
                 DecidedBy::Open(_) => Verdict::Allow,
                 DecidedBy::Guard | DecidedBy::Closed(_) => Verdict::ExplicitDeny,
-                DecidedBy::Another(_) | DecidedBy::NoEntry => Verdict::ImplicitDeny,
+                DecidedBy::OtherOwner(_) | DecidedBy::NoEntry => Verdict::ImplicitDeny,
             };
             prop_assert!(is_refused && told != Verdict::Allow || told == expected || !has_all, "{} told", route);
         }
@@ -1116,13 +1117,15 @@ fn problems_of_the_table_are_reported_under_its_name() {
     for (routes, expected) in [
         (
             json!({}),
-            vec!["ROUTES: is empty: name at least one route, as {\"GET /pets\": [\"pets:read\"]}"],
+            vec![
+                "ROUTES: is empty: name at least one route, for example {\"GET /pets\": [\"pets:read\"]}",
+            ],
         ),
         (json!([]), vec!["ROUTES: want a JSON object: not an object"]),
         (
             json!({ "GET pets": [], "GET /pets": "pets:read" }),
             vec![
-                "ROUTES: entry `GET /pets`: want an array of conditions that are all needed, as [\"pets:read\"], or one \
+                "ROUTES: entry `GET /pets`: must be an array of conditions that are all needed, for example [\"pets:read\"], or one \
                  object with `any`, `claims` or `path`",
                 "ROUTES: entry `GET pets`: the path must begin with `/`",
             ],

@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 
 use aws_lambda_events::iam::{IamPolicyDocument, IamPolicyEffect};
 
-use crate::access::guard::GUARDED;
-use crate::access::rights::{Access, Decided, Entry, RouteState, Routes};
+use crate::access::rights::Access;
+use crate::access::routes::guard::GUARDED;
+use crate::access::routes::{Entry, RouteState, RouteStates, Routes};
 use crate::gateway::arn::Stage;
 use crate::gateway::policy::{document, encoded_len, statement};
 use crate::reason::{Fault, Obstacle};
@@ -53,7 +54,7 @@ pub(crate) fn longest_stage() -> Stage<'static> {
 
 /// The longest policy that any token can get: every entry open, with the Deny of PATH_GUARD. Without the guard, closing
 /// the one entry whose Deny saves the fewest bytes is longer still, if the statement around it takes more than that.
-pub(crate) fn longest(routes: &Routes) -> Decided<'_> {
+pub(crate) fn longest(routes: &Routes) -> RouteStates<'_> {
     let mut longest = routes.longest();
     if longest.guard || longest.entries.len() < 2 {
         return longest;
@@ -61,7 +62,7 @@ pub(crate) fn longest(routes: &Routes) -> Decided<'_> {
     let frame = encoded_len(&statement(IamPolicyEffect::Deny, Vec::new()));
     let mut cheapest: Option<(usize, usize)> = None;
     for (index, entry) in longest.entries.iter().enumerate() {
-        let loss = resources_len(longest.allowed(index)) - resources_len(entry.closing());
+        let loss = resources_len(longest.allowed(index)) - resources_len(entry.denied_if_closed());
         if cheapest.is_none_or(|(_, least)| loss < least) {
             cheapest = Some((index, loss));
         }

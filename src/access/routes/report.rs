@@ -1,9 +1,10 @@
 //! What a table of routes says about one token, as data, for those who ask why.
 
-use std::fmt;
+use std::collections::HashMap;
 
-use crate::access::rights::{Decided, DecidedBy, Rights, RouteState, scopes};
-use crate::access::rule::{Lacking, NoValue, OwnValue};
+use crate::access::rights::{Rights, scopes};
+use crate::access::routes::rule::{AllOf, Evaluated, OwnerScoped, Rule};
+use crate::access::routes::{DecidedBy, Entry, RouteState, RouteStates, Routes};
 use crate::jose::token::{ClaimPath, Claims};
 
 /// What a table says about a token.
@@ -11,9 +12,9 @@ use crate::jose::token::{ClaimPath, Claims};
 pub struct TableReport<'r> {
     /// A scope of `REQUIRED_SCOPES` that the token lacks. Then no entry counts.
     pub missing_scope: Option<&'r str>,
-    /// Every entry, in the order in which they are written in a policy.
+    /// Every entry, in the order in which a policy has them.
     pub entries: Vec<EntryReport<'r>>,
-    decided: Decided<'r>,
+    states: RouteStates<'r>,
 }
 
 /// What an entry is for a token, and why.
@@ -21,33 +22,15 @@ pub struct TableReport<'r> {
 pub struct EntryReport<'r> {
     /// The entry's name: `GET /users/{id}`.
     pub route: &'r str,
-    /// What it is.
-    pub state: EntryState<'r>,
-}
-
-/// What an entry is for a token. Displayed, it is a sentence without its subject.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EntryState<'r> {
-    /// Open.
-    Open,
-    /// Open for the caller's own: all values of one of these ways.
-    Own(Vec<Vec<OwnValue>>),
-    /// It would be open for the caller's own, but another entry allows some of the same requests to all callers.
-    ClosedBeside {
-        /// What it would be open for.
-        own: Vec<Vec<OwnValue>>,
-        /// The other entry's name.
-        other: &'r str,
-    },
-    /// Closed. For each way, what the token lacks: to have all of one way would open it.
-    Closed(Vec<Vec<Lacking>>),
+    /// What it is, as a sentence without its subject.
+    pub state: String,
 }
 
 impl TableReport<'_> {
-    /// What decides a request, given as it stands in an ARN after the stage: `GET/pets/1`.
+    /// What decides a request, given as an ARN has it after the stage: `GET/pets/1`.
     #[must_use]
     pub fn decided_by(&self, request: &str) -> DecidedBy<'_> {
-        self.decided.by(request)
+        self.states.decided_by(request)
     }
 }
 
@@ -60,83 +43,120 @@ impl Rights {
     ) -> Option<TableReport<'_>> {
         let routes = self.routes.as_ref()?;
         let held = scopes(scope_claims, claims);
-        let facts = routes.terms.facts(&held, claims);
-        let decided = routes.decide(&facts);
-        let entries = decided.entries.iter().zip(&decided.states).map(|(entry, state)| {
-            let own = || entry.rule.own_values(&facts, &routes.terms);
-            let state = match state {
-                RouteState::Open => EntryState::Open,
-                RouteState::Own => EntryState::Own(own()),
-                RouteState::Closed => match routes.closing(entry, &facts) {
-                    Some(other) => EntryState::ClosedBeside { own: own(), other: &other.route },
-                    None => EntryState::Closed(entry.rule.lacking(&facts, &routes.terms)),
-                },
-            };
-            EntryReport { route: &entry.route, state }
-        });
-        Some(TableReport {
-            missing_scope: self.missing(&held),
-            entries: entries.collect(),
-            decided,
-        })
+        let evaluated = routes.evaluate(&held, claims);
+        let states = routes.decide(&evaluated);
+        let mut entries = Vec::new();
+        for (entry, state) in states.entries.iter().zip(&states.states) {
+            let state = routes.describe(entry, state, &evaluated);
+            entries.push(EntryReport { route: &entry.route, state });
+        }
+        Some(TableReport { missing_scope: self.missing_scope(&held), entries, states })
     }
 }
 
-impl fmt::Display for EntryState<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Open => f.write_str("open"),
-            Self::Own(own) => write!(f, "open for {}", ways(own)),
-            Self::ClosedBeside { own, other } => write!(
-                f,
-                "closed: would be open for {}, but `{other}` is open, and matches some of the same requests",
-                ways(own)
-            ),
-            Self::Closed(lacking) => write!(f, "closed: needs {}", ways(lacking)),
+impl Routes {
+    fn describe(&self, entry: &Entry, state: &RouteState, evaluated: &Evaluated<'_>) -> String {
+        let own = entry.rule.own_values(evaluated);
+        match state {
+            RouteState::Open => "open".to_owned(),
+            RouteState::OwnerScoped(_) => format!("open for {own}"),
+            RouteState::Closed => match self.open_conflict(entry, evaluated) {
+                Some(other) if !own.is_empty() => format!(
+                    "closed: would be open for {own}, but overlaps `{other}`, which is open"
+                ),
+                _ => format!("closed: needs {}", entry.rule.missing(evaluated)),
+            },
         }
     }
-}
 
-fn ways(ways: &[Vec<impl fmt::Display>]) -> String {
-    let all = |way: &Vec<_>| way.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
-    ways.iter().map(all).collect::<Vec<_>>().join(", or ")
-}
-
-impl fmt::Display for OwnValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` = {}", self.claim, self.value)
+    /// The name of the first entry that conflicts with this one and is open to the token.
+    fn open_conflict(&self, entry: &Entry, evaluated: &Evaluated<'_>) -> Option<&str> {
+        for other in &entry.conflicts_with {
+            let other = &self.entries[*other];
+            if other.rule.is_open(evaluated) {
+                return Some(&other.route);
+            }
+        }
+        None
     }
 }
 
-impl fmt::Display for Lacking {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Scope(scope) => f.write_str(scope),
-            Self::Claim(wanted) => f.write_str(wanted),
-            Self::SameValue { variable, claims: [one, other] } => {
-                write!(f, "{variable} = {one} = {other}: the token's `{one}` is not its `{other}`")
+impl Rule {
+    /// The caller's values, for each alternative that is met.
+    fn own_values(&self, evaluated: &Evaluated<'_>) -> String {
+        let mut alternatives = Vec::new();
+        for alternative in &self.owner_scoped {
+            let Some(own) = alternative.own_values(evaluated) else { continue };
+            let mut values = Vec::new();
+            for ((_, number), (_, value)) in alternative.values.iter().zip(own) {
+                values.push(format!("`{}` = {value}", evaluated.claim(*number)));
             }
-            Self::Value { variable, claim, because } => {
-                write!(f, "{variable} = {claim}: ")?;
-                match because {
-                    NoValue::Absent => write!(f, "the token has no `{claim}`"),
-                    NoValue::Type => write!(
-                        f,
-                        "the token's `{claim}` is neither text nor a whole number up to 2^53"
-                    ),
-                    NoValue::Length => {
-                        write!(f, "the token's `{claim}` is empty or has more than 128 characters")
-                    }
-                    NoValue::Character => {
-                        write!(
-                            f,
-                            "the token's `{claim}` has a character that cannot stand in a path"
-                        )
-                    }
-                    NoValue::Dots => write!(f, "the token's `{claim}` is `.` or `..`"),
+            alternatives.push(values.join(" and "));
+        }
+        alternatives.join(", or ")
+    }
+
+    /// What the token lacks, for each alternative: to have all of one alternative would open the entry.
+    fn missing(&self, evaluated: &Evaluated<'_>) -> String {
+        let mut alternatives = Vec::new();
+        for all_of in &self.open {
+            alternatives.push(all_of.missing(evaluated).join(" and "));
+        }
+        for alternative in &self.owner_scoped {
+            let mut missing = alternative.all_of.missing(evaluated);
+            missing.extend(alternative.missing_values(evaluated));
+            alternatives.push(missing.join(" and "));
+        }
+        alternatives.join(", or ")
+    }
+}
+
+impl AllOf {
+    fn missing(&self, evaluated: &Evaluated<'_>) -> Vec<String> {
+        let mut missing = Vec::new();
+        for wanted in &self.scopes {
+            for (scope, number) in &evaluated.predicates.scopes {
+                if number == wanted && !evaluated.scopes[*number] {
+                    missing.push(scope.clone());
                 }
             }
         }
+        for number in &self.claims {
+            if !evaluated.claims[*number] {
+                missing.push(evaluated.predicates.claims[*number].to_string());
+            }
+        }
+        missing
+    }
+}
+
+impl OwnerScoped {
+    fn missing_values(&self, evaluated: &Evaluated<'_>) -> Vec<String> {
+        let (mut missing, mut seen) = (Vec::new(), HashMap::new());
+        for (variable, number) in &self.values {
+            let claim = evaluated.claim(*number);
+            match &evaluated.values[*number] {
+                Err(because) => {
+                    missing.push(format!("{variable} = {claim}: the token's `{claim}` {because}"));
+                }
+                Ok(value) => {
+                    let (first, first_value) = *seen.entry(variable).or_insert((claim, value));
+                    if value != first_value {
+                        missing.push(format!(
+                            "{variable} = {first} = {claim}: the token's `{first}` is not its `{claim}`"
+                        ));
+                    }
+                }
+            }
+        }
+        missing
+    }
+}
+
+impl Evaluated<'_> {
+    /// The claim that a value is from.
+    fn claim(&self, number: usize) -> &str {
+        self.predicates.values[number].text()
     }
 }
 
@@ -145,9 +165,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::access::rights::Routes;
 
-    fn told(table: &Value, claims: Value) -> Vec<String> {
+    fn states(table: &Value, claims: Value) -> Vec<String> {
         let rights = Rights {
             required: vec!["api".to_owned()],
             routes: Some(Routes::parse(table.as_object().unwrap(), true).unwrap().into()),
@@ -158,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn every_entry_tells_what_it_is_and_what_is_lacking() {
+    fn every_entry_says_what_it_is_and_what_is_missing() {
         let own = |claim: &str| json!({ "GET /users/{id}": { "any": ["users:read", { "path": { "id": claim } }] } });
         let of = |value: Value| json!({ "scope": "a", "sub": value });
         for (table, claims, expected) in [
@@ -181,7 +200,7 @@ mod tests {
                 own("sub"),
                 of(json!("auth0|123")),
                 "GET /users/{id}: closed: needs users:read, or id = sub: the token's `sub` has a character that \
-                 cannot stand in a path",
+                 is not allowed in a path",
             ),
             (
                 own("sub"),
@@ -196,9 +215,9 @@ mod tests {
             (
                 own("sub"),
                 of(json!(7.0)),
-                "id = sub: the token's `sub` is neither text nor a whole number up to 2^53",
+                "id = sub: the token's `sub` is neither a string nor a whole number up to 2^53",
             ),
-            (own("uid"), of(json!("u")), "id = uid: the token has no `uid`"),
+            (own("uid"), of(json!("u")), "id = uid: the token's `uid` is absent"),
             (
                 json!({ "GET /{t}/{id}": { "path": { "id": "sub", "t": "tid" } } }),
                 json!({ "sub": "u", "tid": "acme" }),
@@ -210,25 +229,25 @@ mod tests {
                 "GET /{id}: closed: needs id = sub = uid: the token's `sub` is not its `uid`",
             ),
         ] {
-            let told = told(&table, claims);
-            assert!(told[0].ends_with(expected), "{told:?} is not {expected}");
+            let states = states(&table, claims);
+            assert!(states[0].ends_with(expected), "{states:?} is not {expected}");
         }
         let table = json!({
             "GET /users/{id}/posts": { "any": ["admin", { "path": { "id": "sub" } }] },
             "GET /users/{id}": ["a"],
         });
         assert_eq!(
-            told(&table, of(json!("u"))),
+            states(&table, of(json!("u"))),
             [
                 "GET /users/{id}: open",
-                "GET /users/{id}/posts: closed: would be open for `sub` = u, but `GET /users/{id}` is open, and \
-                 matches some of the same requests",
+                "GET /users/{id}/posts: closed: would be open for `sub` = u, but overlaps `GET /users/{id}`, \
+                 which is open",
             ]
         );
     }
 
     #[test]
-    fn a_request_is_decided_by_an_entry_or_by_the_guard() {
+    fn an_entry_or_the_guard_decides_a_request() {
         let table = json!({
             "ANY /*": [],
             "ANY /admin/{proxy+}": ["admin"],
@@ -246,8 +265,8 @@ mod tests {
             (&table, "TRACE/pets", DecidedBy::NoEntry),
             (&users, "GET/users/alice", DecidedBy::Open("GET /users/{id}")),
             (&users, "GET/users/me", DecidedBy::Open("GET /users/me")),
-            (&users, "GET/users/bob", DecidedBy::Another("GET /users/{id}")),
-            (&users, "GET/users/alice/posts", DecidedBy::Another("GET /users/{id}")),
+            (&users, "GET/users/bob", DecidedBy::OtherOwner("GET /users/{id}")),
+            (&users, "GET/users/alice/posts", DecidedBy::OtherOwner("GET /users/{id}")),
             (&users, "GET/users", DecidedBy::NoEntry),
         ] {
             let routes = Routes::parse(table.as_object().unwrap(), true).unwrap();
@@ -259,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_required_scope_that_is_missing_is_told() {
+    fn a_missing_required_scope_is_reported() {
         let rights = |routes| Rights { required: vec!["api".to_owned(), "b".to_owned()], routes };
         let claims = Claims::verified(json!({ "scope": "api" }));
         let scope = [ClaimPath::parse("scope").unwrap()];

@@ -1,9 +1,9 @@
-//! Paths that a backend may read as others: the setting `PATH_GUARD`.
+//! Paths that a backend can read differently: the setting `PATH_GUARD`.
 
-use crate::access::pattern::matches;
+use crate::access::routes::pattern::matches;
 
 /// The requests that a table always refuses, as patterns of the ARN after the stage: with an empty, `.` or `..` segment
-/// in the path, or an encoded dot, slash or backslash. A slash at the end begins no segment.
+/// in the path, or an encoded dot, slash or backslash. A slash at the end does not begin an empty segment.
 pub(crate) const GUARDED: [&str; 11] = [
     "*//*", "*/./*", "*/.", "*/../*", "*/..", "*%2e*", "*%2E*", "*%2f*", "*%2F*", "*%5c*", "*%5C*",
 ];
@@ -13,8 +13,8 @@ pub(crate) fn refuses(request: &str) -> bool {
     GUARDED.iter().any(|pattern| matches(pattern, request))
 }
 
-/// Whether the guard refuses all requests of a pattern. It looks for literal characters only, so these must be in
-/// the pattern itself; a `*` of the pattern is none of them.
+/// Whether the guard refuses all requests of a pattern. The guard looks for literal characters only, so they must be
+/// in the pattern itself.
 pub(crate) fn refuses_all(pattern: &str) -> bool {
     refuses(pattern)
 }
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_that_may_be_read_as_others_are_refused() {
+    fn paths_that_a_backend_may_read_differently_are_refused() {
         for (path, is_refused) in [
             ("/", false),
             ("/pets", false),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_is_refused_whole_only_for_its_literal_characters() {
+    fn a_pattern_is_refused_for_its_literal_characters_only() {
         for (path, is_refused) in [
             ("/a//*", true),
             ("/*//b", true),
@@ -91,7 +91,7 @@ mod tests {
         ] {
             let pattern = format!("GET{path}");
             assert_eq!(refuses_all(&pattern), is_refused, "{path}");
-            // Whatever stands for the wildcards.
+            // The same holds for each text in the place of the wildcards.
             let fills = ["", "x", ".", "..", "/", "e", "2e", "a/b"];
             let all = fills.iter().all(|fill| refuses(&pattern.replace('*', fill)));
             assert_eq!(all, is_refused, "{path}");

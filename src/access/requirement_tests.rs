@@ -1,0 +1,76 @@
+//! Requirements as they are written, and compared with each other.
+
+use serde_json::json;
+
+use super::*;
+
+fn requirement(wanted: &Value) -> Requirement {
+    Requirement::parse("c", wanted).unwrap()
+}
+
+#[test]
+fn an_object_has_one_operator_and_a_non_empty_array() {
+    for bad in [
+        json!({}),
+        json!({ "any": [] }),
+        json!({ "all": [] }),
+        json!({ "none": [] }),
+        json!({ "any": "a" }),
+        json!({ "none": [null] }),
+        json!({ "all": [["a"]] }),
+        json!({ "any": [{}] }),
+        json!({ "present": "true" }),
+        json!({ "present": 1 }),
+        json!({ "present": null }),
+        json!({ "present": [true] }),
+        json!({ "any": ["a"], "none": ["b"] }),
+        json!({ "Any": ["a"] }),
+        json!({ "not": ["a"] }),
+        json!([]),
+        json!(["a", null]),
+        json!([["a"]]),
+        json!(null),
+    ] {
+        let problem = Requirement::parse("c", &bad).unwrap_err();
+        assert!(problem.starts_with("claim `c`: must be "), "{bad}: {problem}");
+    }
+    assert!(Requirement::parse("/a~", &json!("x")).unwrap_err().contains("JSON Pointer"));
+}
+
+#[test]
+fn contradicting_requirements_are_recognized() {
+    for (a, b, expected) in [
+        (json!("a"), json!("b"), false),
+        (json!("a"), json!({ "none": ["b"] }), false),
+        (json!("a"), json!({ "none": ["a", "b"] }), true),
+        (json!(["a", "b"]), json!({ "none": ["a"] }), false),
+        (json!({ "all": ["a", "b"] }), json!({ "none": ["a"] }), true),
+        (json!({ "present": false }), json!("a"), true),
+        (json!({ "present": false }), json!({ "present": true }), true),
+        (json!({ "present": false }), json!({ "all": ["a"] }), true),
+        (json!({ "present": false }), json!({ "none": ["a"] }), false),
+        (json!({ "present": true }), json!({ "none": ["a"] }), false),
+    ] {
+        assert_eq!(requirement(&a).contradicts(&requirement(&b)), expected, "{a} {b}");
+        assert_eq!(requirement(&b).contradicts(&requirement(&a)), expected, "{b} {a}");
+        let other = Requirement::parse("d", &b).unwrap();
+        assert!(!requirement(&a).contradicts(&other), "another claim");
+    }
+}
+
+#[test]
+fn a_requirement_has_words() {
+    let words = |wanted: &[Value]| {
+        let all: Vec<_> = wanted.iter().map(|one| requirement(one).to_string()).collect();
+        all.join(", ")
+    };
+    assert_eq!(words(&[json!(["a", 2])]), r#"a claim `c` that is "a" or 2"#);
+    assert_eq!(
+        words(&[json!({ "all": ["a", "b"] }), json!({ "none": ["x", "y"] })]),
+        r#"a claim `c` that has all of "a", "b", a claim `c` that is not "x" or "y""#
+    );
+    assert_eq!(
+        words(&[json!({ "present": true }), json!({ "present": false })]),
+        "a claim `c`, no claim `c`"
+    );
+}

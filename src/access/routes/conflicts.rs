@@ -1,0 +1,199 @@
+//! Static analysis of a table: which entries keep others from being open for the caller's own, and which of these
+//! conflicts can happen.
+
+use serde_json::Value;
+
+use crate::access::requirement::Requirement;
+use crate::access::routes::rule::{AllOf, OwnerScoped, Predicates, Rule, index_of};
+use crate::access::routes::{Entry, Routes, pattern};
+
+/// How many tokens are tried to find out whether a rule is true for all.
+const MAX_CASES: usize = 4096;
+
+impl Routes {
+    /// For each owner-scoped entry, records the entries it conflicts with. It is a problem if such an entry is open to
+    /// every token.
+    pub(super) fn find_conflicts(&mut self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for index in 0..self.entries.len() {
+            let entry = &self.entries[index];
+            if !entry.rule.is_owner_scoped() {
+                continue;
+            }
+            let mut conflicts = Vec::new();
+            for (other_index, other) in self.entries.iter().enumerate() {
+                if other_index == index || !other.overlaps(entry) || other.lies_inside(entry) {
+                    continue;
+                }
+                conflicts.push(other_index);
+                if other.rule.is_for_everyone(&self.predicates)
+                    && entry.rule.can_conflict_with(&other.rule, &self.predicates)
+                {
+                    problems.push(format!(
+                        "entry `{}`: its `path` condition can never have an effect, because `{}`, which is open to \
+                         every good token, overlaps it. Give both the same alternatives",
+                        entry.route, other.route
+                    ));
+                }
+            }
+            self.entries[index].conflicts_with = conflicts;
+        }
+        problems
+    }
+
+    /// The owner-scoped entries that are denied for some tokens because another entry lets these in.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for entry in &self.entries {
+            let mut others = Vec::new();
+            for other in &entry.conflicts_with {
+                let other = &self.entries[*other];
+                if entry.rule.can_conflict_with(&other.rule, &self.predicates) {
+                    others.push(format!("`{}`", other.route));
+                }
+            }
+            if !others.is_empty() {
+                warnings.push(format!(
+                    "entry `{}`: its `path` condition is ignored and the entry is denied for any token that {} lets \
+                     in, because the two overlap. Give both the same alternatives",
+                    entry.route,
+                    others.join(" or ")
+                ));
+            }
+        }
+        warnings
+    }
+}
+
+impl Entry {
+    /// Whether some request is matched by both.
+    fn overlaps(&self, other: &Self) -> bool {
+        self.verbs.iter().any(|verb| other.verbs.contains(verb))
+            && pattern::intersect(&self.path, &other.path)
+    }
+
+    /// Whether this entry lies inside another that it overlaps: in the verbs that they share, the other matches
+    /// all its requests, and the other also matches a request that this entry does not.
+    fn lies_inside(&self, other: &Self) -> bool {
+        let has_other_verbs = other.verbs.iter().any(|verb| !self.verbs.contains(verb));
+        pattern::contains(&other.path, &self.path)
+            && (has_other_verbs || !pattern::contains(&self.path, &other.path))
+    }
+}
+
+impl Rule {
+    /// Whether every good token satisfies the rule, even one without scopes, for any claims. If that takes more than
+    /// [`MAX_CASES`] to find out, the answer is no.
+    fn is_for_everyone(&self, predicates: &Predicates) -> bool {
+        let mut alternatives = Vec::new();
+        for all_of in &self.open {
+            if all_of.scopes.is_empty() {
+                alternatives.push(all_of.requirements(predicates));
+            }
+        }
+        is_always_met(&alternatives, MAX_CASES)
+    }
+
+    /// Whether a token can exist to which the entry of `other` is open, and this one for the caller's own only.
+    fn can_conflict_with(&self, other: &Self, predicates: &Predicates) -> bool {
+        for own in &self.owner_scoped {
+            for open in &other.open {
+                // Such a token meets both, and perhaps nothing else.
+                let both = own.all_of.and(open);
+                if both.can_be_met(own, predicates)
+                    && !self.open.iter().any(|all_of| all_of.is_part_of(&both))
+                {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+}
+
+/// Whether every token meets all requirements of one of these alternatives, for any claims. Each claim is tried as
+/// every array of the values that it is compared with, and as absent: requirements can tell nothing else apart.
+fn is_always_met(alternatives: &[Vec<&Requirement>], max_cases: usize) -> bool {
+    if alternatives.iter().any(Vec::is_empty) {
+        return true;
+    }
+    let Some(first) = alternatives.first() else { return false };
+    let claim = &first[0].claim;
+    let mut values = Vec::new();
+    for requirement in alternatives.iter().flatten() {
+        if requirement.claim == *claim {
+            for value in requirement.values() {
+                index_of(value, &mut values);
+            }
+        }
+    }
+    let arrays = 1 << values.len().min(20);
+    if arrays >= max_cases {
+        return false;
+    }
+    for case in 0..=arrays {
+        let array = (case < arrays).then(|| Value::Array(subset(&values, case)));
+        let mut remaining = Vec::new();
+        for requirements in alternatives {
+            let (of_claim, others): (Vec<&Requirement>, _) =
+                requirements.iter().partition(|requirement| requirement.claim == *claim);
+            if of_claim.iter().all(|requirement| requirement.is_met_by(array.as_ref())) {
+                remaining.push(others);
+            }
+        }
+        if !is_always_met(&remaining, max_cases / (arrays + 1)) {
+            return false;
+        }
+    }
+    true
+}
+
+/// The values whose bits are set.
+fn subset(values: &[&Value], bits: usize) -> Vec<Value> {
+    let mut chosen = Vec::new();
+    for (place, value) in values.iter().enumerate() {
+        if bits >> place & 1 == 1 {
+            chosen.push((*value).clone());
+        }
+    }
+    chosen
+}
+
+impl AllOf {
+    fn and(&self, other: &Self) -> Self {
+        Self {
+            scopes: [&*self.scopes, &*other.scopes].concat(),
+            claims: [&*self.claims, &*other.claims].concat(),
+        }
+    }
+
+    fn is_part_of(&self, other: &Self) -> bool {
+        self.scopes.iter().all(|number| other.scopes.contains(number))
+            && self.claims.iter().all(|number| other.claims.contains(number))
+    }
+
+    fn requirements<'p>(&self, predicates: &'p Predicates) -> Vec<&'p Requirement> {
+        self.claims.iter().map(|number| &predicates.claims[*number]).collect()
+    }
+
+    /// Whether a token can meet these and have the values of `own`. The answer is no only if that is a plain
+    /// contradiction.
+    fn can_be_met(&self, own: &OwnerScoped, predicates: &Predicates) -> bool {
+        let requirements = self.requirements(predicates);
+        for one in &requirements {
+            if requirements.iter().any(|other| one.contradicts(other)) {
+                return false;
+            }
+            for (_, number) in &own.values {
+                if one.forbids_claim() && one.claim == predicates.values[*number] {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+#[path = "conflicts_tests.rs"]
+mod tests;

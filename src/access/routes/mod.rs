@@ -1,0 +1,315 @@
+//! The table of routes, `ROUTES`: which requests a token opens.
+//!
+//! A request passes if an entry opens it and no closed entry matches it. [`Routes::decide`] says what each entry is for
+//! one token; the policy, an answer for a single request and the report for `explain` all follow from that.
+
+pub(crate) mod condition;
+mod conflicts;
+pub(crate) mod guard;
+pub(crate) mod path_value;
+pub(crate) mod pattern;
+pub(crate) mod report;
+pub(crate) mod rule;
+pub(crate) mod template;
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use crate::access::routes::rule::{Evaluated, Predicates, Rule};
+use crate::access::routes::template::Template;
+use crate::jose::token::Claims;
+
+/// The verbs of an API Gateway method. `ANY` is written out as these, because a `*` in the place of the verb in an ARN
+/// would also match into paths.
+const VERBS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+
+/// The name of the entry, and the end of the ARN, of a WebSocket connection.
+pub(crate) const CONNECT: &str = "$connect";
+
+/// The most bytes of paths that are analysed: twice what a policy can hold.
+const MAX_PATH_BYTES: usize = 16 * 1024;
+
+/// A table of routes.
+#[derive(Clone, Debug)]
+pub(crate) struct Routes {
+    entries: Vec<Entry>,
+    predicates: Predicates,
+    /// Whether `PATH_GUARD` is on.
+    guard: bool,
+}
+
+/// One entry of the table. Its requests are IAM patterns of what an ARN has after the stage: `GET/pets/*`.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// The entry's name, as it is written.
+    pub(crate) route: String,
+    verbs: Vec<&'static str>,
+    template: Template,
+    /// The pattern of the path alone.
+    path: String,
+    /// What is allowed where the entry is open.
+    allowed: Vec<String>,
+    /// What is denied where it is closed: the same, except that `ANY /*` also denies verbs that no entry can name.
+    denied: Vec<String>,
+    rule: Rule,
+    /// The entries that, when open, allow some of the same requests to all callers. A policy cannot take back only
+    /// those of other owners, so this entry is then closed instead of open for the caller's own.
+    conflicts_with: Vec<usize>,
+}
+
+/// What an entry is for a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RouteState {
+    Open,
+    /// Open for the caller's own requests, which match these patterns.
+    OwnerScoped(Vec<String>),
+    Closed,
+}
+
+/// What the entries of a table are for a token.
+#[derive(Debug)]
+pub(crate) struct RouteStates<'r> {
+    pub(crate) entries: &'r [Entry],
+    /// The state of each entry, in their order.
+    pub(crate) states: Vec<RouteState>,
+    pub(crate) guard: bool,
+}
+
+/// What decides a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecidedBy<'r> {
+    /// `PATH_GUARD` refuses the path.
+    Guard,
+    /// The entry of this name matches the request, and is closed.
+    Closed(&'r str),
+    /// The entry of this name opens the request.
+    Open(&'r str),
+    /// The entry of this name matches the request, and is open for the caller's own only. This request is another
+    /// owner's.
+    OtherOwner(&'r str),
+    /// No entry matches the request.
+    NoEntry,
+}
+
+impl Routes {
+    /// Reads a JSON object `"VERB /path"` -> rule. Every problem is one line that names its entry.
+    pub(crate) fn parse(table: &Map<String, Value>, guard: bool) -> Result<Self, Vec<String>> {
+        let mut routes = Self { entries: Vec::new(), predicates: Predicates::default(), guard };
+        let mut problems = Vec::new();
+        if table.is_empty() {
+            problems.push(
+                "is empty: name at least one route, for example {\"GET /pets\": [\"pets:read\"]}"
+                    .to_owned(),
+            );
+        }
+        let mut seen = HashSet::new();
+        let mut path_bytes = 0;
+        for (route, rule) in table {
+            let entry = match Entry::parse(route, rule, &mut routes.predicates) {
+                Ok(entry) => entry,
+                Err(problem) => {
+                    problems.push(format!("entry `{route}`: {problem}"));
+                    continue;
+                }
+            };
+            if !seen.insert(entry.allowed.clone()) {
+                problems.push(format!("entry `{route}`: another entry matches the same requests"));
+            } else if guard && entry.allowed.iter().all(|pattern| guard::refuses_all(pattern)) {
+                problems.push(format!("entry `{route}`: PATH_GUARD refuses all its requests"));
+            } else {
+                path_bytes += entry.path.len();
+                routes.entries.push(entry);
+            }
+        }
+        if path_bytes > MAX_PATH_BYTES {
+            problems.push(format!(
+                "its paths alone take {path_bytes} bytes, more than a policy of API Gateway can have"
+            ));
+        }
+        if problems.is_empty() {
+            problems = routes.find_conflicts();
+        }
+        if problems.is_empty() { Ok(routes) } else { Err(problems) }
+    }
+
+    /// Evaluates the rules for a token with these scopes and claims.
+    pub(crate) fn evaluate<'a>(
+        &'a self,
+        held: &HashSet<&str>,
+        claims: &'a Claims,
+    ) -> Evaluated<'a> {
+        self.predicates.evaluate(held, claims)
+    }
+
+    /// What each entry is for a token.
+    pub(crate) fn decide(&self, evaluated: &Evaluated<'_>) -> RouteStates<'_> {
+        let is_open: Vec<bool> =
+            self.entries.iter().map(|entry| entry.rule.is_open(evaluated)).collect();
+        let mut states = Vec::with_capacity(self.entries.len());
+        for (index, entry) in self.entries.iter().enumerate() {
+            states.push(if is_open[index] {
+                RouteState::Open
+            } else if entry.conflicts_with.iter().any(|other| is_open[*other]) {
+                RouteState::Closed
+            } else {
+                entry.opening(entry.rule.own_paths(&entry.template, evaluated))
+            });
+        }
+        RouteStates { entries: &self.entries, states, guard: self.guard }
+    }
+
+    /// The entries in the state that takes the most bytes in a policy, for any token: open to all, or, which is never
+    /// shorter, open for the caller's own by all alternatives at once and with the longest values.
+    pub(crate) fn longest(&self) -> RouteStates<'_> {
+        let mut states = Vec::new();
+        for entry in &self.entries {
+            states.push(if entry.rule.is_owner_scoped() {
+                entry.opening(entry.rule.longest_own_paths(&entry.template))
+            } else {
+                RouteState::Open
+            });
+        }
+        RouteStates { entries: &self.entries, states, guard: self.guard }
+    }
+
+    /// The entries as they are written in the table.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| &*entry.route)
+    }
+}
+
+impl Entry {
+    /// Reads `"VERB /path": rule`. The error says what would be right.
+    fn parse(route: &str, rule: &Value, predicates: &mut Predicates) -> Result<Self, String> {
+        let (verbs, path) = verbs_and_path(route)?;
+        let template = Template::parse(path)?;
+        let mut entry = Self {
+            route: route.to_owned(),
+            verbs,
+            path: template.pattern(),
+            allowed: Vec::new(),
+            denied: Vec::new(),
+            rule: Rule::parse(rule, &template, predicates)?,
+            template,
+            conflicts_with: Vec::new(),
+        };
+        entry.allowed = entry.with_verbs(vec![entry.path.clone()]);
+        let is_everything = entry.verbs.len() == VERBS.len() && entry.path == "*";
+        entry.denied = if is_everything { vec!["*".to_owned()] } else { entry.allowed.clone() };
+        Ok(entry)
+    }
+
+    /// What is denied where it is closed.
+    pub(crate) fn denied_if_closed(&self) -> &[String] {
+        &self.denied
+    }
+
+    /// These paths under each of the entry's verbs. A connection has none.
+    fn with_verbs(&self, paths: Vec<String>) -> Vec<String> {
+        if self.verbs.is_empty() {
+            return paths;
+        }
+        let mut patterns = Vec::with_capacity(paths.len() * self.verbs.len());
+        for path in paths {
+            for verb in &self.verbs {
+                patterns.push([verb, "/", &path].concat());
+            }
+        }
+        patterns
+    }
+
+    /// The state of an entry that opens these of the caller's own paths.
+    fn opening(&self, own_paths: Vec<String>) -> RouteState {
+        if own_paths.is_empty() {
+            RouteState::Closed
+        } else {
+            RouteState::OwnerScoped(self.with_verbs(own_paths))
+        }
+    }
+}
+
+impl<'r> RouteStates<'r> {
+    /// What is allowed of this entry, below the stage.
+    pub(crate) fn allowed(&self, index: usize) -> &[String] {
+        match &self.states[index] {
+            RouteState::Open => &self.entries[index].allowed,
+            RouteState::OwnerScoped(patterns) => patterns,
+            RouteState::Closed => &[],
+        }
+    }
+
+    /// What is denied of this entry, below the stage.
+    pub(crate) fn denied(&self, index: usize) -> &'r [String] {
+        match self.states[index] {
+            RouteState::Closed => &self.entries[index].denied,
+            RouteState::Open | RouteState::OwnerScoped(_) => &[],
+        }
+    }
+
+    /// Whether a policy opens anything.
+    pub(crate) fn is_any_open(&self) -> bool {
+        self.states.iter().any(|state| *state != RouteState::Closed)
+    }
+
+    /// Whether an entry other than that of a connection is closed, or open for the caller's own only.
+    pub(crate) fn leaves_route_closed(&self) -> bool {
+        for (entry, state) in self.entries.iter().zip(&self.states) {
+            if *state != RouteState::Open && entry.route != CONNECT {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// What decides a request, given as an ARN has it after the stage: `GET/pets/1`. The policy says the same.
+    pub(crate) fn decided_by(&self, request: &str) -> DecidedBy<'r> {
+        if self.guard && guard::refuses(request) {
+            return DecidedBy::Guard;
+        }
+        let (mut open, mut other_owner) = (None, None);
+        for (index, entry) in self.entries.iter().enumerate() {
+            if matches(self.denied(index), request) {
+                return DecidedBy::Closed(&entry.route);
+            }
+            if open.is_none() && matches(self.allowed(index), request) {
+                open = Some(DecidedBy::Open(&entry.route));
+            } else if other_owner.is_none() && matches(&entry.allowed, request) {
+                other_owner = Some(DecidedBy::OtherOwner(&entry.route));
+            }
+        }
+        open.or(other_owner).unwrap_or(DecidedBy::NoEntry)
+    }
+}
+
+/// Whether a request is one of those that the patterns match. A connection has an entry of its own: no other entry
+/// decides it, not even `ANY /*`.
+fn matches(patterns: &[String], request: &str) -> bool {
+    patterns.iter().any(|pattern| {
+        (pattern == CONNECT) == (request == CONNECT) && pattern::matches(pattern, request)
+    })
+}
+
+/// The verbs of a route, and its path without the first slash. A connection has no verb.
+fn verbs_and_path(route: &str) -> Result<(Vec<&'static str>, &str), &'static str> {
+    const EXPECTED: &str = "must be a verb, one space and a path, for example `GET /pets`";
+    if route == CONNECT {
+        return Ok((Vec::new(), route));
+    }
+    let (verb, path) = route.split_once(' ').ok_or(EXPECTED)?;
+    let path = path.strip_prefix('/').ok_or("the path must begin with `/`")?;
+    if path.contains("${") {
+        return Err("`${` is not allowed in a route");
+    }
+    if verb == "ANY" {
+        return Ok((VERBS.into(), path));
+    }
+    match VERBS.iter().find(|known| **known == verb) {
+        Some(verb) => Ok((vec![verb], path)),
+        None => Err("the verb must be ANY, DELETE, GET, HEAD, OPTIONS, PATCH, POST or PUT"),
+    }
+}
+
+#[cfg(test)]
+#[path = "routes_tests.rs"]
+mod tests;
