@@ -3,9 +3,12 @@ guards nothing, a preflight that needs a token. Run: python3 tests/template.py (
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
+
+from gateway_cache import CERTIFICATES, OWNER, REQUESTS, TABLE, Authorizer, mixed_up
 
 
 class Loader(yaml.SafeLoader):
@@ -222,5 +225,32 @@ for name, answer in api["GatewayResponses"].items():
     assert headers.get("Access-Control-Expose-Headers", "''") == f"'{','.join(own)}'", name
     body = answer["ResponseTemplates"]["application/json"]
     json.loads(body.replace("$context.error.messageString", '"text"'))
+# The fragments of docs/apis.md, as API Gateway caches by them. Simple responses to a table mix requests up unless nothing
+# is cached, and so do policies for one request.
+page = root.joinpath("docs/apis.md").read_text()
+cached_fragments = 0
+for heading, section in zip(*[iter(re.split(r"^## (.+)\n", page, flags=re.M)[1:])] * 2):
+    for text in re.findall(r"^```yaml\n(.*?)^```$", section, re.S | re.M):
+        fragment = yaml.load(text, Loader)
+        auth = (fragment.get("HttpApi", {}).get("Properties") or fragment).get("Auth")
+        for authorizer in auth["Authorizers"].values() if auth else []:
+            identity = authorizer["Identity"]
+            headers = [identity["Header"]] if "Header" in identity else identity.get("Headers", [])
+            of_fragment = Authorizer(
+                identity_sources=[f"$request.header.{name}" for name in headers] + [f"$context.{name}" for name in identity.get("Context", [])],
+                ttl=identity["ReauthorizeEvery"],
+                is_simple=authorizer.get("EnableSimpleResponses", False),
+                api_routes=["$default"],
+                table=TABLE,
+                bound_to=OWNER if heading == "Mutual TLS" else None,
+            )
+            found = mixed_up(of_fragment, CERTIFICATES if of_fragment.bound_to else REQUESTS)
+            assert not found, (heading, found)
+            cached_fragments += of_fragment.ttl > 0
+            if of_fragment.ttl == 0:
+                # The test would see it.
+                assert mixed_up(replace(of_fragment, ttl=300), CERTIFICATES if of_fragment.bound_to else REQUESTS), heading
+assert cached_fragments == 4, cached_fragments
+
 json.loads(resource["Dashboard"]["DashboardBody"]["Sub"].replace("${KeyAgeAlarmSeconds}", "1"))
 print("template.yaml is as it should be")

@@ -20,7 +20,7 @@ run "rest_token" {
       can(regex(one(aws_api_gateway_authorizer.this).identity_validation_expression, "Bearer a.b.c")),
       !can(regex(one(aws_api_gateway_authorizer.this).identity_validation_expression, "a.b.c")),
     ])
-    error_message = "Want a TOKEN authorizer for the header Authorization."
+    error_message = "It must be a TOKEN authorizer for the header Authorization."
   }
   assert {
     condition     = one(aws_api_gateway_authorizer.this).authorizer_uri == "arn:aws-us-gov:apigateway:us-gov-west-1:lambda:path/2015-03-31/functions/${var.function_arn}/invocations"
@@ -32,7 +32,7 @@ run "rest_token" {
   }
   assert {
     condition     = length(aws_api_gateway_gateway_response.this) == 0 && length(aws_apigatewayv2_authorizer.this) == 0
-    error_message = "There is what nobody asked for."
+    error_message = "There must be nothing else."
   }
 }
 
@@ -45,7 +45,7 @@ run "rest_gateway_responses" {
 
   assert {
     condition     = toset(keys(aws_api_gateway_gateway_response.this)) == toset(["UNAUTHORIZED", "ACCESS_DENIED", "AUTHORIZER_FAILURE", "AUTHORIZER_CONFIGURATION_ERROR"])
-    error_message = "Others are answered."
+    error_message = "Other responses are set."
   }
   assert {
     condition = aws_api_gateway_gateway_response.this["ACCESS_DENIED"].response_parameters == tomap({
@@ -76,7 +76,7 @@ run "rest_pointer_to_metadata" {
 
   assert {
     condition     = aws_api_gateway_gateway_response.this["UNAUTHORIZED"].response_parameters["gatewayresponse.header.WWW-Authenticate"] == "'Bearer realm=\"api\", error=\"invalid_token\", resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource\"'"
-    error_message = "401 says where to get a token."
+    error_message = "The challenge of a 401 must say where to get a token."
   }
 }
 
@@ -89,7 +89,7 @@ run "rest_bound_tokens" {
 
   assert {
     condition     = one(aws_api_gateway_authorizer.this).type == "REQUEST" && one(aws_api_gateway_authorizer.this).authorizer_result_ttl_in_seconds == 0
-    error_message = "A certificate is in REQUEST events only, and no decision about it is cached by the token alone."
+    error_message = "It must be a REQUEST authorizer, and its decisions must not be cached by the token alone."
   }
 }
 
@@ -98,13 +98,13 @@ run "rest_bound_tokens_cached_by_certificate" {
 
   variables {
     settings         = { TOKEN_BINDING = "certificate" }
-    identity_sources = ["method.request.header.Authorization", "context.identity.clientCert.serialNumber"]
+    identity_sources = ["method.request.header.Authorization", "context.identity.clientCert.serialNumber", "context.identity.clientCert.issuerDN"]
     ttl              = 300
   }
 
   assert {
     condition     = one(aws_api_gateway_authorizer.this).authorizer_result_ttl_in_seconds == 300
-    error_message = "By token and certificate a decision may be cached."
+    error_message = "Decisions must be cached by token and certificate."
   }
 }
 
@@ -123,7 +123,7 @@ run "rest_bare_token_in_another_header" {
   }
   assert {
     condition     = aws_api_gateway_gateway_response.this["UNAUTHORIZED"].response_parameters["gatewayresponse.header.WWW-Authenticate"] == "'Bearer realm=\"api\", error=\"invalid_token\"'"
-    error_message = "401 stands for refused tokens here."
+    error_message = "401 must name the error of a refused token."
   }
 }
 
@@ -136,7 +136,7 @@ run "rest_cookie" {
 
   assert {
     condition     = one(aws_api_gateway_authorizer.this).type == "REQUEST" && one(aws_api_gateway_authorizer.this).identity_source == "method.request.header.Cookie" && one(aws_api_gateway_authorizer.this).identity_validation_expression == null
-    error_message = "Want a REQUEST authorizer for the header Cookie."
+    error_message = "It must be a REQUEST authorizer for the header Cookie."
   }
 }
 
@@ -149,7 +149,7 @@ run "rest_several_places" {
 
   assert {
     condition     = one(aws_api_gateway_authorizer.this).type == "REQUEST" && one(aws_api_gateway_authorizer.this).identity_source == "" && one(aws_api_gateway_authorizer.this).authorizer_result_ttl_in_seconds == 0
-    error_message = "Want neither identity sources nor a cache."
+    error_message = "There must be no identity source and no cache."
   }
 }
 
@@ -162,7 +162,7 @@ run "rest_more_to_cache_by" {
 
   assert {
     condition     = one(aws_api_gateway_authorizer.this).type == "REQUEST" && one(aws_api_gateway_authorizer.this).identity_source == "method.request.header.Authorization,method.request.header.X-Tenant"
-    error_message = "Want both."
+    error_message = "Both must be identity sources."
   }
 }
 
@@ -180,10 +180,11 @@ run "http" {
       one(aws_apigatewayv2_authorizer.this).identity_sources == toset(["$request.header.Authorization"]),
       one(aws_apigatewayv2_authorizer.this).authorizer_result_ttl_in_seconds == 300,
     ])
-    error_message = "Want payload 2.0 and policies."
+    error_message = "It must be payload 2.0 with policies."
   }
 }
 
+# tests/terraform/cache.py simulates the cache over what the module gives to the API, for many more settings.
 run "http_simple_by_route" {
   command = plan
 
@@ -193,8 +194,24 @@ run "http_simple_by_route" {
   }
 
   assert {
-    condition     = one(aws_apigatewayv2_authorizer.this).enable_simple_responses && one(aws_apigatewayv2_authorizer.this).identity_sources == toset(["$request.header.Authorization", "$context.routeKey"])
-    error_message = "A simple response is for one route."
+    condition     = one(aws_apigatewayv2_authorizer.this).enable_simple_responses && one(aws_apigatewayv2_authorizer.this).authorizer_result_ttl_in_seconds == 0
+    error_message = "A simple response is for one route and must not be cached."
+  }
+}
+
+run "http_simple_cached_by_route" {
+  command = plan
+
+  variables {
+    api_kind   = "http"
+    settings   = { SIMPLE_RESPONSE = "on", ISSUERS = "@/opt/issuers.json" }
+    ttl        = 60
+    route_keys = ["GET /pets", "DELETE /admin"]
+  }
+
+  assert {
+    condition     = one(aws_apigatewayv2_authorizer.this).authorizer_result_ttl_in_seconds == 60 && one(aws_apigatewayv2_authorizer.this).identity_sources == toset(["$request.header.Authorization", "$context.routeKey"])
+    error_message = "The cache key must hold the route."
   }
 }
 
