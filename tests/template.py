@@ -68,6 +68,8 @@ for name, setting in settings.items():
             # Blank, since a setting written out is an error beside ISSUERS.
             assert (parameter["Type"], parameter["Default"]) == ("String", ""), name
             assert parameter["Description"].endswith(f"empty means {setting['default']}") or not setting["default"], name
+# Shared secrets can be in these two.
+assert [name for name, parameter in parameters.items() if parameter.get("NoEcho")] == ["Jwks", "Issuers"]
 assert function["LoggingConfig"]["LogFormat"] == {"If": ["LogIsJson", "JSON", "Text"]}
 assert function["LoggingConfig"]["ApplicationLogLevel"]["If"][1] == {"Ref": "LogLevel"}
 
