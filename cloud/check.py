@@ -75,8 +75,8 @@ def expired(cloud):
 BROKEN = {
     "without a default authorizer": ("        DefaultAuthorizer: TokenAuthorizer\n", ""),
     "with the token in another header": ("              Header: Authorization", "              Header: X-Token"),
-    "with a wrong issuer": ("ISSUER: !Ref Issuer", "ISSUER: https://login.example.com"),
-    "with Refusal not handed on": ("REFUSAL: !If [HasMcpServer, unauthorized, !Ref Refusal]", "REFUSAL: deny"),
+    "with a wrong issuer": ("[SetsIssuer, !Ref Issuer,", "[SetsIssuer, https://login.example.com,"),
+    "with Refusal not handed on": ("[SetsRefusal, !Ref Refusal,", "[SetsRefusal, deny,"),
     "without a challenge": ("              WWW-Authenticate: !Sub\n", "              X-Challenge: !Sub\n"),
     "without a pointer to the metadata": ("${Error}${Pointer}", "${Error}"),
     "without AlwaysDeploy": ("      AlwaysDeploy: true\n", ""),

@@ -50,10 +50,16 @@ for name, setting in settings.items():
     if name == "METRICS_NAMESPACE":
         assert variables[name] == {"If": ["Monitored", reference, {"Ref": "AWS::NoValue"}]}
         continue
-    # What an MCP server needs is set with it.
-    with_mcp_server = {"REFUSAL": "unauthorized", "RESOURCE_METADATA": {"Sub": "${McpServerUrl}/.well-known/oauth-protected-resource"}}
-    expected = {"If": ["HasMcpServer", with_mcp_server[name], reference]} if name in with_mcp_server else reference
-    assert name.startswith("AWS_LAMBDA_") or variables[name] == expected, name
+    if not name.startswith("AWS_LAMBDA_"):
+        # Only what differs from the default is sent: each variable counts towards Lambda's 4 KB.
+        condition = template["Conditions"][f"Sets{parameter_name}"]
+        assert condition == {"Not": [{"Equals": [reference, parameter["Default"]]}]}, name
+        expected = {"If": [f"Sets{parameter_name}", reference, {"Ref": "AWS::NoValue"}]}
+        # What an MCP server needs is set with it.
+        with_mcp_server = {"REFUSAL": "unauthorized", "RESOURCE_METADATA": {"Sub": "${McpServerUrl}/.well-known/oauth-protected-resource"}}
+        if name in with_mcp_server:
+            expected = {"If": ["HasMcpServer", with_mcp_server[name], expected]}
+        assert variables[name] == expected, name
     match setting["kind"]:
         case "word":
             assert (parameter["Default"], parameter["AllowedValues"]) == (setting["default"], setting["of"]), name
@@ -124,8 +130,8 @@ for verbs in paths.values():
     assert all("security" not in operation for operation in verbs.values()), "the default authorizer is overridden"
 
 condition, *expressions = authorizer["Identity"]["ValidationExpression"]["If"]
-assert template["Conditions"][condition] == {"Equals": [{"Ref": "BearerPrefix"}, "required"]}
-for bearer_is_required, expression in zip([True, False], expressions):
+assert condition == "SetsBearerPrefix"
+for bearer_is_required, expression in zip([False, True], expressions):
     for header, passes in {"Bearer a.b.c": True, "bearer  a-_9.b.c": True, "Bearer a.b": False,
                            "a.b.c": not bearer_is_required, "Basic a.b.c": False, "Bearer a.b.c d": False,
                            "Bearer a.b.c=": False, " a.b.c": False, "": False}.items():
@@ -140,12 +146,12 @@ def resolved(node, values):
     [(function, argument)] = node.items()
     match function:
         case "Ref":
-            return values[argument]
+            return None if argument == "AWS::NoValue" else values[argument]
         case "Condition":
             return resolved(template["Conditions"][argument], values)
         case "Equals":
             one, other = (resolved(member, values) for member in argument)
-            return one == other
+            return str(one) == str(other)
         case "Not":
             return not resolved(argument[0], values)
         case "And":
@@ -184,10 +190,17 @@ for given, challenge, refusal, pointer in [
         assert re.fullmatch(parameters[name].get("AllowedPattern", ".*"), value), (name, value)
     challenge += f', resource_metadata="{pointer}"' if pointer else ""
     assert resolved(unauthorized, values) == f"'{challenge}'", given
-    assert resolved(variables["REFUSAL"], values) == refusal, given
-    assert resolved(variables["RESOURCE_METADATA"], values) == pointer, given
+    sent = {name: resolved(variable, values) for name, variable in variables.items()}
+    assert (sent["REFUSAL"] or "deny", sent["RESOURCE_METADATA"] or "") == (refusal, pointer), given
     # With 401 for refused tokens every one of them is a function error.
     assert resolved({"Condition": "AlarmOnErrors"}, values) == (refusal == "deny"), given
+
+# With nothing but the issuer and the audience, that is all that is sent, and the metrics' namespace.
+sent = {name: value for name, variable in variables.items() if (value := resolved(variable, defaults)) is not None}
+assert sent == {"ISSUER": defaults["Issuer"], "AUDIENCE": defaults["Audience"], "METRICS_NAMESPACE": "TokenAuthorizer"}, sent
+for name in wanted:
+    parameter_name = "".join(word.capitalize() for word in name.split("_"))
+    assert resolved(variables[name], defaults | {parameter_name: "7"}) == "7", name
 
 integration = metadata["get"]["x-amazon-apigateway-integration"]
 assert (integration["type"], integration["requestTemplates"]) == ("mock", {"application/json": '{"statusCode": 200}'})
