@@ -32,7 +32,7 @@ def filled(variables, size):
 
 def cases():
     yield "two settings", TRUST
-    yield "an empty value", TRUST | {"USAGE_KEY_CLAIM": ""}
+    yield "a short value", TRUST | {"USAGE_KEY_CLAIM": "x"}
     for size in range(LIMIT - 4, LIMIT + 5):
         yield f"{size} bytes of plain text", filled(TRUST, size)
     # Each of these is one character in the value; what Lambda counts is what JSON makes of it.

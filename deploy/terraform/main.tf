@@ -9,6 +9,19 @@ locals {
   metrics_namespace = lookup(local.settings, "METRICS_NAMESPACE", "TokenAuthorizer/${var.name}")
   effective         = merge(local.settings, var.alarms == null ? {} : { METRICS_NAMESPACE = local.metrics_namespace })
 
+  # Lambda measures the compact JSON of all variables, in UTF-8: {"NAME":"value","OTHER":"value"}.
+  base64 = { for name, value in local.effective : name => base64encode(value) }
+  bytes = {
+    for name, value in local.effective : name => sum([
+      length("\"\":\"\",") + length(name),
+      length(local.base64[name]) / 4 * 3 - length(regexall("=", local.base64[name])),
+      length(regexall("[\"\\\\\\x08\\f\\n\\r\\t]", value)),         # escaped as \" and the like
+      5 * length(regexall("[\\x00-\\x07\\x0b\\x0e-\\x1f]", value)), # escaped as \u0001
+    ])
+  }
+  environment_bytes = sum(values(local.bytes)) + length("{}") - length(",")
+  largest           = slice(reverse(sort([for name, bytes in local.bytes : format("%06d %s", bytes, name)])), 0, min(3, length(local.bytes)))
+
   in_bucket = startswith(var.package, "s3://")
   object    = try(regex("^s3://(?P<bucket>[^/]+)/(?P<key>.+)$", var.package), { bucket = null, key = null })
 }
@@ -56,6 +69,13 @@ resource "aws_lambda_function" "authorizer" {
   tags = var.tags
 
   depends_on = [aws_iam_role_policy.authorizer]
+
+  lifecycle {
+    precondition {
+      condition     = local.environment_bytes <= 4096
+      error_message = "The variables of the function have ${local.environment_bytes} bytes as Lambda counts them (compact JSON, quotes and escapes included), and it takes 4096. The largest are ${join(", ", [for entry in local.largest : "${split(" ", entry)[1]} (${tonumber(split(" ", entry)[0])})"])}. Put JSON into a file of a layer and name it, for example ROUTES = \"@/opt/routes.json\": see docs/deploy.md, \"Settings in a layer\"."
+    }
+  }
 }
 
 resource "aws_cloudwatch_log_group" "authorizer" {

@@ -18,6 +18,11 @@ output "settings" {
   value       = local.effective
 }
 
+output "environment_bytes" {
+  description = "Size of the function's variables as Lambda counts it. The limit is 4096."
+  value       = local.environment_bytes
+}
+
 output "log_group_name" {
   description = "Name of the log group."
   value       = aws_cloudwatch_log_group.authorizer.name

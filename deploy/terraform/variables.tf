@@ -80,11 +80,6 @@ variable "settings" {
       for name, setting in local.known : "${name}: want a whole number from ${setting.min} to ${setting.max}." if setting.kind == "number" && contains(keys(var.settings), name)
     ])
   }
-
-  validation {
-    condition     = sum([for name, value in var.settings : length(name) + length(coalesce(value, " "))]) <= 4096
-    error_message = "Lambda takes 4096 bytes of variables: put JSON into a layer, as ROUTES = \"@/opt/routes.json\"."
-  }
 }
 
 variable "layers" {
