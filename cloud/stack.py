@@ -104,11 +104,9 @@ def separate_gateway_responses(template):
         responses = api["Properties"]["Body"].pop(GATEWAY_RESPONSES, {})
         names = []
         for kind, response in responses.items():
-            properties = {
-                "RestApiId": {"Ref": api_name},
-                "ResponseType": kind,
-                "StatusCode": str(response["statusCode"]),
-            }
+            properties = {"RestApiId": {"Ref": api_name}, "ResponseType": kind}
+            if "statusCode" in response:
+                properties["StatusCode"] = str(response["statusCode"])
             properties["ResponseParameters"] = response.get("responseParameters", {})
             properties["ResponseTemplates"] = response.get("responseTemplates", {})
             name = f"{api_name}Response{kind.title().replace('_', '')}"

@@ -231,15 +231,22 @@ assert denied["ResponseParameters"]["Headers"]["WWW-Authenticate"] == "context.a
 assert json.loads(denied["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '"text"')) == {
     "message": "text", "reason": "$context.authorizer.reason"}
 
+# Whatever API Gateway answers, a browser shows it to a script. One response of each kind answers what has none of its own.
+assert {"DEFAULT_4XX", "DEFAULT_5XX"} < set(api["GatewayResponses"])
 for name, answer in api["GatewayResponses"].items():
     headers = answer["ResponseParameters"]["Headers"]
-    assert "Access-Control-Allow-Origin" in headers, name
+    assert headers["Access-Control-Allow-Origin"] == {"Sub": "'${AllowedOrigin}'"}, name
+    if name.startswith("DEFAULT_"):
+        # A status or a body here would be that of every other refusal.
+        assert list(answer) == ["ResponseParameters"] and len(headers) == 1, name
+        continue
     assert ("WWW-Authenticate" in headers) == (answer["StatusCode"] in (401, 403)), name
     # A browser shows a script no other headers of an answer from elsewhere.
     own = [header for header in headers if not header.startswith("Access-Control-")]
     assert headers.get("Access-Control-Expose-Headers", "''") == f"'{','.join(own)}'", name
     body = answer["ResponseTemplates"]["application/json"]
     json.loads(body.replace("$context.error.messageString", '"text"'))
+
 # The fragments of docs/apis.md, as API Gateway caches by them. Simple responses to a table mix requests up unless nothing
 # is cached, and so do policies for one request.
 page = root.joinpath("docs/apis.md").read_text()

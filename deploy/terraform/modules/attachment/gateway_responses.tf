@@ -32,6 +32,9 @@ locals {
     # No verdict. No challenge, since another token would not help, and no reason: an error carries no context.
     AUTHORIZER_FAILURE             = { status = "500", body = local.no_verdict, headers = {} }
     AUTHORIZER_CONFIGURATION_ERROR = { status = "500", body = local.no_verdict, headers = {} }
+    # What API Gateway answers itself: 403 for a wrong path, 413, 415, 429, 504. Each keeps its status and its body.
+    DEFAULT_4XX = { status = null, body = null, headers = {} }
+    DEFAULT_5XX = { status = null, body = null, headers = {} }
   }
 }
 
@@ -45,5 +48,5 @@ resource "aws_api_gateway_gateway_response" "this" {
     for header, value in merge(each.value.headers, { Access-Control-Allow-Origin = "'${var.gateway_responses.allowed_origin}'" }) :
     "gatewayresponse.header.${header}" => value
   }
-  response_templates = { "application/json" = each.value.body }
+  response_templates = each.value.body == null ? null : { "application/json" = each.value.body }
 }

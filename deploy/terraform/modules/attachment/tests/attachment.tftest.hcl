@@ -44,7 +44,7 @@ run "rest_gateway_responses" {
   }
 
   assert {
-    condition     = toset(keys(aws_api_gateway_gateway_response.this)) == toset(["UNAUTHORIZED", "ACCESS_DENIED", "AUTHORIZER_FAILURE", "AUTHORIZER_CONFIGURATION_ERROR"])
+    condition     = toset(keys(aws_api_gateway_gateway_response.this)) == toset(["UNAUTHORIZED", "ACCESS_DENIED", "AUTHORIZER_FAILURE", "AUTHORIZER_CONFIGURATION_ERROR", "DEFAULT_4XX", "DEFAULT_5XX"])
     error_message = "Other responses are set."
   }
   assert {
@@ -63,6 +63,19 @@ run "rest_gateway_responses" {
       "gatewayresponse.header.WWW-Authenticate"              = "'Bearer realm=\"api\"'"
     })
     error_message = "401 has other headers."
+  }
+  assert {
+    condition = alltrue([
+      for type in ["DEFAULT_4XX", "DEFAULT_5XX"] : alltrue([
+        aws_api_gateway_gateway_response.this[type].response_parameters == tomap({ "gatewayresponse.header.Access-Control-Allow-Origin" = "'https://example.com'" }),
+        aws_api_gateway_gateway_response.this[type].response_templates == null,
+      ])
+    ])
+    error_message = "The others must get the CORS header and keep their body."
+  }
+  assert {
+    condition     = alltrue([for response in values(aws_api_gateway_gateway_response.this) : contains(keys(response.response_parameters), "gatewayresponse.header.Access-Control-Allow-Origin")])
+    error_message = "A browser hides an answer without the CORS header."
   }
 }
 
