@@ -1,12 +1,16 @@
 """Holds template.yaml to what cfn-lint and sam validate let pass: misspelled types, an authorizer that
-guards nothing, a preflight that needs a token. Run: python3 tests/template.py (needs PyYAML, which cfn-lint brings)."""
+guards nothing, a preflight that needs a token. Run: python3 tests/template.py (needs PyYAML and aws-sam-translator)."""
 
 import json
+import logging
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import yaml
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
 
 from gateway_cache import CERTIFICATES, OWNER, REQUESTS, TABLE, Authorizer, mixed_up
 
@@ -96,16 +100,15 @@ assert len(application["Labels"]) <= 10 and all(re.fullmatch("[a-zA-Z0-9+_:/@-]{
 assert root.joinpath(application["LicenseUrl"]).is_file() and root.joinpath(application["ReadmeUrl"]).is_file()
 assert f'\nversion = "{application["SemanticVersion"]}"\n' in root.joinpath("Cargo.toml").read_text()
 
-# Nothing but its own log, and no policy that SAM would add to a role of its own making.
-assert function["Role"] == {"GetAtt": "AuthorizerRole.Arn"} and "Policies" not in function
+# No policy that SAM would add to a role of its own making, and no managed policy.
+assert function["Role"] == {"If": ["MakesRole", {"GetAtt": "AuthorizerRole.Arn"}, {"Ref": "RoleArn"}]}
+assert "Policies" not in function
 role = resource["AuthorizerRole"]
 assert "ManagedPolicyArns" not in role
-[policy] = role["Policies"]
-[statement] = policy["PolicyDocument"]["Statement"]
-assert statement == {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-                     "Resource": {"GetAtt": "AuthorizerLogs.Arn"}}
 [trust] = role["AssumeRolePolicyDocument"]["Statement"]
 assert trust["Principal"] == {"Service": "lambda.amazonaws.com"} and trust["Action"] == "sts:AssumeRole"
+assert all(r["Properties"]["PermissionsBoundary"] == {"If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]}
+           for r in template["Resources"].values() if r["Type"] == "AWS::IAM::Role")
 
 # A changed parameter reaches the stage, and nobody can make the function run as often as he likes.
 assert api["AlwaysDeploy"] is True
@@ -141,7 +144,7 @@ for bearer_is_required, expression in zip([False, True], expressions):
 
 def resolved(node, values):
     """What CloudFormation makes of this with these parameters."""
-    if not isinstance(node, dict):
+    if not isinstance(node, dict) or len(node) != 1:
         return node
     [(function, argument)] = node.items()
     match function:
@@ -165,7 +168,15 @@ def resolved(node, values):
             return re.sub(r"\$\{(\w+)\}", lambda name: known[name[1]], text)
         case "Join":
             separator, members = argument
-            return separator.join(resolved(members, values))
+            members = resolved(members, values)
+            return separator.join(members if isinstance(members, list) else members.split(","))
+        case "EachMemberEquals":
+            members, wanted = (resolved(member, values) for member in argument)
+            return all(member == wanted for member in members.split(","))
+        case "Or":
+            return any(resolved(member, values) for member in argument)
+        case "GetAtt":
+            return argument
         case "Split":
             separator, text = argument
             return resolved(text, values).split(separator)
@@ -194,6 +205,69 @@ for given, challenge, refusal, pointer in [
     assert (sent["REFUSAL"] or "deny", sent["RESOURCE_METADATA"] or "") == (refusal, pointer), given
     # With 401 for refused tokens every one of them is a function error.
     assert resolved({"Condition": "AlarmOnErrors"}, values) == (refusal == "deny"), given
+
+# The role may do nothing but write its own log, until something needs more.
+statements = role["Policies"][0]["PolicyDocument"]["Statement"]
+for given, wanted_actions in [
+    ({}, []),
+    ({"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"}, ["ec2:AssignPrivateIpAddresses"]),
+    ({"EnvironmentKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/1"}, ["kms:Decrypt"]),
+    ({"Tracing": "Active"}, ["xray:PutTelemetryRecords"]),
+]:
+    log, *others = [statement for one in statements if (statement := resolved(one, defaults | given))]
+    assert log == {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": {"GetAtt": "AuthorizerLogs.Arn"}}
+    actions = [other["Action"] if isinstance(other["Action"], str) else other["Action"][0] for other in others]
+    assert actions == wanted_actions, (given, actions)
+    assert all(other["Resource"] == ({"Ref": "EnvironmentKeyArn"} if "kms" in str(other) else "*") for other in others), given
+# Each of these stays out unless it is given.
+for name, member in [("EnvironmentKeyArn", "KmsKeyArn"), ("CodeSigningConfigArn", "CodeSigningConfigArn"),
+                     ("ReservedConcurrency", "ReservedConcurrentExecutions"), ("SubnetIds", "VpcConfig")]:
+    assert resolved(function[member], defaults) is None and resolved(function[member], defaults | {name: "1"}) is not None, name
+assert resolved(resource["AuthorizerLogs"]["KmsKeyId"], defaults | {"LogKeyArn": "arn:x"}) == "arn:x"
+assert resolved(function["Role"], defaults) == "AuthorizerRole.Arn" and resolved(function["Role"], defaults | {"RoleArn": "arn:x"}) == "arn:x"
+assert not re.fullmatch(parameters["ReservedConcurrency"]["AllowedPattern"], "0"), "0 refuses everybody"
+
+
+def refused(given):
+    """The sentences with which CloudFormation refuses these parameters."""
+    values = defaults | given
+    return [assertion["AssertDescription"]
+            for rule in template["Rules"].values() if resolved(rule.get("RuleCondition", True), values)
+            for assertion in rule["Assertions"] if not resolved(assertion["Assert"], values)]
+
+
+CANARY = {"Canary": "true"}
+for given, sentence in [
+    ({}, None), (CANARY, None), (CANARY | {"CanaryRoleArn": "arn:x"}, None),
+    ({"SubnetIds": "a,b", "SecurityGroupIds": "c"}, None),
+    ({"SubnetIds": "a"}, "SecurityGroupIds"), ({"SecurityGroupIds": "c"}, "SubnetIds"),
+    (CANARY | {"Monitoring": "disabled"}, "Monitoring=enabled"),
+    (CANARY | {"Refusal": "unauthorized"}, "Refusal=deny"),
+    (CANARY | {"McpServerUrl": "https://mcp.example.com"}, "Refusal=deny"),
+    ({"Issuer": ""}, "Issuer"),
+]:
+    found = refused(given)
+    assert found == [] if sentence is None else any(sentence in one for one in found), (given, found)
+
+# With a canary the API names the alias. The transform of SAM makes it, and what moves it.
+os.environ["AWS_DEFAULT_REGION"] = "eu-west-1"
+logging.getLogger("samtranslator").setLevel(logging.ERROR)  # of switches that only AWS's own service has
+NO_POLICIES = type("", (), {"load": lambda self: {}})()
+for given in ({}, CANARY, CANARY | {"CanaryRoleArn": "arn:aws:iam::123456789012:role/deploy"}):
+    text = root.joinpath("template.yaml").read_text().replace(f"CodeUri: {function['CodeUri']}", "CodeUri: s3://bucket/key")
+    made = transform(yaml_parse(text), dict(given), NO_POLICIES)["Resources"]
+    of_type = lambda kind: {name: one for name, one in made.items() if one["Type"] == kind}
+    [(alias, properties)] = of_type("AWS::Lambda::Alias").items()
+    scheme = made["Api"]["Properties"]["Body"]["components"]["securitySchemes"]["TokenAuthorizer"]
+    _, names = scheme["x-amazon-apigateway-authorizer"]["authorizerUri"]["Fn::Sub"]
+    assert names["__FunctionArn__"] == {"Fn::If": ["HasCanary", {"Ref": alias}, {"Fn::GetAtt": ["Authorizer", "Arn"]}]}
+    groups = of_type("AWS::CodeDeploy::DeploymentGroup")
+    assert len(groups) == ("UpdatePolicy" in properties) == bool(given)
+    for group in groups.values():
+        alarms = group["Properties"]["AlarmConfiguration"]["Alarms"]
+        assert alarms == [{"Name": {"Ref": "NoVerdictAlarm"}}, {"Name": {"Ref": "FunctionErrorAlarm"}}]
+        assert group["Properties"]["ServiceRoleArn"]["Fn::If"][0] == "MakesCanaryRole"
+        assert "DEPLOYMENT_STOP_ON_ALARM" in group["Properties"]["AutoRollbackConfiguration"]["Events"]
 
 # With nothing but the issuer and the audience, that is all that is sent, and the metrics' namespace.
 sent = {name: value for name, variable in variables.items() if (value := resolved(variable, defaults)) is not None}
