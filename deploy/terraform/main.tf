@@ -29,7 +29,7 @@ locals {
 resource "aws_lambda_function" "authorizer" {
   function_name = var.name
   description   = "Decides about access tokens for API Gateway"
-  role          = aws_iam_role.authorizer.arn
+  role          = var.role_arn == null ? one(aws_iam_role.authorizer[*].arn) : var.role_arn
   runtime       = "provided.al2023"
   handler       = "bootstrap"
   architectures = [var.architecture]
@@ -44,6 +44,15 @@ resource "aws_lambda_function" "authorizer" {
   # Enough for a cold start that waits for discovery and keys (JWKS_TIMEOUT_MS each).
   timeout = 10
   layers  = var.layers
+
+  kms_key_arn                    = var.environment_key_arn
+  code_signing_config_arn        = var.code_signing_config_arn
+  reserved_concurrent_executions = var.reserved_concurrency
+  publish                        = var.canary != null
+
+  tracing_config {
+    mode = var.tracing ? "Active" : "PassThrough"
+  }
 
   environment {
     variables = local.effective
@@ -78,46 +87,39 @@ resource "aws_lambda_function" "authorizer" {
   }
 }
 
+# A wrong setting or an unreachable provider fails the apply here, before an API gets to know the function: the outputs
+# wait for it. The function answers this event with its state and decides about no token.
+resource "aws_lambda_invocation" "status" {
+  count = var.check_status ? 1 : 0
+
+  function_name = aws_lambda_function.authorizer.function_name
+  qualifier     = aws_lambda_function.authorizer.version
+  input         = jsonencode({ type = "STATUS" })
+  # Once for each change of what it runs.
+  triggers = {
+    function = sha1(jsonencode([
+      var.package, aws_lambda_function.authorizer.source_code_hash, var.package_object_version, local.effective, var.layers, var.vpc_config,
+    ]))
+  }
+
+  lifecycle {
+    postcondition {
+      condition     = try(jsondecode(self.result).settings == "ok", false)
+      error_message = "The function does not work: ${self.result}"
+    }
+  }
+}
+
 resource "aws_cloudwatch_log_group" "authorizer" {
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
+  kms_key_id        = var.log_key_arn
   tags              = var.tags
 }
 
-resource "aws_iam_role" "authorizer" {
-  # IAM takes 38 characters of a prefix.
-  name_prefix = "${substr(var.name, 0, 37)}-"
-  assume_role_policy = jsonencode({
-    Version   = "2012-10-17"
-    Statement = [{ Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "lambda.amazonaws.com" } }]
-  })
-  tags = var.tags
-}
-
-# The log of this function, and nothing else but the network interfaces of a VPC.
-resource "aws_iam_role_policy" "authorizer" {
-  name = "log"
-  role = aws_iam_role.authorizer.id
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = concat(
-      [{
-        Effect   = "Allow"
-        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        Resource = "${aws_cloudwatch_log_group.authorizer.arn}:*"
-      }],
-      [for vpc in var.vpc_config[*] : {
-        Effect = "Allow"
-        Action = [
-          "ec2:AssignPrivateIpAddresses",
-          "ec2:CreateNetworkInterface",
-          "ec2:DeleteNetworkInterface",
-          "ec2:DescribeNetworkInterfaces",
-          "ec2:DescribeSubnets",
-          "ec2:UnassignPrivateIpAddresses",
-        ]
-        Resource = "*"
-      }]
-    )
-  })
+check "reserved_concurrency" {
+  assert {
+    condition     = var.reserved_concurrency == -1 || var.reserved_concurrency >= 10
+    error_message = "reserved_concurrency is ${var.reserved_concurrency}: every request beyond that many at once gets 500. A decision that waits for keys takes up to 4 seconds."
+  }
 }

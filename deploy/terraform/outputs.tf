@@ -1,11 +1,15 @@
 output "function_arn" {
-  description = "ARN of the function; what `modules/attachment` needs."
-  value       = aws_lambda_function.authorizer.arn
+  description = "ARN of the function, or of its alias with `canary`; what `modules/attachment` needs. It waits for `check_status`."
+  value       = var.canary == null ? aws_lambda_function.authorizer.arn : one(aws_lambda_alias.live[*].arn)
+
+  depends_on = [aws_lambda_invocation.status]
 }
 
 output "invoke_arn" {
   description = "What an authorizer of API Gateway names as its URI."
-  value       = aws_lambda_function.authorizer.invoke_arn
+  value       = var.canary == null ? aws_lambda_function.authorizer.invoke_arn : one(aws_lambda_alias.live[*].invoke_arn)
+
+  depends_on = [aws_lambda_invocation.status]
 }
 
 output "function_name" {
@@ -30,5 +34,5 @@ output "log_group_name" {
 
 output "role_arn" {
   description = "ARN of the function's role."
-  value       = aws_iam_role.authorizer.arn
+  value       = aws_lambda_function.authorizer.role
 }

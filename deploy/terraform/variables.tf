@@ -86,6 +86,11 @@ variable "layers" {
   description = "ARNs of layers, at most 5. Their files are what settings can name: `ROUTES = \"@/opt/routes.json\"`."
   type        = list(string)
   default     = []
+
+  validation {
+    condition     = length(var.layers) <= 5
+    error_message = "A function takes at most 5 layers."
+  }
 }
 
 variable "vpc_config" {
@@ -95,6 +100,83 @@ variable "vpc_config" {
     security_group_ids = list(string)
   })
   default = null
+}
+
+variable "role_arn" {
+  description = "An existing role for the function. Without one the module makes it. It must trust `lambda.amazonaws.com` and allow what [role.tf](role.tf) does."
+  type        = string
+  default     = null
+}
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that bounds the roles that the module makes."
+  type        = string
+  default     = null
+}
+
+variable "environment_key_arn" {
+  description = "KMS key for the variables of the function. The role gets `kms:Decrypt` for it. The default is Lambda's own key."
+  type        = string
+  default     = null
+}
+
+variable "log_key_arn" {
+  description = "KMS key for the log group. Its policy must allow CloudWatch Logs to use it. The default is CloudWatch's own key."
+  type        = string
+  default     = null
+}
+
+variable "code_signing_config_arn" {
+  description = "Code signing configuration, for a package that you have signed."
+  type        = string
+  default     = null
+}
+
+variable "reserved_concurrency" {
+  description = "How many invocations may run at once; -1 is no limit but the account's. **Too few refuse everybody**: requests beyond them get 500. Fewer than 10 get a warning."
+  type        = number
+  default     = -1
+
+  validation {
+    condition     = var.reserved_concurrency == -1 || var.reserved_concurrency >= 1
+    error_message = "reserved_concurrency must be at least 1, or -1 for no limit: 0 refuses everybody."
+  }
+}
+
+variable "tracing" {
+  description = "Whether X-Ray samples the requests to the function. Otherwise it follows the decision of the caller."
+  type        = bool
+  default     = false
+}
+
+variable "canary" {
+  description = "A gradual rollout, if not null: a new version gets its share of requests, and none when one of the `alarms` goes off. `type` is one of CodeDeploy's, for example `Linear10PercentEvery1Minute`; `role_arn` is an existing role for CodeDeploy. Needs the AWS CLI where Terraform runs."
+  type = object({
+    type     = optional(string, "Canary10Percent5Minutes")
+    role_arn = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = can(regex("^(Canary10Percent(5|10|15|30)Minutes|Linear10PercentEvery(1Minute|2Minutes|3Minutes|10Minutes))$", var.canary.type)) || var.canary == null
+    error_message = "canary.type must be Canary10Percent5Minutes (or 10, 15, 30), or Linear10PercentEvery1Minute (or 2Minutes, 3Minutes, 10Minutes)."
+  }
+
+  validation {
+    condition     = var.canary == null || var.alarms != null
+    error_message = "canary needs alarms, because they roll a version back: set alarms = {}."
+  }
+
+  validation {
+    condition     = var.canary == null || trimspace(coalesce(lookup(var.settings, "REFUSAL", null), "deny")) != "unauthorized"
+    error_message = "canary needs REFUSAL=deny. With unauthorized every refused token is a function error, so no alarm tells a broken version from a refused token."
+  }
+}
+
+variable "check_status" {
+  description = "Whether the apply asks the function if it works, and fails if it does not. Needs `lambda:InvokeFunction`."
+  type        = bool
+  default     = true
 }
 
 variable "memory_size" {

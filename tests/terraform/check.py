@@ -34,6 +34,8 @@ def resources(module):
     for prefix, blocks in (("", module.get("resource", [])), ("data.", module.get("data", []))):
         for block in blocks:
             for kind, named in block.items():
+                if kind == "terraform_data":
+                    continue  # Terraform's own
                 for name, body in named.items():
                     yield prefix + kind, name, body
 

@@ -1,6 +1,13 @@
 # terraform test: the module under a mocked provider; no account is needed.
 
-mock_provider "aws" {}
+mock_provider "aws" {
+  mock_resource "aws_lambda_invocation" {
+    defaults = { result = "{\"settings\":\"ok\"}" }
+  }
+  mock_resource "aws_lambda_function" {
+    defaults = { arn = "arn:aws:lambda:eu-west-1:123456789012:function:token-authorizer" }
+  }
+}
 
 variables {
   package  = "versions.tf" # any file will do
@@ -28,7 +35,7 @@ run "defaults" {
   }
   assert {
     condition     = length(aws_lambda_function.authorizer.vpc_config) == 0 && length(aws_cloudwatch_metric_alarm.no_verdict) == 0
-    error_message = "There is what nobody asked for."
+    error_message = "There must be nothing else."
   }
 }
 
@@ -134,6 +141,165 @@ run "vpc_and_text_log" {
   assert {
     condition     = one(aws_lambda_function.authorizer.logging_config).log_format == "Text" && one(aws_lambda_function.authorizer.logging_config).application_log_level == null
     error_message = "Lambda takes levels for JSON only."
+  }
+}
+
+run "restricted_account" {
+  command = plan
+
+  variables {
+    role_arn                = "arn:aws:iam::123456789012:role/authorizer"
+    permissions_boundary    = "arn:aws:iam::123456789012:policy/boundary"
+    environment_key_arn     = "arn:aws:kms:eu-west-1:123456789012:key/1"
+    log_key_arn             = "arn:aws:kms:eu-west-1:123456789012:key/2"
+    code_signing_config_arn = "arn:aws:lambda:eu-west-1:123456789012:code-signing-config:csc-1"
+    reserved_concurrency    = 100
+    tracing                 = true
+  }
+
+  assert {
+    condition = alltrue([
+      aws_lambda_function.authorizer.role == var.role_arn,
+      aws_lambda_function.authorizer.kms_key_arn == var.environment_key_arn,
+      aws_lambda_function.authorizer.code_signing_config_arn == var.code_signing_config_arn,
+      aws_lambda_function.authorizer.reserved_concurrent_executions == 100,
+      one(aws_lambda_function.authorizer.tracing_config).mode == "Active",
+      aws_cloudwatch_log_group.authorizer.kms_key_id == var.log_key_arn,
+    ])
+    error_message = "The function must have what was given."
+  }
+  assert {
+    condition     = length(aws_iam_role.authorizer) + length(aws_iam_role_policy.authorizer) == 0
+    error_message = "With a role of its own the module must make none."
+  }
+}
+
+run "a_role_for_keys_and_traces" {
+  command = apply
+
+  variables {
+    permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
+    environment_key_arn  = "arn:aws:kms:eu-west-1:123456789012:key/1"
+    tracing              = true
+    vpc_config           = { subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
+  }
+
+  assert {
+    condition     = one(aws_iam_role.authorizer).permissions_boundary == var.permissions_boundary
+    error_message = "The role must be bounded."
+  }
+  assert {
+    condition = [for statement in jsondecode(one(aws_iam_role_policy.authorizer).policy).Statement : [statement.Action[0], statement.Resource]] == [
+      ["logs:CreateLogStream", "${aws_cloudwatch_log_group.authorizer.arn}:*"],
+      ["ec2:AssignPrivateIpAddresses", "*"],
+      ["kms:Decrypt", var.environment_key_arn],
+      ["xray:PutTelemetryRecords", "*"],
+    ]
+    error_message = "The role must allow what these need and nothing else."
+  }
+}
+
+run "a_role_for_the_log_alone" {
+  command = apply
+
+  assert {
+    condition     = jsondecode(one(aws_iam_role_policy.authorizer).policy).Statement == [{ Action = ["logs:CreateLogStream", "logs:PutLogEvents"], Effect = "Allow", Resource = "${aws_cloudwatch_log_group.authorizer.arn}:*" }]
+    error_message = "The role must allow the log and nothing else."
+  }
+  assert {
+    condition     = jsondecode(one(aws_lambda_invocation.status).input) == { type = "STATUS" } && output.function_arn == aws_lambda_function.authorizer.arn
+    error_message = "The function must be asked whether it works."
+  }
+}
+
+run "canary" {
+  command = plan
+
+  variables {
+    alarms               = {}
+    canary               = { type = "Linear10PercentEvery1Minute" }
+    permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
+  }
+
+  assert {
+    condition     = aws_lambda_function.authorizer.publish && one(aws_lambda_alias.live).name == "live" && one(aws_iam_role.canary).permissions_boundary == var.permissions_boundary
+    error_message = "There must be versions, an alias and a bounded role."
+  }
+  assert {
+    condition = alltrue([
+      one(aws_codedeploy_deployment_group.live).deployment_config_name == "CodeDeployDefault.LambdaLinear10PercentEvery1Minute",
+      one(one(aws_codedeploy_deployment_group.live).alarm_configuration).alarms == toset(["token-authorizer-no-verdict", "token-authorizer-function-error"]),
+      one(one(aws_codedeploy_deployment_group.live).auto_rollback_configuration).enabled,
+    ])
+    error_message = "Both alarms must roll a version back."
+  }
+}
+
+run "canary_with_a_role" {
+  command = plan
+
+  variables {
+    alarms = {}
+    canary = { role_arn = "arn:aws:iam::123456789012:role/deploy" }
+  }
+
+  assert {
+    condition     = length(aws_iam_role.canary) == 0 && one(aws_codedeploy_deployment_group.live).service_role_arn == var.canary.role_arn
+    error_message = "The role must be the given one."
+  }
+}
+
+run "canary_without_alarms" {
+  command = plan
+  variables {
+    canary = {}
+  }
+  expect_failures = [var.canary]
+}
+
+run "canary_without_an_alarm_to_trust" {
+  command = plan
+  variables {
+    settings = { ISSUER = "https://login.example.com", AUDIENCE = "pets", REFUSAL = " unauthorized " }
+    alarms   = {}
+    canary   = {}
+  }
+  expect_failures = [var.canary]
+}
+
+run "canary_all_at_once" {
+  command = plan
+  variables {
+    alarms = {}
+    canary = { type = "AllAtOnce" }
+  }
+  expect_failures = [var.canary]
+}
+
+run "no_concurrency" {
+  command = plan
+  variables {
+    reserved_concurrency = 0
+  }
+  expect_failures = [var.reserved_concurrency]
+}
+
+run "little_concurrency" {
+  command = plan
+  variables {
+    reserved_concurrency = 9
+  }
+  expect_failures = [check.reserved_concurrency]
+}
+
+run "no_status_is_asked" {
+  command = plan
+  variables {
+    check_status = false
+  }
+  assert {
+    condition     = length(aws_lambda_invocation.status) == 0
+    error_message = "The function must not be invoked."
   }
 }
 

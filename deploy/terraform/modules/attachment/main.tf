@@ -1,5 +1,5 @@
 locals {
-  # arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME
+  # arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME, and :ALIAS with a canary
   arn            = split(":", var.function_arn)
   authorizer_uri = "arn:${local.arn[1]}:apigateway:${local.arn[3]}:lambda:path/2015-03-31/functions/${var.function_arn}/invocations"
   authorizer_id  = one(concat(aws_api_gateway_authorizer.this[*].id, aws_apigatewayv2_authorizer.this[*].id))
@@ -77,7 +77,8 @@ resource "aws_apigatewayv2_authorizer" "this" {
 # Without it every request gets 500.
 resource "aws_lambda_permission" "this" {
   statement_id_prefix = "api-gateway-"
-  function_name       = var.function_arn
+  function_name       = join(":", slice(local.arn, 0, 7))
+  qualifier           = try(local.arn[7], null)
   action              = "lambda:InvokeFunction"
   principal           = "apigateway.amazonaws.com"
   source_arn          = "arn:${local.arn[1]}:execute-api:${local.arn[3]}:${local.arn[4]}:${var.api_id}/authorizers/${local.authorizer_id}"

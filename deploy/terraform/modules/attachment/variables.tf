@@ -9,8 +9,8 @@ variable "function_arn" {
   type        = string
 
   validation {
-    condition     = can(regex("^arn:[^:]+:lambda:[^:]+:[0-9]{12}:function:[^:]+$", var.function_arn))
-    error_message = "function_arn must be arn:aws:lambda:REGION:ACCOUNT:function:NAME."
+    condition     = can(regex("^arn:[^:]+:lambda:[^:]+:[0-9]{12}:function:[^:]+(:[^:]+)?$", var.function_arn))
+    error_message = "function_arn must be arn:aws:lambda:REGION:ACCOUNT:function:NAME, with or without an alias."
   }
 }
 

@@ -2,6 +2,9 @@ mock_provider "aws" {
   mock_resource "aws_lambda_function" {
     defaults = { arn = "arn:aws:lambda:eu-west-1:123456789012:function:token-authorizer" }
   }
+  mock_resource "aws_lambda_invocation" {
+    defaults = { result = "{\"settings\":\"ok\"}" }
+  }
 }
 
 variables {
