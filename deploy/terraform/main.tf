@@ -27,6 +27,7 @@ locals {
 }
 
 resource "aws_lambda_function" "authorizer" {
+  #checkov:skip=CKV_AWS_116:API Gateway waits for the answer, so there is no event that a dead-letter queue could keep
   function_name = var.name
   description   = "Decides about access tokens for API Gateway"
   role          = var.role_arn == null ? one(aws_iam_role.authorizer[*].arn) : var.role_arn
