@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import {
   HttpLambdaAuthorizer,
@@ -12,7 +12,9 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { environment, listMembers, LogFormat, LogLevel, TokenAuthorizerSettings } from './environment';
+import { caching, coarseRoutes, isCached } from './caching';
+import { badSettings, environment, listMembers, LogFormat, LogLevel, mayHaveTable, TokenAuthorizerSettings } from './environment';
+import { sizeProblems } from './size';
 
 /** Memory, layers, VPC and the like are those of every function. */
 export interface TokenAuthorizerProps
@@ -96,8 +98,8 @@ export interface CachedAuthorizerOptions extends AuthorizerOptions {
   /**
    * For how long API Gateway keeps a decision: up to an hour.
    *
-   * @default 5 minutes, or zero where nothing can be cached: with several places in `TOKEN_SOURCE`, and with
-   * `TOKEN_BINDING: 'certificate'`
+   * @default 5 minutes, or zero where the token alone does not decide: with several places in `TOKEN_SOURCE`, with
+   * `TOKEN_BINDING: 'certificate'`, and with `SIMPLE_RESPONSE: 'on'` and a table of routes
    */
   readonly resultsCacheTtl?: Duration;
 }
@@ -116,6 +118,7 @@ export class TokenAuthorizer extends Construct {
   readonly logGroup: logs.LogGroup;
   readonly alarms: cloudwatch.Alarm[] = [];
   private readonly variables: Record<string, string>;
+  private readonly hasTable: boolean;
 
   constructor(scope: Construct, id: string, props: TokenAuthorizerProps) {
     super(scope, id);
@@ -124,9 +127,14 @@ export class TokenAuthorizer extends Construct {
     const isJson = (logFormat ?? 'JSON') === 'JSON';
 
     this.variables = environment(this, settings);
+    this.hasTable = mayHaveTable(settings);
     if (alarms) {
       // The metrics name no function, so each function has a namespace of its own.
       this.variables.METRICS_NAMESPACE ??= `TokenAuthorizer/${this.node.path}`.replace(/[^A-Za-z0-9_./#-]/g, '-').slice(0, 255);
+    }
+    const problems = sizeProblems(Stack.of(this).resolve(this.variables));
+    if (problems.length > 0) {
+      throw badSettings(problems);
     }
     this.logGroup = new logs.LogGroup(this, 'Log', {
       retention: logRetention ?? logs.RetentionDays.ONE_MONTH,
@@ -150,6 +158,8 @@ export class TokenAuthorizer extends Construct {
       applicationLogLevelV2: isJson ? lambda.ApplicationLogLevel[logLevel ?? 'INFO'] : undefined,
       systemLogLevelV2: isJson ? lambda.SystemLogLevel.INFO : undefined,
     });
+    // Others may add variables to the function, and some values are known only now.
+    this.node.addValidation({ validate: () => sizeProblems(this.sentVariables()) });
     if (alarms) {
       this.addAlarms(alarms);
     }
@@ -157,16 +167,20 @@ export class TokenAuthorizer extends Construct {
 
   /** For `authorizer` of a REST API's methods, or of its `defaultMethodOptions`. */
   forRestApi(options: RestAuthorizerOptions = {}): apigateway.TokenAuthorizer | apigateway.RequestAuthorizer {
-    const sources = this.tokenSources();
-    const header = sources.length === 1 && sources[0].startsWith('header:');
-    const type = options.type ?? (header && !options.identitySources && !this.isBound() ? 'TOKEN' : 'REQUEST');
-    if (type === 'TOKEN' && !header) {
-      throw new Error(`TOKEN is for a TOKEN_SOURCE that is one header, and not for ${sources.join(', ')}`);
+    const depends = this.dependencies();
+    const [source, ...others] = depends.tokenSources;
+    const isHeader = others.length === 0 && source.startsWith('header:');
+    const type = options.type ?? (isHeader && !options.identitySources && !depends.certificate ? 'TOKEN' : 'REQUEST');
+    const { identitySources, resultsCacheTtl } = caching('rest', depends, options);
+    if (type === 'TOKEN' && !isHeader) {
+      throw new Error(`TOKEN needs a TOKEN_SOURCE that is one header, not ${depends.tokenSources.join(', ')}`);
     }
-    if (type === 'TOKEN' && this.isBound()) {
+    if (type === 'TOKEN' && depends.certificate) {
       throw new Error('A TOKEN event holds no client certificate, so TOKEN_BINDING=certificate needs REQUEST');
     }
-    const { identitySources, resultsCacheTtl } = this.caching('method.request.', options);
+    if (type === 'TOKEN' && identitySources.join() !== `method.request.${source.replace(':', '.')}`) {
+      throw new Error('The only identity source of TOKEN is the header that holds the token; REQUEST takes others');
+    }
     const id = options.id ?? 'RestAuthorizer';
     const common = { handler: this.function, authorizerName: options.authorizerName, resultsCacheTtl };
     if (type === 'REQUEST') {
@@ -187,20 +201,24 @@ export class TokenAuthorizer extends Construct {
    */
   forHttpApi(options: CachedAuthorizerOptions = {}): HttpLambdaAuthorizer {
     const isSimple = this.variables.SIMPLE_RESPONSE === 'on';
-    // With ROUTES a simple response is the answer for one route.
-    const routeKey = isSimple && 'ROUTES' in this.variables ? ['$context.routeKey'] : [];
-    const { identitySources, resultsCacheTtl } = this.caching('$request.', options, routeKey);
-    return new HttpLambdaAuthorizer(options.id ?? 'HttpAuthorizer', this.function, {
+    // With a table, a simple response is the answer for one route.
+    const byRoute = isSimple && this.hasTable;
+    const { identitySources, resultsCacheTtl } = caching('http', { ...this.dependencies(), route: byRoute }, options);
+    const authorizer = new HttpLambdaAuthorizer(options.id ?? 'HttpAuthorizer', this.function, {
       authorizerName: options.authorizerName,
       identitySource: identitySources,
       resultsCacheTtl,
       responseTypes: [isSimple ? HttpLambdaResponseType.SIMPLE : HttpLambdaResponseType.IAM],
     });
+    if (byRoute && isCached(resultsCacheTtl)) {
+      this.node.addValidation({ validate: () => this.coarseRouteProblems(authorizer) });
+    }
+    return authorizer;
   }
 
   /** For `authorizer` of a WebSocket API's `connectRouteOptions`. */
   forWebSocketApi(options: AuthorizerOptions = {}): WebSocketLambdaAuthorizer {
-    const { identitySources } = this.caching('route.request.', { ...options, resultsCacheTtl: Duration.seconds(0) });
+    const { identitySources } = caching('websocket', this.dependencies(), { ...options, resultsCacheTtl: Duration.seconds(0) });
     return new WebSocketLambdaAuthorizer(options.id ?? 'WebSocketAuthorizer', this.function, {
       authorizerName: options.authorizerName,
       identitySource: identitySources,
@@ -259,34 +277,33 @@ export class TokenAuthorizer extends Construct {
     }
   }
 
-  /** Whether a decision about a bound token is one about the client's certificate, too. */
-  private isBound(): boolean {
-    return this.variables.TOKEN_BINDING === 'certificate';
+  /** What a policy depends on. */
+  private dependencies() {
+    return {
+      tokenSources: listMembers(this.variables.TOKEN_SOURCE ?? 'header:Authorization'),
+      certificate: this.variables.TOKEN_BINDING === 'certificate',
+      route: false,
+    };
   }
 
-  private tokenSources(): string[] {
-    return listMembers(this.variables.TOKEN_SOURCE ?? 'header:Authorization');
+  private coarseRouteProblems(authorizer: HttpLambdaAuthorizer): string[] {
+    let authorizerId: string;
+    try {
+      authorizerId = authorizer.authorizerId;
+    } catch {
+      return []; // No route uses it.
+    }
+    return coarseRoutes(this.node.root, authorizerId).map(
+      (routeKey) =>
+        `${routeKey}: its requests share one cached simple response, but the table may decide differently about them; ` +
+        'resultsCacheTtl must be zero, or every route must have one verb and a path without variables',
+    );
   }
 
-  /** What decisions are cached by, and for how long, so that no decision about one token serves a request with another. */
-  private caching(prefix: string, options: CachedAuthorizerOptions, also: string[] = []) {
-    const places = [...new Set(this.tokenSources().map((source) => prefix + place(source)))];
-    const isCached = places.length === 1 && !this.isBound();
-    const resultsCacheTtl = options.resultsCacheTtl ?? (isCached ? Duration.minutes(5) : Duration.seconds(0));
-    const identitySources = options.identitySources ?? (places.length > 1 ? [] : [...places, ...also]);
-    if (resultsCacheTtl.toSeconds() > 0 && places.length > 1) {
-      throw new Error('With several places in TOKEN_SOURCE resultsCacheTtl must be zero: a request that lacks one of them would get 401');
-    }
-    if (resultsCacheTtl.toSeconds() > 0 && !places.every((place) => identitySources.includes(place))) {
-      throw new Error(`A decision about one token would serve requests with another: identitySources must hold ${places.join(', ')}`);
-    }
-    const hasCertificate = identitySources.some((source) => source.endsWith('clientCert.serialNumber'));
-    if (resultsCacheTtl.toSeconds() > 0 && this.isBound() && !hasCertificate) {
-      throw new Error(
-        "A decision about one certificate would serve requests with another: with TOKEN_BINDING=certificate resultsCacheTtl must be zero, or identitySources hold the certificate's serial number",
-      );
-    }
-    return { identitySources, resultsCacheTtl };
+  /** The variables of the function as the template has them. */
+  private sentVariables(): Record<string, unknown> {
+    const { environment } = this.function.node.defaultChild as lambda.CfnFunction;
+    return Stack.of(this).resolve(environment)?.variables ?? {};
   }
 
   /** May write the log of this function, and nothing else but what a VPC needs. */
@@ -352,21 +369,6 @@ export class TokenAuthorizer extends Construct {
         datapointsToAlarm: 2,
       });
     }
-  }
-}
-
-/** A member of `TOKEN_SOURCE` as API Gateway writes it. A cookie is no place of its own, its header is. */
-function place(source: string): string {
-  const [kind, name] = source.split(':', 2);
-  switch (kind) {
-    case 'header':
-      return `header.${name}`;
-    case 'query':
-      return `querystring.${name}`;
-    case 'cookie':
-      return 'header.Cookie';
-    default:
-      throw new Error(`TOKEN_SOURCE: ${source}: want header:NAME, query:NAME or cookie:NAME`);
   }
 }
 
