@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Annotations, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import {
   HttpLambdaAuthorizer,
@@ -9,6 +9,7 @@ import {
 } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
@@ -56,6 +57,18 @@ export interface TokenAuthorizerProps
   readonly logFormat?: LogFormat;
   /** @default logs.RetentionDays.ONE_MONTH */
   readonly logRetention?: logs.RetentionDays;
+  /**
+   * Encrypts the log. A key of this app gets the statement that CloudWatch Logs needs; an imported one must have it.
+   *
+   * @default CloudWatch's own key
+   */
+  readonly logEncryptionKey?: kms.IKey;
+  /**
+   * Limits what the roles of this construct can allow. An existing `role` keeps its own.
+   *
+   * @default none
+   */
+  readonly permissionsBoundary?: iam.IManagedPolicy;
   /**
    * Metrics and alarms. Metrics go to the setting `METRICS_NAMESPACE`, or to `TokenAuthorizer/{path of the construct}`.
    *
@@ -122,7 +135,7 @@ export class TokenAuthorizer extends Construct {
 
   constructor(scope: Construct, id: string, props: TokenAuthorizerProps) {
     super(scope, id);
-    const { settings, code, alarms, logLevel, logFormat, logRetention, ...options } = props;
+    const { settings, code, alarms, logLevel, logFormat, logRetention, logEncryptionKey, permissionsBoundary, ...options } = props;
     const architecture = options.architecture ?? lambda.Architecture.ARM_64;
     const isJson = (logFormat ?? 'JSON') === 'JSON';
 
@@ -139,7 +152,14 @@ export class TokenAuthorizer extends Construct {
     this.logGroup = new logs.LogGroup(this, 'Log', {
       retention: logRetention ?? logs.RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,
+      encryptionKey: logEncryptionKey,
     });
+    logEncryptionKey?.addToResourcePolicy(this.logStatement());
+    const role = options.role ?? new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'), permissionsBoundary });
+    this.allowLogAndNetwork(role, options);
+    if (options.reservedConcurrentExecutions === 0) {
+      Annotations.of(this).addWarningV2('token-authorizer:concurrency', 'reservedConcurrentExecutions is 0: every request gets 500');
+    }
     this.function = new lambda.Function(this, 'Function', {
       memorySize: 128,
       // Enough for a cold start that waits for discovery and keys (JWKS_TIMEOUT_MS each).
@@ -150,7 +170,7 @@ export class TokenAuthorizer extends Construct {
       handler: 'bootstrap',
       architecture,
       code: code ?? bundled(architecture),
-      role: this.role(options),
+      role,
       environment: this.variables,
       logGroup: this.logGroup,
       loggingFormat: isJson ? lambda.LoggingFormat.JSON : lambda.LoggingFormat.TEXT,
@@ -158,6 +178,10 @@ export class TokenAuthorizer extends Construct {
       applicationLogLevelV2: isJson ? lambda.ApplicationLogLevel[logLevel ?? 'INFO'] : undefined,
       systemLogLevelV2: isJson ? lambda.SystemLogLevel.INFO : undefined,
     });
+    if (options.environmentEncryption) {
+      const { kmsKeyArn } = this.function.node.defaultChild as lambda.CfnFunction;
+      role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['kms:Decrypt'], resources: [kmsKeyArn!] }));
+    }
     // Others may add variables to the function, and some values are known only now.
     this.node.addValidation({ validate: () => sizeProblems(this.sentVariables()) });
     if (alarms) {
@@ -275,6 +299,10 @@ export class TokenAuthorizer extends Construct {
         templates: { 'application/json': '{"message":"The request could not be authorized. Try again later."}' },
       });
     }
+    // All other errors, 429 of a stage's throttling for one: without CORS a browser shows its script none of them.
+    for (const type of [apigateway.ResponseType.DEFAULT_4XX, apigateway.ResponseType.DEFAULT_5XX]) {
+      api.addGatewayResponse(type.responseType, { type, responseHeaders: origin });
+    }
   }
 
   /** What a policy depends on. */
@@ -306,11 +334,10 @@ export class TokenAuthorizer extends Construct {
     return Stack.of(this).resolve(environment)?.variables ?? {};
   }
 
-  /** May write the log of this function, and nothing else but what a VPC needs. */
-  private role(options: lambda.FunctionOptions): iam.IRole {
-    const role = options.role ?? new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
+  /** The role can write the log of this function, and nothing else but what a VPC needs. */
+  private allowLogAndNetwork(role: iam.IRole, { vpc }: lambda.FunctionOptions): void {
     this.logGroup.grantWrite(role);
-    if (options.vpc) {
+    if (vpc) {
       role.addToPrincipalPolicy(
         new iam.PolicyStatement({
           actions: [
@@ -325,7 +352,18 @@ export class TokenAuthorizer extends Construct {
         }),
       );
     }
-    return role;
+  }
+
+  /** Lets CloudWatch Logs use a key, for the logs of this account. */
+  private logStatement(): iam.PolicyStatement {
+    const { region } = Stack.of(this);
+    return new iam.PolicyStatement({
+      principals: [new iam.ServicePrincipal(`logs.${region}.amazonaws.com`)],
+      actions: ['kms:Encrypt*', 'kms:Decrypt*', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:Describe*'],
+      resources: ['*'],
+      // The name of the log group is not known before the key is there.
+      conditions: { ArnLike: { 'kms:EncryptionContext:aws:logs:arn': Stack.of(this).formatArn({ service: 'logs', resource: '*' }) } },
+    });
   }
 
   private addAlarms({ actions = [], keyAge = Duration.hours(12), revocationAge = Duration.minutes(30) }: TokenAuthorizerAlarms): void {

@@ -293,6 +293,26 @@ test('a WebSocket API gets its authorizer', () => {
   }
 });
 
+test('every error of a REST API has the CORS header', () => {
+  const { stack, it } = authorizer();
+  const api = new apigateway.RestApi(stack, 'Api', { defaultMethodOptions: { authorizer: it.forRestApi() } });
+  api.root.addMethod('GET');
+  it.addGatewayResponses(api, 'https://example.com');
+  const template = Template.fromStack(stack);
+  // Types without a response of their own take headers from these; status and body stay API Gateway's.
+  for (const type of ['DEFAULT_4XX', 'DEFAULT_5XX']) {
+    template.hasResourceProperties('AWS::ApiGateway::GatewayResponse', {
+      ResponseType: type,
+      StatusCode: Match.absent(),
+      ResponseTemplates: Match.absent(),
+      ResponseParameters: { 'gatewayresponse.header.Access-Control-Allow-Origin': `'https://example.com'` },
+    });
+  }
+  template.allResourcesProperties('AWS::ApiGateway::GatewayResponse', {
+    ResponseParameters: Match.objectLike({ 'gatewayresponse.header.Access-Control-Allow-Origin': `'https://example.com'` }),
+  });
+});
+
 test('one function serves several APIs', () => {
   const { stack, it } = authorizer();
   for (const id of ['One', 'Two']) {
@@ -302,7 +322,7 @@ test('one function serves several APIs', () => {
   }
   const template = Template.fromStack(stack);
   template.resourceCountIs('AWS::ApiGateway::Authorizer', 2);
-  template.resourceCountIs('AWS::ApiGateway::GatewayResponse', 8);
+  template.resourceCountIs('AWS::ApiGateway::GatewayResponse', 12);
   template.hasResourceProperties('AWS::ApiGateway::GatewayResponse', {
     ResponseType: 'ACCESS_DENIED',
     StatusCode: '403',
@@ -334,7 +354,7 @@ test('the example of the README deploys', () => {
     const template = Template.fromStack(new ApiStack(new App(), 'Pets'));
     template.hasResourceProperties('AWS::ApiGateway::Method', { HttpMethod: 'GET', AuthorizationType: 'CUSTOM' });
     template.hasResourceProperties('AWS::ApiGateway::Method', { HttpMethod: 'OPTIONS', AuthorizationType: 'NONE' });
-    template.resourceCountIs('AWS::ApiGateway::GatewayResponse', 4);
+    template.resourceCountIs('AWS::ApiGateway::GatewayResponse', 6);
     // A browser shows a script no answer without it: neither the errors nor the 200.
     template.allResourcesProperties('AWS::ApiGateway::GatewayResponse', {
       ResponseParameters: Match.objectLike({ 'gatewayresponse.header.Access-Control-Allow-Origin': `'*'` }),
