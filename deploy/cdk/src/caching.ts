@@ -17,6 +17,8 @@ export interface Dependencies {
   readonly certificate: boolean;
   /** The route: a simple response is the answer for one route. */
   readonly route: boolean;
+  /** Method and path: with `POLICY_SCOPE: 'request'` a policy is about one request. */
+  readonly request: boolean;
 }
 
 export interface CacheOptions {
@@ -34,31 +36,30 @@ export function caching(api: keyof typeof PREFIXES, depends: Dependencies, optio
   const { request, context } = PREFIXES[api];
   const places = [...new Set(depends.tokenSources.map((source) => request + place(source)))];
   // A serial number is unique for one authority only.
-  const certificate = ['serialNumber', 'issuerDN'].map((part) => `${context}identity.clientCert.${part}`);
-  const routeKey = `${context}routeKey`;
+  const certificate = depends.certificate ? [`${context}identity.clientCert.serialNumber`, `${context}identity.clientCert.issuerDN`] : [];
+  const routeKey = depends.route ? [`${context}routeKey`] : [];
+  const requestLine = depends.request ? [`${context}httpMethod`, `${context}path`] : [];
 
-  const isCacheable = places.length === 1 && !depends.certificate && !depends.route;
+  const isCacheable = places.length === 1 && !depends.certificate && !depends.route && !depends.request;
   const resultsCacheTtl = options.resultsCacheTtl ?? (isCacheable ? Duration.minutes(5) : Duration.seconds(0));
+  const cached = isCached(resultsCacheTtl);
   // API Gateway answers 401 when an identity source is missing, so several places for the token cannot be sources.
-  const defaults = places.length > 1 ? [] : [...places, ...(depends.route ? [routeKey] : [])];
+  const defaults = places.length > 1 ? [] : [...places, ...(cached ? requestLine : []), ...routeKey];
   const identitySources = [...(options.identitySources ?? defaults)];
 
-  if (isCached(resultsCacheTtl)) {
+  if (cached) {
     if (places.length > 1) {
       throw new Error('With several places in TOKEN_SOURCE resultsCacheTtl must be zero: a request that lacks one of them would get 401');
     }
-    const need = (sources: readonly string[], problem: string) => {
+    const need = (problem: string, sources: readonly string[]) => {
       if (!sources.every((source) => identitySources.includes(source))) {
         throw new Error(`${problem}: resultsCacheTtl must be zero, or identitySources must hold ${sources.join(' and ')}`);
       }
     };
-    need(places, 'A decision about one token would serve requests with another');
-    if (depends.certificate) {
-      need(certificate, 'With TOKEN_BINDING=certificate a decision about one certificate would serve requests with another');
-    }
-    if (depends.route) {
-      need([routeKey], 'With SIMPLE_RESPONSE=on and a table of routes the answer for one route would open others');
-    }
+    need('A decision about one token would serve requests with another', places);
+    need('With TOKEN_BINDING=certificate a decision about one certificate would serve requests with another', certificate);
+    need('With SIMPLE_RESPONSE=on and a table of routes the answer for one route would open others', routeKey);
+    need('With POLICY_SCOPE=request the answer to one request would refuse others', requestLine);
   }
   return { identitySources, resultsCacheTtl };
 }

@@ -1,5 +1,6 @@
 import { Stack, Token } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
+import { addressProblems, jsonProblems, readable, tableProblems } from './checks';
 import { SETTINGS } from './settings';
 
 type Table = typeof SETTINGS;
@@ -25,7 +26,7 @@ type Every = { readonly [Name in Exclude<keyof Table, Logging>]: Value<Table[Nam
 export type TokenAuthorizerSettings = Partial<Every> & (Pick<Every, 'ISSUER' | 'AUDIENCE'> | Pick<Every, 'ISSUERS'>);
 
 /** What the construct attaches to an API follows from these, so a value that only the deployment knows is of no use. */
-const NEEDED_AT_SYNTHESIS = ['BEARER_PREFIX', 'REFUSAL', 'SIMPLE_RESPONSE', 'TOKEN_BINDING', 'TOKEN_SOURCE'];
+const NEEDED_AT_SYNTHESIS = ['BEARER_PREFIX', 'CHALLENGE_SCOPES', 'POLICY_SCOPE', 'REFUSAL', 'SIMPLE_RESPONSE', 'TOKEN_BINDING', 'TOKEN_SOURCE'];
 
 /**
  * The variables of the function.
@@ -50,6 +51,7 @@ export function environment(scope: Construct, settings: TokenAuthorizerSettings)
       }
     }
   }
+  problems.push(...jsonProblems(settings), ...tableProblems(settings), ...addressProblems(settings));
   if (!('ISSUERS' in variables) && !('ISSUER' in variables && 'AUDIENCE' in variables)) {
     problems.push('ISSUER and AUDIENCE, or ISSUERS: needed to know whom to trust');
   }
@@ -75,8 +77,8 @@ export function mayHaveTable(settings: TokenAuthorizerSettings): boolean {
   if (isBlank(ISSUERS)) {
     return false;
   }
-  const issuers = typeof ISSUERS === 'string' ? parsed(ISSUERS) : ISSUERS;
-  if (Token.isUnresolved(issuers) || !Array.isArray(issuers)) {
+  const issuers = readable(ISSUERS);
+  if (!Array.isArray(issuers)) {
     return true;
   }
   return issuers.some((issuer) => {
@@ -87,15 +89,6 @@ export function mayHaveTable(settings: TokenAuthorizerSettings): boolean {
 
 function isBlank(value: unknown): boolean {
   return value === undefined || (typeof value === 'string' && value.trim() === '');
-}
-
-/** JSON as the value that it means, or nothing if it is no JSON. */
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
 }
 
 function isSetting(name: string): name is keyof Every {

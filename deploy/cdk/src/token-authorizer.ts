@@ -13,7 +13,7 @@ import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { caching, coarseRoutes, isCached } from './caching';
+import { caching, coarseRoutes, Dependencies, isCached } from './caching';
 import { badSettings, environment, listMembers, LogFormat, LogLevel, mayHaveTable, TokenAuthorizerSettings } from './environment';
 import { sizeProblems } from './size';
 
@@ -112,15 +112,14 @@ export interface CachedAuthorizerOptions extends AuthorizerOptions {
    * For how long API Gateway keeps a decision: up to an hour.
    *
    * @default 5 minutes, or zero where the token alone does not decide: with several places in `TOKEN_SOURCE`, with
-   * `TOKEN_BINDING: 'certificate'`, and with `SIMPLE_RESPONSE: 'on'` and a table of routes
+   * `TOKEN_BINDING: 'certificate'`, and with a table of routes and `SIMPLE_RESPONSE: 'on'` or `POLICY_SCOPE: 'request'`
    */
   readonly resultsCacheTtl?: Duration;
 }
 
 export interface RestAuthorizerOptions extends CachedAuthorizerOptions {
   /**
-   * @default 'TOKEN' if `TOKEN_SOURCE` is one header, `identitySources` are not given and `TOKEN_BINDING` is not
-   * `certificate`, else 'REQUEST'
+   * @default 'TOKEN' if one header is all that the decision depends on and `identitySources` are not given, else 'REQUEST'
    */
   readonly type?: 'TOKEN' | 'REQUEST';
 }
@@ -194,15 +193,19 @@ export class TokenAuthorizer extends Construct {
     const depends = this.dependencies();
     const [source, ...others] = depends.tokenSources;
     const isHeader = others.length === 0 && source.startsWith('header:');
-    const type = options.type ?? (isHeader && !options.identitySources && !depends.certificate ? 'TOKEN' : 'REQUEST');
     const { identitySources, resultsCacheTtl } = caching('rest', depends, options);
+    const isHeaderAlone = isHeader && !depends.certificate && identitySources.join() === `method.request.${source.replace(':', '.')}`;
+    const type = options.type ?? (isHeaderAlone && !options.identitySources ? 'TOKEN' : 'REQUEST');
     if (type === 'TOKEN' && !isHeader) {
       throw new Error(`TOKEN needs a TOKEN_SOURCE that is one header, not ${depends.tokenSources.join(', ')}`);
     }
     if (type === 'TOKEN' && depends.certificate) {
       throw new Error('A TOKEN event holds no client certificate, so TOKEN_BINDING=certificate needs REQUEST');
     }
-    if (type === 'TOKEN' && identitySources.join() !== `method.request.${source.replace(':', '.')}`) {
+    if (type === 'TOKEN' && depends.request && isCached(resultsCacheTtl)) {
+      throw new Error('With POLICY_SCOPE=request resultsCacheTtl must be zero for TOKEN, whose cache key has neither method nor path');
+    }
+    if (type === 'TOKEN' && !isHeaderAlone) {
       throw new Error('The only identity source of TOKEN is the header that holds the token; REQUEST takes others');
     }
     const id = options.id ?? 'RestAuthorizer';
@@ -225,16 +228,14 @@ export class TokenAuthorizer extends Construct {
    */
   forHttpApi(options: CachedAuthorizerOptions = {}): HttpLambdaAuthorizer {
     const isSimple = this.variables.SIMPLE_RESPONSE === 'on';
-    // With a table, a simple response is the answer for one route.
-    const byRoute = isSimple && this.hasTable;
-    const { identitySources, resultsCacheTtl } = caching('http', { ...this.dependencies(), route: byRoute }, options);
+    const { identitySources, resultsCacheTtl } = caching('http', this.dependencies(isSimple), options);
     const authorizer = new HttpLambdaAuthorizer(options.id ?? 'HttpAuthorizer', this.function, {
       authorizerName: options.authorizerName,
       identitySource: identitySources,
       resultsCacheTtl,
       responseTypes: [isSimple ? HttpLambdaResponseType.SIMPLE : HttpLambdaResponseType.IAM],
     });
-    if (byRoute && isCached(resultsCacheTtl)) {
+    if (isSimple && this.hasTable && isCached(resultsCacheTtl)) {
       this.node.addValidation({ validate: () => this.coarseRouteProblems(authorizer) });
     }
     return authorizer;
@@ -254,9 +255,11 @@ export class TokenAuthorizer extends Construct {
    * methods. `allowedOrigin` is for browsers (CORS).
    */
   addGatewayResponses(api: apigateway.RestApiBase, allowedOrigin = '*'): void {
-    const { REFUSAL, RESOURCE_METADATA } = this.variables;
-    if (RESOURCE_METADATA?.includes("'")) {
-      throw new Error('RESOURCE_METADATA stands between single quotes in a gateway response: write one as %27');
+    const { CHALLENGE_SCOPES, REFUSAL, RESOURCE_METADATA } = this.variables;
+    for (const [name, value] of Object.entries({ CHALLENGE_SCOPES, RESOURCE_METADATA })) {
+      if (value?.includes("'")) {
+        throw new Error(`${name}: stands between single quotes in a gateway response, so it cannot contain one; in a URL, write one as %27`);
+      }
     }
     // RFC 6750 section 3: no error code where the request had no token at all. RFC 9728 section 5.1: where to get one.
     // An error of the function carries no context, so the challenge of a 401 is a fixed text. That of a 403 is made by
@@ -264,6 +267,7 @@ export class TokenAuthorizer extends Construct {
     const challenge = [
       'Bearer realm="api"',
       ...(REFUSAL === 'unauthorized' ? ['error="invalid_token"'] : []),
+      ...(CHALLENGE_SCOPES ? [`scope="${listMembers(CHALLENGE_SCOPES).join(' ')}"`] : []),
       ...(RESOURCE_METADATA ? [`resource_metadata="${RESOURCE_METADATA}"`] : []),
     ].join(', ');
     const origin = { 'Access-Control-Allow-Origin': `'${allowedOrigin}'` };
@@ -278,7 +282,7 @@ export class TokenAuthorizer extends Construct {
       },
       templates: { 'application/json': '{"message":$context.error.messageString}' },
     });
-    // The token is refused, or its rights are not enough.
+    // The token is refused, or its rights are not enough. A policy that allows other routes has a challenge, too.
     api.addGatewayResponse('AccessDenied', {
       type: apigateway.ResponseType.ACCESS_DENIED,
       statusCode: '403',
@@ -305,12 +309,14 @@ export class TokenAuthorizer extends Construct {
     }
   }
 
-  /** What a policy depends on. */
-  private dependencies() {
+  /** What an answer depends on besides the configuration. */
+  private dependencies(isSimple = false): Dependencies {
     return {
       tokenSources: listMembers(this.variables.TOKEN_SOURCE ?? 'header:Authorization'),
       certificate: this.variables.TOKEN_BINDING === 'certificate',
-      route: false,
+      // With a table, a simple response is the answer for one route.
+      route: isSimple && this.hasTable,
+      request: !isSimple && this.hasTable && this.variables.POLICY_SCOPE === 'request',
     };
   }
 

@@ -181,7 +181,9 @@ test('a simple response with a table never opens another route', () => {
     }
   }
   let cached = 0;
-  for (const [name, table] of Object.entries(TABLES)) {
+  const tables = ['ROUTES as an object', 'ISSUERS as JSON', 'ISSUERS in a file'];
+  for (const name of tables) {
+    const table = TABLES[name];
     for (const keys of routes) {
       for (const option of options) {
         const settings = { SIMPLE_RESPONSE: 'on', TOKEN_BINDING: 'ignore', ...table };
@@ -206,7 +208,7 @@ test('a simple response with a table never opens another route', () => {
     }
   }
   // The one way to cache: exact routes, and the route key in the cache key.
-  assert.equal(cached, Object.keys(TABLES).length * 3);
+  assert.equal(cached, tables.length * 3);
 });
 
 test('with a table simple responses are not cached by default', () => {
@@ -283,8 +285,32 @@ test('an answer about one certificate never serves another', () => {
   assert.equal(rest(bound).type, 'REQUEST');
 });
 
+test('a policy about one request never answers another', () => {
+  const settings = { POLICY_SCOPE: 'request', ROUTES: TABLE };
+  const header = 'method.request.header.Authorization';
+  const byRequest = [header, 'context.httpMethod', 'context.path'];
+  assert.deepEqual(rest(settings), { api: { sources: [header], ttl: 0, isSimple: false }, type: 'TOKEN' });
+  assert.throws(() => rest(settings, { type: 'TOKEN', resultsCacheTtl: MINUTES }), /must be zero for TOKEN/);
+  const cached = { api: { sources: byRequest, ttl: 300, isSimple: false }, type: 'REQUEST' };
+  assert.deepEqual(rest(settings, { resultsCacheTtl: MINUTES }), cached);
+  assert.deepEqual(rest(settings, { type: 'REQUEST', resultsCacheTtl: MINUTES }), cached);
+  for (const missing of byRequest) {
+    const identitySources = byRequest.filter((source) => source !== missing);
+    assert.throws(() => rest(settings, { identitySources, resultsCacheTtl: MINUTES }), /resultsCacheTtl must be zero/, missing);
+  }
+  assert.deepEqual(http(settings).api, { sources: [TOKEN], ttl: 0, isSimple: false });
+  assert.deepEqual(http(settings, { resultsCacheTtl: MINUTES }).api.sources, [TOKEN, '$context.httpMethod', '$context.path']);
+  assert.throws(() => http(settings, { identitySources: [TOKEN, ROUTE_KEY], resultsCacheTtl: MINUTES }), /one request would refuse others/);
+  // It changes nothing without a table, nor for simple responses.
+  assert.equal(rest({ POLICY_SCOPE: 'request' }).api.ttl, 300);
+  assert.deepEqual(http({ ...settings, SIMPLE_RESPONSE: 'on' }, { resultsCacheTtl: MINUTES }).api.sources, [TOKEN, ROUTE_KEY]);
+  for (const [name, table] of Object.entries(TABLES)) {
+    assert.equal(rest({ POLICY_SCOPE: 'request', ...table }).api.ttl, 0, name);
+  }
+});
+
 test('settings that decide about the cache are known when the stack is synthesized', () => {
-  for (const name of ['TOKEN_SOURCE', 'TOKEN_BINDING', 'SIMPLE_RESPONSE', 'REFUSAL', 'BEARER_PREFIX']) {
+  for (const name of ['TOKEN_SOURCE', 'TOKEN_BINDING', 'SIMPLE_RESPONSE', 'POLICY_SCOPE', 'REFUSAL', 'BEARER_PREFIX', 'CHALLENGE_SCOPES']) {
     const parameter = new CfnParameter(new Stack(), 'Word');
     assert.throws(() => http({ [name]: parameter.valueAsString }), new RegExp(`${name}: must be known when the stack is synthesized`));
   }

@@ -32,14 +32,23 @@ function problems(settings: object): string {
 }
 
 test('every setting of the program can be given', () => {
+  const address = 'https://login.example.com/x';
+  const good: Record<string, [unknown, string]> = {
+    ISSUER: [[address, TRUST.ISSUER], `${address},${TRUST.ISSUER}`],
+    ISSUERS: [[{ a: 1 }], '[{"a":1}]'],
+    JWKS_URI: [address, address],
+    RESOURCE_METADATA: [address, address],
+    ROUTES: [{ 'GET /pets': [] }, '{"GET /pets":[]}'],
+    TOKEN_SOURCE: [['header:a', 'query:b'], 'header:a,query:b'],
+  };
+  const byKind: Record<string, [unknown, string]> = { text: ['x', 'x'], list: [['a', 'b'], 'a,b'], json: [{ a: 1 }, '{"a":1}'] };
   for (const [name, setting] of Object.entries(SETTINGS)) {
-    const value = { text: 'x', list: ['a', 'b'], word: '', number: 0, json: { a: 1 } }[setting.kind];
-    const good = 'min' in setting ? setting.min : 'of' in setting && setting.of.length > 0 ? setting.of[0] : value;
+    const limit = 'min' in setting ? setting.min : 'of' in setting ? setting.of[0] : undefined;
+    const [value, text] = good[name] ?? (limit === undefined ? byKind[setting.kind] : [limit, String(limit)]);
     if (name.startsWith('AWS_LAMBDA_')) {
-      assert.match(problems({ ...TRUST, [name]: good }), new RegExp(`${name}: no such setting`));
+      assert.match(problems({ ...TRUST, [name]: value }), new RegExp(`${name}: no such setting`));
     } else {
-      const text = setting.kind === 'json' ? '{"a":1}' : Array.isArray(good) ? 'a,b' : String(good);
-      assert.equal(variables({ [name]: good })[name], text, name);
+      assert.equal(variables({ [name]: value })[name], text, name);
     }
   }
 });
@@ -79,7 +88,48 @@ test('what is wrong is said at once', () => {
     assert.equal(problems({ ...TRUST, LEEWAY_SECONDS: edge }) === 'none', isGood, `${edge}`);
   }
   assert.match(problems({ ...TRUST, toString: 'x' }), /toString: no such setting/);
-  assert.match(problems({ ...TRUST, JWKS: 'x'.repeat(4096) }), /4\d\d\d bytes as JSON, and Lambda accepts 4096/);
+  assert.match(problems({ ...TRUST, JWKS_CA_FILE: 'x'.repeat(4096) }), /4\d\d\d bytes as JSON, and Lambda accepts 4096/);
+});
+
+test('what can be seen of tables, addresses and JSON is checked', () => {
+  const issuer = { issuer: TRUST.ISSUER, audience: 'pets' };
+  for (const [settings, problem] of [
+    [{ ROUTES: { 'get /pets': [] } }, /ROUTES: get \/pets: must be a verb \(ANY, DELETE, GET/],
+    [{ ROUTES: '{"FETCH /pets": []}' }, /ROUTES: FETCH \/pets: must be a verb/],
+    [{ ROUTES: { 'GET pets': [] } }, /GET pets: must be a verb/],
+    [{ ROUTES: { 'GET  /pets': [] } }, /must be a verb/],
+    [{ ROUTES: { $disconnect: [] } }, /\$disconnect: must be a verb/],
+    [{ ROUTES: {} }, /ROUTES: an empty table/],
+    [{ ROUTES: '{"GET /pets": []' }, /ROUTES: must be a JSON object/],
+    [{ ROUTES: ['GET /pets'] }, /ROUTES: must be a JSON object/],
+    [{ ROUTES: '@' }, /ROUTES: must be a JSON object, or @ and the path/],
+    [{ REQUIRED_CLAIMS: 'token_use=access' }, /REQUIRED_CLAIMS: must be a JSON object/],
+    [{ ISSUERS: { issuer: 'x' } }, /ISSUERS: must be a JSON array/],
+    [{ ISSUERS: [issuer, { ...issuer, routes: { 'PUSH /pets': [] } }] }, /ISSUERS: member 2: routes: PUSH \/pets: must be a verb/],
+    [{ ISSUERS: JSON.stringify([{ ...issuer, jwks_uri: 'http://login.example.com/keys' }]) }, /ISSUERS: member 1: jwks_uri: http:\/\/login/],
+    [{ ISSUERS: [{ ...issuer, issuer: 'login.example.com' }] }, /ISSUERS: member 1: issuer: login.example.com: must be an absolute https URL/],
+    [{ ISSUERS: [{ ...issuer, revoked: 'http://lists.example.com' }] }, /ISSUERS: member 1: revoked: http/],
+    [{ ...TRUST, ISSUER: 'http://login.example.com' }, /ISSUER: http:\/\/login.example.com: must be an absolute https URL/],
+    [{ ...TRUST, ISSUER: [TRUST.ISSUER, 'login.example.com'] }, /ISSUER: login.example.com: must/],
+    [{ JWKS_URI: 'http://10.0.0.1/keys' }, /JWKS_URI: http/],
+    [{ JWKS_URI: 'http://localhost.example.com/keys' }, /JWKS_URI: http/],
+    [{ RESOURCE_METADATA: '/metadata' }, /RESOURCE_METADATA: \/metadata: must/],
+    [{ REVOKED: 'ftp://lists.example.com/revoked?signature=secret' }, /REVOKED: ftp:\/\/lists.example.com\/revoked: must/],
+    [{ ALGORITHMS: ' , ' }, /ALGORITHMS: ' , ': must have at least one member/],
+  ] as const) {
+    assert.match(problems({ ...TRUST, ...settings }), problem);
+    assert.doesNotMatch(problems({ ...TRUST, ...settings }), /secret/);
+  }
+  for (const settings of [
+    { ROUTES: { 'ANY /*': [], 'GET /pets/{id}': [], $connect: [] } },
+    { JWKS_URI: 'http://127.0.0.1:8080/keys' },
+    { JWKS_URI: 'http://[::1]/keys' },
+    { ISSUER: 'partner', JWKS: { keys: [] } },
+    { REVOKED: { jti: [] }, REQUIRED_CLAIMS: '@/opt/claims.json', TRIAL: '{"audience": "x"}' },
+    { ISSUERS: [{ ...issuer, issuer: 'partner', jwks: { keys: [] } }] },
+  ]) {
+    assert.equal(problems({ ...TRUST, ...settings }), 'none', JSON.stringify(settings));
+  }
 });
 
 test('blank counts as unset', () => {
@@ -233,6 +283,13 @@ test('challenges point to the metadata of the resource', () => {
     `Bearer realm="api", error="invalid_token", resource_metadata="${url}"`,
   );
   assert.throws(() => responses({ RESOURCE_METADATA: `${url}'` }), /write one as %27/);
+  // RFC 6750 section 3: a client learns which scopes to ask for, in the order of the setting.
+  challenge({ CHALLENGE_SCOPES: ['pets:write', 'pets:read'] }, 'Bearer realm="api", scope="pets:write pets:read"');
+  challenge(
+    { CHALLENGE_SCOPES: 'pets:read, openid', REFUSAL: 'unauthorized', RESOURCE_METADATA: url },
+    `Bearer realm="api", error="invalid_token", scope="pets:read openid", resource_metadata="${url}"`,
+  );
+  assert.throws(() => responses({ CHALLENGE_SCOPES: "pets'" }), /CHALLENGE_SCOPES: stands between single quotes/);
 });
 
 test('a decision about one token never serves another', () => {
