@@ -3,19 +3,28 @@ import * as path from 'node:path';
 import { Annotations, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import {
+  HttpRouteAuthorizerBindOptions,
+  HttpRouteAuthorizerConfig,
+  WebSocketRouteAuthorizerBindOptions,
+  WebSocketRouteAuthorizerConfig,
+} from 'aws-cdk-lib/aws-apigatewayv2';
+import {
   HttpLambdaAuthorizer,
+  HttpLambdaAuthorizerProps,
   HttpLambdaResponseType,
   WebSocketLambdaAuthorizer,
+  WebSocketLambdaAuthorizerProps,
 } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
-import { Construct } from 'constructs';
+import { Construct, IDependable } from 'constructs';
 import { caching, coarseRoutes, Dependencies, isCached } from './caching';
 import { badSettings, environment, listMembers, LogFormat, LogLevel, mayHaveTable, TokenAuthorizerSettings } from './environment';
 import { sizeProblems } from './size';
+import { StatusCheck } from './status-check';
 
 /** Memory, layers, VPC and the like are those of every function. */
 export interface TokenAuthorizerProps
@@ -69,6 +78,13 @@ export interface TokenAuthorizerProps
    * @default none
    */
   readonly permissionsBoundary?: iam.IManagedPolicy;
+  /**
+   * Whether a deployment asks the function if it works, before any API uses it: bad settings, and a provider that cannot
+   * be reached, then fail the deployment. This takes a second function, and a role for it.
+   *
+   * @default true, but false with an existing `role`, since the account may allow no other
+   */
+  readonly statusCheck?: boolean;
   /**
    * Metrics and alarms. Metrics go to the setting `METRICS_NAMESPACE`, or to `TokenAuthorizer/{path of the construct}`.
    *
@@ -131,10 +147,12 @@ export class TokenAuthorizer extends Construct {
   readonly alarms: cloudwatch.Alarm[] = [];
   private readonly variables: Record<string, string>;
   private readonly hasTable: boolean;
+  /** What an API depends on, so that it is attached to a function that works. */
+  private readonly ready: IDependable[] = [];
 
   constructor(scope: Construct, id: string, props: TokenAuthorizerProps) {
     super(scope, id);
-    const { settings, code, alarms, logLevel, logFormat, logRetention, logEncryptionKey, permissionsBoundary, ...options } = props;
+    const { settings, code, alarms, logLevel, logFormat, logRetention, logEncryptionKey, permissionsBoundary, statusCheck, ...options } = props;
     const architecture = options.architecture ?? lambda.Architecture.ARM_64;
     const isJson = (logFormat ?? 'JSON') === 'JSON';
 
@@ -183,6 +201,10 @@ export class TokenAuthorizer extends Construct {
     }
     // Others may add variables to the function, and some values are known only now.
     this.node.addValidation({ validate: () => sizeProblems(this.sentVariables()) });
+    if (statusCheck ?? !options.role) {
+      const check = new StatusCheck(this, 'StatusCheck', { function: this.function, logGroup: this.logGroup, permissionsBoundary });
+      this.ready.push(check.passed);
+    }
     if (alarms) {
       this.addAlarms(alarms);
     }
@@ -211,15 +233,19 @@ export class TokenAuthorizer extends Construct {
     const id = options.id ?? 'RestAuthorizer';
     const common = { handler: this.function, authorizerName: options.authorizerName, resultsCacheTtl };
     if (type === 'REQUEST') {
-      return new apigateway.RequestAuthorizer(this, id, { ...common, identitySources });
+      const authorizer = new apigateway.RequestAuthorizer(this, id, { ...common, identitySources });
+      authorizer.node.addDependency(...this.ready);
+      return authorizer;
     }
     // What cannot be a bearer JWT gets 401 from API Gateway and costs no invocation.
     const scheme = this.variables.BEARER_PREFIX === 'optional' ? '([Bb][Ee][Aa][Rr][Ee][Rr] +)?' : '[Bb][Ee][Aa][Rr][Ee][Rr] +';
-    return new apigateway.TokenAuthorizer(this, id, {
+    const authorizer = new apigateway.TokenAuthorizer(this, id, {
       ...common,
       identitySource: identitySources[0],
       validationRegex: `^${scheme}[-_0-9A-Za-z]+\\.[-_0-9A-Za-z]+\\.[-_0-9A-Za-z]+$`,
     });
+    authorizer.node.addDependency(...this.ready);
+    return authorizer;
   }
 
   /**
@@ -229,7 +255,7 @@ export class TokenAuthorizer extends Construct {
   forHttpApi(options: CachedAuthorizerOptions = {}): HttpLambdaAuthorizer {
     const isSimple = this.variables.SIMPLE_RESPONSE === 'on';
     const { identitySources, resultsCacheTtl } = caching('http', this.dependencies(isSimple), options);
-    const authorizer = new HttpLambdaAuthorizer(options.id ?? 'HttpAuthorizer', this.function, {
+    const authorizer = new ReadyHttpAuthorizer(this.ready, options.id ?? 'HttpAuthorizer', this.function, {
       authorizerName: options.authorizerName,
       identitySource: identitySources,
       resultsCacheTtl,
@@ -244,7 +270,7 @@ export class TokenAuthorizer extends Construct {
   /** For `authorizer` of a WebSocket API's `connectRouteOptions`. */
   forWebSocketApi(options: AuthorizerOptions = {}): WebSocketLambdaAuthorizer {
     const { identitySources } = caching('websocket', this.dependencies(), { ...options, resultsCacheTtl: Duration.seconds(0) });
-    return new WebSocketLambdaAuthorizer(options.id ?? 'WebSocketAuthorizer', this.function, {
+    return new ReadyWebSocketAuthorizer(this.ready, options.id ?? 'WebSocketAuthorizer', this.function, {
       authorizerName: options.authorizerName,
       identitySource: identitySources,
     });
@@ -413,6 +439,32 @@ export class TokenAuthorizer extends Construct {
         datapointsToAlarm: 2,
       });
     }
+  }
+}
+
+// The authorizers of these APIs are made when a route uses them, in the scope of the API.
+
+class ReadyHttpAuthorizer extends HttpLambdaAuthorizer {
+  constructor(private readonly ready: IDependable[], private readonly name: string, handler: lambda.IFunction, props: HttpLambdaAuthorizerProps) {
+    super(name, handler, props);
+  }
+
+  override bind(options: HttpRouteAuthorizerBindOptions): HttpRouteAuthorizerConfig {
+    const config = super.bind(options);
+    options.scope.node.tryFindChild(this.name)?.node.addDependency(...this.ready);
+    return config;
+  }
+}
+
+class ReadyWebSocketAuthorizer extends WebSocketLambdaAuthorizer {
+  constructor(private readonly ready: IDependable[], private readonly name: string, handler: lambda.IFunction, props: WebSocketLambdaAuthorizerProps) {
+    super(name, handler, props);
+  }
+
+  override bind(options: WebSocketRouteAuthorizerBindOptions): WebSocketRouteAuthorizerConfig {
+    const config = super.bind(options);
+    options.scope.node.tryFindChild(this.name)?.node.addDependency(...this.ready);
+    return config;
   }
 }
 
