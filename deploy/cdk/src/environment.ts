@@ -1,5 +1,6 @@
 import { Stack, Token } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
+import { addressProblems, jsonProblems, readable, tableProblems } from './checks';
 import { SETTINGS } from './settings';
 
 type Table = typeof SETTINGS;
@@ -19,13 +20,13 @@ export type LogFormat = Table['AWS_LAMBDA_LOG_FORMAT']['of'][number];
 type Every = { readonly [Name in Exclude<keyof Table, Logging>]: Value<Table[Name]> };
 
 /**
- * The settings of the program, by the names of its README. A list is an array, or a text with commas or spaces; JSON is
- * an object, a text, or `@/opt/file` with a file of a layer. Whom to trust is needed: `ISSUER` and `AUDIENCE`, or `ISSUERS`.
+ * The settings of the program, by the names of its README. A list is an array, or a string with commas or spaces; JSON is
+ * an object, a string, or `@/opt/file` with a file of a layer. Whom to trust is needed: `ISSUER` and `AUDIENCE`, or `ISSUERS`.
  */
 export type TokenAuthorizerSettings = Partial<Every> & (Pick<Every, 'ISSUER' | 'AUDIENCE'> | Pick<Every, 'ISSUERS'>);
 
-/** Lambda's limit for the names and values of all variables of a function. */
-const MAX_BYTES = 4096;
+/** What the construct attaches to an API follows from these, so a value that only the deployment knows is of no use. */
+const NEEDED_AT_SYNTHESIS = ['BEARER_PREFIX', 'CHALLENGE_SCOPES', 'POLICY_SCOPE', 'REFUSAL', 'SIMPLE_RESPONSE', 'TOKEN_BINDING', 'TOKEN_SOURCE'];
 
 /**
  * The variables of the function.
@@ -41,23 +42,53 @@ export function environment(scope: Construct, settings: TokenAuthorizerSettings)
       problems.push(`${name}: no such setting; there are ${Object.keys(SETTINGS).filter(isSetting).join(', ')}`);
     } else if (value !== undefined) {
       const text = written(scope, value);
+      if (NEEDED_AT_SYNTHESIS.includes(name) && Token.isUnresolved(text)) {
+        problems.push(`${name}: must be known when the stack is synthesized, because the API's authorizer depends on it`);
+      }
       problems.push(...check(setting, value, text).map((problem) => `${name}: ${problem}`));
       if (text.trim() !== '') {
         variables[name] = text;
       }
     }
   }
+  problems.push(...jsonProblems(settings), ...tableProblems(settings), ...addressProblems(settings));
   if (!('ISSUERS' in variables) && !('ISSUER' in variables && 'AUDIENCE' in variables)) {
     problems.push('ISSUER and AUDIENCE, or ISSUERS: needed to know whom to trust');
   }
-  const bytes = Object.entries(variables).reduce((sum, [name, text]) => sum + Buffer.byteLength(name + text), 0);
-  if (bytes > MAX_BYTES && !Object.values(variables).some((text) => Token.isUnresolved(text))) {
-    problems.push(`${bytes} bytes in all, and Lambda takes ${MAX_BYTES}: put JSON into a layer, as ROUTES: '@/opt/routes.json'`);
-  }
   if (problems.length > 0) {
-    throw new Error(`bad settings of the token authorizer\n  ${problems.join('\n  ')}`);
+    throw badSettings(problems);
   }
   return variables;
+}
+
+export function badSettings(problems: string[]): Error {
+  return new Error(`bad settings of the token authorizer\n  ${problems.join('\n  ')}`);
+}
+
+/**
+ * Whether these settings have a table of routes. `ISSUERS` has one if any of its issuers has; what cannot be read here, a
+ * file for example, may have one.
+ */
+export function mayHaveTable(settings: TokenAuthorizerSettings): boolean {
+  const { ROUTES, ISSUERS } = settings;
+  if (!isBlank(ROUTES)) {
+    return true;
+  }
+  if (isBlank(ISSUERS)) {
+    return false;
+  }
+  const issuers = readable(ISSUERS);
+  if (!Array.isArray(issuers)) {
+    return true;
+  }
+  return issuers.some((issuer) => {
+    const isReadable = typeof issuer === 'object' && issuer !== null && !Token.isUnresolved(issuer);
+    return !isReadable || Object.keys(issuer).some((member) => member === 'routes' || Token.isUnresolved(member));
+  });
+}
+
+function isBlank(value: unknown): boolean {
+  return value === undefined || (typeof value === 'string' && value.trim() === '');
 }
 
 function isSetting(name: string): name is keyof Every {
@@ -78,10 +109,10 @@ function check(setting: Table[keyof Every], value: unknown, text: string): strin
   }
   switch (setting.kind) {
     case 'word':
-      return (setting.of as readonly string[]).includes(text) ? [] : [`${text}: want ${setting.of.join(' or ')}`];
+      return (setting.of as readonly string[]).includes(text) ? [] : [`${text}: must be ${setting.of.join(' or ')}`];
     case 'number': {
       const isGood = Number.isInteger(value) && Number(value) >= setting.min && Number(value) <= setting.max;
-      return isGood ? [] : [`${text}: want a whole number from ${setting.min} to ${setting.max}`];
+      return isGood ? [] : [`${text}: must be a whole number from ${setting.min} to ${setting.max}`];
     }
     case 'list': {
       const members = listMembers(Array.isArray(value) ? value : text);
@@ -89,8 +120,9 @@ function check(setting: Table[keyof Every], value: unknown, text: string): strin
       const unknown = known.length > 0 ? members.filter((member) => !known.includes(member)) : [];
       const broken = Array.isArray(value) ? value.filter((member) => !/^[^,\s]+$/.test(member)) : [];
       return [
-        ...unknown.map((member) => `${member}: want a list out of ${known.join(', ')}`),
-        ...broken.map((member) => `'${member}': the members of a list have no comma and no space in them`),
+        ...(members.length === 0 && text.trim() !== '' ? [`'${text}': must have at least one member`] : []),
+        ...unknown.map((member) => `${member}: must be a list out of ${known.join(', ')}`),
+        ...broken.map((member) => `'${member}': the members of a list cannot contain commas or spaces`),
       ];
     }
     default:

@@ -1,18 +1,30 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Annotations, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import {
+  HttpRouteAuthorizerBindOptions,
+  HttpRouteAuthorizerConfig,
+  WebSocketRouteAuthorizerBindOptions,
+  WebSocketRouteAuthorizerConfig,
+} from 'aws-cdk-lib/aws-apigatewayv2';
+import {
   HttpLambdaAuthorizer,
+  HttpLambdaAuthorizerProps,
   HttpLambdaResponseType,
   WebSocketLambdaAuthorizer,
+  WebSocketLambdaAuthorizerProps,
 } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
-import { Construct } from 'constructs';
-import { environment, listMembers, LogFormat, LogLevel, TokenAuthorizerSettings } from './environment';
+import { Construct, IDependable } from 'constructs';
+import { caching, coarseRoutes, Dependencies, isCached } from './caching';
+import { badSettings, environment, listMembers, LogFormat, LogLevel, mayHaveTable, TokenAuthorizerSettings } from './environment';
+import { sizeProblems } from './size';
+import { StatusCheck } from './status-check';
 
 /** Memory, layers, VPC and the like are those of every function. */
 export interface TokenAuthorizerProps
@@ -55,6 +67,25 @@ export interface TokenAuthorizerProps
   /** @default logs.RetentionDays.ONE_MONTH */
   readonly logRetention?: logs.RetentionDays;
   /**
+   * Encrypts the log. A key of this app gets the statement that CloudWatch Logs needs; an imported one must have it.
+   *
+   * @default CloudWatch's own key
+   */
+  readonly logEncryptionKey?: kms.IKey;
+  /**
+   * Limits what the roles of this construct can allow. An existing `role` keeps its own.
+   *
+   * @default none
+   */
+  readonly permissionsBoundary?: iam.IManagedPolicy;
+  /**
+   * Whether a deployment asks the function if it works, before any API uses it: bad settings, and a provider that cannot
+   * be reached, then fail the deployment. This takes a second function, and a role for it.
+   *
+   * @default true, but false with an existing `role`, since the account may allow no other
+   */
+  readonly statusCheck?: boolean;
+  /**
    * Metrics and alarms. Metrics go to the setting `METRICS_NAMESPACE`, or to `TokenAuthorizer/{path of the construct}`.
    *
    * @default none
@@ -96,16 +127,15 @@ export interface CachedAuthorizerOptions extends AuthorizerOptions {
   /**
    * For how long API Gateway keeps a decision: up to an hour.
    *
-   * @default 5 minutes, or zero where nothing can be cached: with several places in `TOKEN_SOURCE`, and with
-   * `TOKEN_BINDING: 'certificate'`
+   * @default 5 minutes, or zero where the token alone does not decide: with several places in `TOKEN_SOURCE`, with
+   * `TOKEN_BINDING: 'certificate'`, and with a table of routes and `SIMPLE_RESPONSE: 'on'` or `POLICY_SCOPE: 'request'`
    */
   readonly resultsCacheTtl?: Duration;
 }
 
 export interface RestAuthorizerOptions extends CachedAuthorizerOptions {
   /**
-   * @default 'TOKEN' if `TOKEN_SOURCE` is one header, `identitySources` are not given and `TOKEN_BINDING` is not
-   * `certificate`, else 'REQUEST'
+   * @default 'TOKEN' if one header is all that the decision depends on and `identitySources` are not given, else 'REQUEST'
    */
   readonly type?: 'TOKEN' | 'REQUEST';
 }
@@ -116,22 +146,37 @@ export class TokenAuthorizer extends Construct {
   readonly logGroup: logs.LogGroup;
   readonly alarms: cloudwatch.Alarm[] = [];
   private readonly variables: Record<string, string>;
+  private readonly hasTable: boolean;
+  /** What an API depends on, so that it is attached to a function that works. */
+  private readonly ready: IDependable[] = [];
 
   constructor(scope: Construct, id: string, props: TokenAuthorizerProps) {
     super(scope, id);
-    const { settings, code, alarms, logLevel, logFormat, logRetention, ...options } = props;
+    const { settings, code, alarms, logLevel, logFormat, logRetention, logEncryptionKey, permissionsBoundary, statusCheck, ...options } = props;
     const architecture = options.architecture ?? lambda.Architecture.ARM_64;
     const isJson = (logFormat ?? 'JSON') === 'JSON';
 
     this.variables = environment(this, settings);
+    this.hasTable = mayHaveTable(settings);
     if (alarms) {
       // The metrics name no function, so each function has a namespace of its own.
       this.variables.METRICS_NAMESPACE ??= `TokenAuthorizer/${this.node.path}`.replace(/[^A-Za-z0-9_./#-]/g, '-').slice(0, 255);
     }
+    const problems = sizeProblems(Stack.of(this).resolve(this.variables));
+    if (problems.length > 0) {
+      throw badSettings(problems);
+    }
     this.logGroup = new logs.LogGroup(this, 'Log', {
       retention: logRetention ?? logs.RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,
+      encryptionKey: logEncryptionKey,
     });
+    logEncryptionKey?.addToResourcePolicy(this.logStatement());
+    const role = options.role ?? new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'), permissionsBoundary });
+    this.allowLogAndNetwork(role, options);
+    if (options.reservedConcurrentExecutions === 0) {
+      Annotations.of(this).addWarningV2('token-authorizer:concurrency', 'reservedConcurrentExecutions is 0: every request gets 500');
+    }
     this.function = new lambda.Function(this, 'Function', {
       memorySize: 128,
       // Enough for a cold start that waits for discovery and keys (JWKS_TIMEOUT_MS each).
@@ -142,7 +187,7 @@ export class TokenAuthorizer extends Construct {
       handler: 'bootstrap',
       architecture,
       code: code ?? bundled(architecture),
-      role: this.role(options),
+      role,
       environment: this.variables,
       logGroup: this.logGroup,
       loggingFormat: isJson ? lambda.LoggingFormat.JSON : lambda.LoggingFormat.TEXT,
@@ -150,6 +195,16 @@ export class TokenAuthorizer extends Construct {
       applicationLogLevelV2: isJson ? lambda.ApplicationLogLevel[logLevel ?? 'INFO'] : undefined,
       systemLogLevelV2: isJson ? lambda.SystemLogLevel.INFO : undefined,
     });
+    if (options.environmentEncryption) {
+      const { kmsKeyArn } = this.function.node.defaultChild as lambda.CfnFunction;
+      role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['kms:Decrypt'], resources: [kmsKeyArn!] }));
+    }
+    // Others may add variables to the function, and some values are known only now.
+    this.node.addValidation({ validate: () => sizeProblems(this.sentVariables()) });
+    if (statusCheck ?? !options.role) {
+      const check = new StatusCheck(this, 'StatusCheck', { function: this.function, logGroup: this.logGroup, permissionsBoundary });
+      this.ready.push(check.passed);
+    }
     if (alarms) {
       this.addAlarms(alarms);
     }
@@ -157,28 +212,40 @@ export class TokenAuthorizer extends Construct {
 
   /** For `authorizer` of a REST API's methods, or of its `defaultMethodOptions`. */
   forRestApi(options: RestAuthorizerOptions = {}): apigateway.TokenAuthorizer | apigateway.RequestAuthorizer {
-    const sources = this.tokenSources();
-    const header = sources.length === 1 && sources[0].startsWith('header:');
-    const type = options.type ?? (header && !options.identitySources && !this.isBound() ? 'TOKEN' : 'REQUEST');
-    if (type === 'TOKEN' && !header) {
-      throw new Error(`TOKEN is for a TOKEN_SOURCE that is one header, and not for ${sources.join(', ')}`);
+    const depends = this.dependencies();
+    const [source, ...others] = depends.tokenSources;
+    const isHeader = others.length === 0 && source.startsWith('header:');
+    const { identitySources, resultsCacheTtl } = caching('rest', depends, options);
+    const isHeaderAlone = isHeader && !depends.certificate && identitySources.join() === `method.request.${source.replace(':', '.')}`;
+    const type = options.type ?? (isHeaderAlone && !options.identitySources ? 'TOKEN' : 'REQUEST');
+    if (type === 'TOKEN' && !isHeader) {
+      throw new Error(`TOKEN needs a TOKEN_SOURCE that is one header, not ${depends.tokenSources.join(', ')}`);
     }
-    if (type === 'TOKEN' && this.isBound()) {
+    if (type === 'TOKEN' && depends.certificate) {
       throw new Error('A TOKEN event holds no client certificate, so TOKEN_BINDING=certificate needs REQUEST');
     }
-    const { identitySources, resultsCacheTtl } = this.caching('method.request.', options);
+    if (type === 'TOKEN' && depends.request && isCached(resultsCacheTtl)) {
+      throw new Error('With POLICY_SCOPE=request resultsCacheTtl must be zero for TOKEN, whose cache key has neither method nor path');
+    }
+    if (type === 'TOKEN' && !isHeaderAlone) {
+      throw new Error('The only identity source of TOKEN is the header that holds the token; REQUEST takes others');
+    }
     const id = options.id ?? 'RestAuthorizer';
     const common = { handler: this.function, authorizerName: options.authorizerName, resultsCacheTtl };
     if (type === 'REQUEST') {
-      return new apigateway.RequestAuthorizer(this, id, { ...common, identitySources });
+      const authorizer = new apigateway.RequestAuthorizer(this, id, { ...common, identitySources });
+      authorizer.node.addDependency(...this.ready);
+      return authorizer;
     }
     // What cannot be a bearer JWT gets 401 from API Gateway and costs no invocation.
     const scheme = this.variables.BEARER_PREFIX === 'optional' ? '([Bb][Ee][Aa][Rr][Ee][Rr] +)?' : '[Bb][Ee][Aa][Rr][Ee][Rr] +';
-    return new apigateway.TokenAuthorizer(this, id, {
+    const authorizer = new apigateway.TokenAuthorizer(this, id, {
       ...common,
       identitySource: identitySources[0],
       validationRegex: `^${scheme}[-_0-9A-Za-z]+\\.[-_0-9A-Za-z]+\\.[-_0-9A-Za-z]+$`,
     });
+    authorizer.node.addDependency(...this.ready);
+    return authorizer;
   }
 
   /**
@@ -187,21 +254,23 @@ export class TokenAuthorizer extends Construct {
    */
   forHttpApi(options: CachedAuthorizerOptions = {}): HttpLambdaAuthorizer {
     const isSimple = this.variables.SIMPLE_RESPONSE === 'on';
-    // With ROUTES a simple response is the answer for one route.
-    const routeKey = isSimple && 'ROUTES' in this.variables ? ['$context.routeKey'] : [];
-    const { identitySources, resultsCacheTtl } = this.caching('$request.', options, routeKey);
-    return new HttpLambdaAuthorizer(options.id ?? 'HttpAuthorizer', this.function, {
+    const { identitySources, resultsCacheTtl } = caching('http', this.dependencies(isSimple), options);
+    const authorizer = new ReadyHttpAuthorizer(this.ready, options.id ?? 'HttpAuthorizer', this.function, {
       authorizerName: options.authorizerName,
       identitySource: identitySources,
       resultsCacheTtl,
       responseTypes: [isSimple ? HttpLambdaResponseType.SIMPLE : HttpLambdaResponseType.IAM],
     });
+    if (isSimple && this.hasTable && isCached(resultsCacheTtl)) {
+      this.node.addValidation({ validate: () => this.coarseRouteProblems(authorizer) });
+    }
+    return authorizer;
   }
 
   /** For `authorizer` of a WebSocket API's `connectRouteOptions`. */
   forWebSocketApi(options: AuthorizerOptions = {}): WebSocketLambdaAuthorizer {
-    const { identitySources } = this.caching('route.request.', { ...options, resultsCacheTtl: Duration.seconds(0) });
-    return new WebSocketLambdaAuthorizer(options.id ?? 'WebSocketAuthorizer', this.function, {
+    const { identitySources } = caching('websocket', this.dependencies(), { ...options, resultsCacheTtl: Duration.seconds(0) });
+    return new ReadyWebSocketAuthorizer(this.ready, options.id ?? 'WebSocketAuthorizer', this.function, {
       authorizerName: options.authorizerName,
       identitySource: identitySources,
     });
@@ -212,9 +281,11 @@ export class TokenAuthorizer extends Construct {
    * methods. `allowedOrigin` is for browsers (CORS).
    */
   addGatewayResponses(api: apigateway.RestApiBase, allowedOrigin = '*'): void {
-    const { REFUSAL, RESOURCE_METADATA } = this.variables;
-    if (RESOURCE_METADATA?.includes("'")) {
-      throw new Error('RESOURCE_METADATA stands between single quotes in a gateway response: write one as %27');
+    const { CHALLENGE_SCOPES, REFUSAL, RESOURCE_METADATA } = this.variables;
+    for (const [name, value] of Object.entries({ CHALLENGE_SCOPES, RESOURCE_METADATA })) {
+      if (value?.includes("'")) {
+        throw new Error(`${name}: stands between single quotes in a gateway response, so it cannot contain one; in a URL, write one as %27`);
+      }
     }
     // RFC 6750 section 3: no error code where the request had no token at all. RFC 9728 section 5.1: where to get one.
     // An error of the function carries no context, so the challenge of a 401 is a fixed text. That of a 403 is made by
@@ -222,6 +293,7 @@ export class TokenAuthorizer extends Construct {
     const challenge = [
       'Bearer realm="api"',
       ...(REFUSAL === 'unauthorized' ? ['error="invalid_token"'] : []),
+      ...(CHALLENGE_SCOPES ? [`scope="${listMembers(CHALLENGE_SCOPES).join(' ')}"`] : []),
       ...(RESOURCE_METADATA ? [`resource_metadata="${RESOURCE_METADATA}"`] : []),
     ].join(', ');
     const origin = { 'Access-Control-Allow-Origin': `'${allowedOrigin}'` };
@@ -236,7 +308,7 @@ export class TokenAuthorizer extends Construct {
       },
       templates: { 'application/json': '{"message":$context.error.messageString}' },
     });
-    // The token is refused, or its rights are not enough.
+    // The token is refused, or its rights are not enough. A policy that allows other routes has a challenge, too.
     api.addGatewayResponse('AccessDenied', {
       type: apigateway.ResponseType.ACCESS_DENIED,
       statusCode: '403',
@@ -257,43 +329,47 @@ export class TokenAuthorizer extends Construct {
         templates: { 'application/json': '{"message":"The request could not be authorized. Try again later."}' },
       });
     }
-  }
-
-  /** Whether a decision about a bound token is one about the client's certificate, too. */
-  private isBound(): boolean {
-    return this.variables.TOKEN_BINDING === 'certificate';
-  }
-
-  private tokenSources(): string[] {
-    return listMembers(this.variables.TOKEN_SOURCE ?? 'header:Authorization');
-  }
-
-  /** What decisions are cached by, and for how long, so that no decision about one token serves a request with another. */
-  private caching(prefix: string, options: CachedAuthorizerOptions, also: string[] = []) {
-    const places = [...new Set(this.tokenSources().map((source) => prefix + place(source)))];
-    const isCached = places.length === 1 && !this.isBound();
-    const resultsCacheTtl = options.resultsCacheTtl ?? (isCached ? Duration.minutes(5) : Duration.seconds(0));
-    const identitySources = options.identitySources ?? (places.length > 1 ? [] : [...places, ...also]);
-    if (resultsCacheTtl.toSeconds() > 0 && places.length > 1) {
-      throw new Error('With several places in TOKEN_SOURCE resultsCacheTtl must be zero: a request that lacks one of them would get 401');
+    // All other errors, 429 of a stage's throttling for one: without CORS a browser shows its script none of them.
+    for (const type of [apigateway.ResponseType.DEFAULT_4XX, apigateway.ResponseType.DEFAULT_5XX]) {
+      api.addGatewayResponse(type.responseType, { type, responseHeaders: origin });
     }
-    if (resultsCacheTtl.toSeconds() > 0 && !places.every((place) => identitySources.includes(place))) {
-      throw new Error(`A decision about one token would serve requests with another: identitySources must hold ${places.join(', ')}`);
-    }
-    const hasCertificate = identitySources.some((source) => source.endsWith('clientCert.serialNumber'));
-    if (resultsCacheTtl.toSeconds() > 0 && this.isBound() && !hasCertificate) {
-      throw new Error(
-        "A decision about one certificate would serve requests with another: with TOKEN_BINDING=certificate resultsCacheTtl must be zero, or identitySources hold the certificate's serial number",
-      );
-    }
-    return { identitySources, resultsCacheTtl };
   }
 
-  /** May write the log of this function, and nothing else but what a VPC needs. */
-  private role(options: lambda.FunctionOptions): iam.IRole {
-    const role = options.role ?? new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
+  /** What an answer depends on besides the configuration. */
+  private dependencies(isSimple = false): Dependencies {
+    return {
+      tokenSources: listMembers(this.variables.TOKEN_SOURCE ?? 'header:Authorization'),
+      certificate: this.variables.TOKEN_BINDING === 'certificate',
+      // With a table, a simple response is the answer for one route.
+      route: isSimple && this.hasTable,
+      request: !isSimple && this.hasTable && this.variables.POLICY_SCOPE === 'request',
+    };
+  }
+
+  private coarseRouteProblems(authorizer: HttpLambdaAuthorizer): string[] {
+    let authorizerId: string;
+    try {
+      authorizerId = authorizer.authorizerId;
+    } catch {
+      return []; // No route uses it.
+    }
+    return coarseRoutes(this.node.root, authorizerId).map(
+      (routeKey) =>
+        `${routeKey}: its requests share one cached simple response, but the table may decide differently about them; ` +
+        'resultsCacheTtl must be zero, or every route must have one verb and a path without variables',
+    );
+  }
+
+  /** The variables of the function as the template has them. */
+  private sentVariables(): Record<string, unknown> {
+    const { environment } = this.function.node.defaultChild as lambda.CfnFunction;
+    return Stack.of(this).resolve(environment)?.variables ?? {};
+  }
+
+  /** The role can write the log of this function, and nothing else but what a VPC needs. */
+  private allowLogAndNetwork(role: iam.IRole, { vpc }: lambda.FunctionOptions): void {
     this.logGroup.grantWrite(role);
-    if (options.vpc) {
+    if (vpc) {
       role.addToPrincipalPolicy(
         new iam.PolicyStatement({
           actions: [
@@ -308,7 +384,18 @@ export class TokenAuthorizer extends Construct {
         }),
       );
     }
-    return role;
+  }
+
+  /** Lets CloudWatch Logs use a key, for the logs of this account. */
+  private logStatement(): iam.PolicyStatement {
+    const { region } = Stack.of(this);
+    return new iam.PolicyStatement({
+      principals: [new iam.ServicePrincipal(`logs.${region}.amazonaws.com`)],
+      actions: ['kms:Encrypt*', 'kms:Decrypt*', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:Describe*'],
+      resources: ['*'],
+      // The name of the log group is not known before the key is there.
+      conditions: { ArnLike: { 'kms:EncryptionContext:aws:logs:arn': Stack.of(this).formatArn({ service: 'logs', resource: '*' }) } },
+    });
   }
 
   private addAlarms({ actions = [], keyAge = Duration.hours(12), revocationAge = Duration.minutes(30) }: TokenAuthorizerAlarms): void {
@@ -355,18 +442,29 @@ export class TokenAuthorizer extends Construct {
   }
 }
 
-/** A member of `TOKEN_SOURCE` as API Gateway writes it. A cookie is no place of its own, its header is. */
-function place(source: string): string {
-  const [kind, name] = source.split(':', 2);
-  switch (kind) {
-    case 'header':
-      return `header.${name}`;
-    case 'query':
-      return `querystring.${name}`;
-    case 'cookie':
-      return 'header.Cookie';
-    default:
-      throw new Error(`TOKEN_SOURCE: ${source}: want header:NAME, query:NAME or cookie:NAME`);
+// The authorizers of these APIs are made when a route uses them, in the scope of the API.
+
+class ReadyHttpAuthorizer extends HttpLambdaAuthorizer {
+  constructor(private readonly ready: IDependable[], private readonly name: string, handler: lambda.IFunction, props: HttpLambdaAuthorizerProps) {
+    super(name, handler, props);
+  }
+
+  override bind(options: HttpRouteAuthorizerBindOptions): HttpRouteAuthorizerConfig {
+    const config = super.bind(options);
+    options.scope.node.tryFindChild(this.name)?.node.addDependency(...this.ready);
+    return config;
+  }
+}
+
+class ReadyWebSocketAuthorizer extends WebSocketLambdaAuthorizer {
+  constructor(private readonly ready: IDependable[], private readonly name: string, handler: lambda.IFunction, props: WebSocketLambdaAuthorizerProps) {
+    super(name, handler, props);
+  }
+
+  override bind(options: WebSocketRouteAuthorizerBindOptions): WebSocketRouteAuthorizerConfig {
+    const config = super.bind(options);
+    options.scope.node.tryFindChild(this.name)?.node.addDependency(...this.ready);
+    return config;
   }
 }
 

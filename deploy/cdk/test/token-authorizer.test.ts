@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { test } from 'node:test';
 import { App, aws_sns as sns, Duration, Stack } from 'aws-cdk-lib';
@@ -11,22 +10,10 @@ import { Match, Template } from 'aws-cdk-lib/assertions';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
-import { TokenAuthorizer, TokenAuthorizerProps, TokenAuthorizerSettings } from '../src';
+import { TokenAuthorizer, TokenAuthorizerSettings } from '../src';
 import { SETTINGS } from '../src/settings';
 import { ApiStack } from './example';
-
-const TRUST = { ISSUER: 'https://login.example.com', AUDIENCE: 'https://pets.example.com' };
-
-// Any file will do for a package: nothing is run here.
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'token-authorizer-'));
-process.on('exit', () => fs.rmSync(folder, { recursive: true }));
-const zip = path.join(folder, 'token-authorizer-0.1.0-arm64.zip');
-fs.writeFileSync(zip, 'PK');
-
-function authorizer(props: Partial<TokenAuthorizerProps> = {}) {
-  const stack = new Stack(new App(), 'Pets', { env: { account: '123456789012', region: 'eu-west-1' } });
-  return { stack, it: new TokenAuthorizer(stack, 'Authorizer', { settings: TRUST, code: lambda.Code.fromAsset(zip), ...props }) };
-}
+import { authorizer, folder, TRUST, zip } from './support';
 
 /** The variables of a function with these settings. */
 function variables(settings: object): Record<string, string> {
@@ -45,14 +32,23 @@ function problems(settings: object): string {
 }
 
 test('every setting of the program can be given', () => {
+  const address = 'https://login.example.com/x';
+  const good: Record<string, [unknown, string]> = {
+    ISSUER: [[address, TRUST.ISSUER], `${address},${TRUST.ISSUER}`],
+    ISSUERS: [[{ a: 1 }], '[{"a":1}]'],
+    JWKS_URI: [address, address],
+    RESOURCE_METADATA: [address, address],
+    ROUTES: [{ 'GET /pets': [] }, '{"GET /pets":[]}'],
+    TOKEN_SOURCE: [['header:a', 'query:b'], 'header:a,query:b'],
+  };
+  const byKind: Record<string, [unknown, string]> = { text: ['x', 'x'], list: [['a', 'b'], 'a,b'], json: [{ a: 1 }, '{"a":1}'] };
   for (const [name, setting] of Object.entries(SETTINGS)) {
-    const value = { text: 'x', list: ['a', 'b'], word: '', number: 0, json: { a: 1 } }[setting.kind];
-    const good = 'min' in setting ? setting.min : 'of' in setting && setting.of.length > 0 ? setting.of[0] : value;
+    const limit = 'min' in setting ? setting.min : 'of' in setting ? setting.of[0] : undefined;
+    const [value, text] = good[name] ?? (limit === undefined ? byKind[setting.kind] : [limit, String(limit)]);
     if (name.startsWith('AWS_LAMBDA_')) {
-      assert.match(problems({ ...TRUST, [name]: good }), new RegExp(`${name}: no such setting`));
+      assert.match(problems({ ...TRUST, [name]: value }), new RegExp(`${name}: no such setting`));
     } else {
-      const text = setting.kind === 'json' ? '{"a":1}' : Array.isArray(good) ? 'a,b' : String(good);
-      assert.equal(variables({ [name]: good })[name], text, name);
+      assert.equal(variables({ [name]: value })[name], text, name);
     }
   }
 });
@@ -78,12 +74,12 @@ test('settings are typed', () => {
 test('what is wrong is said at once', () => {
   const message = problems({ AUDIENCE: ['a b'], ALGORITHMS: 'RS256 none', LEEWAY_SECONDS: 301, REFUSAL: 'no', ROUTE: {}, JWKS_TIMEOUT_MS: 99.5 });
   for (const line of [
-    "AUDIENCE: 'a b': the members of a list have no comma and no space in them",
-    'ALGORITHMS: none: want a list out of RS256, RS384',
-    'LEEWAY_SECONDS: 301: want a whole number from 0 to 300',
-    'REFUSAL: no: want deny or unauthorized',
+    "AUDIENCE: 'a b': the members of a list cannot contain commas or spaces",
+    'ALGORITHMS: none: must be a list out of RS256, RS384',
+    'LEEWAY_SECONDS: 301: must be a whole number from 0 to 300',
+    'REFUSAL: no: must be deny or unauthorized',
     'ROUTE: no such setting; there are ISSUER, TENANTS, AUDIENCE, ',
-    'JWKS_TIMEOUT_MS: 99.5: want a whole number from 100 to 10000',
+    'JWKS_TIMEOUT_MS: 99.5: must be a whole number from 100 to 10000',
     'ISSUER and AUDIENCE, or ISSUERS: needed to know whom to trust',
   ]) {
     assert.ok(message.includes(line), `${line}\nis not in\n${message}`);
@@ -92,7 +88,48 @@ test('what is wrong is said at once', () => {
     assert.equal(problems({ ...TRUST, LEEWAY_SECONDS: edge }) === 'none', isGood, `${edge}`);
   }
   assert.match(problems({ ...TRUST, toString: 'x' }), /toString: no such setting/);
-  assert.match(problems({ ...TRUST, JWKS: 'x'.repeat(4096) }), /Lambda takes 4096/);
+  assert.match(problems({ ...TRUST, JWKS_CA_FILE: 'x'.repeat(4096) }), /4\d\d\d bytes as JSON, and Lambda accepts 4096/);
+});
+
+test('what can be seen of tables, addresses and JSON is checked', () => {
+  const issuer = { issuer: TRUST.ISSUER, audience: 'pets' };
+  for (const [settings, problem] of [
+    [{ ROUTES: { 'get /pets': [] } }, /ROUTES: get \/pets: must be a verb \(ANY, DELETE, GET/],
+    [{ ROUTES: '{"FETCH /pets": []}' }, /ROUTES: FETCH \/pets: must be a verb/],
+    [{ ROUTES: { 'GET pets': [] } }, /GET pets: must be a verb/],
+    [{ ROUTES: { 'GET  /pets': [] } }, /must be a verb/],
+    [{ ROUTES: { $disconnect: [] } }, /\$disconnect: must be a verb/],
+    [{ ROUTES: {} }, /ROUTES: an empty table/],
+    [{ ROUTES: '{"GET /pets": []' }, /ROUTES: must be a JSON object/],
+    [{ ROUTES: ['GET /pets'] }, /ROUTES: must be a JSON object/],
+    [{ ROUTES: '@' }, /ROUTES: must be a JSON object, or @ and the path/],
+    [{ REQUIRED_CLAIMS: 'token_use=access' }, /REQUIRED_CLAIMS: must be a JSON object/],
+    [{ ISSUERS: { issuer: 'x' } }, /ISSUERS: must be a JSON array/],
+    [{ ISSUERS: [issuer, { ...issuer, routes: { 'PUSH /pets': [] } }] }, /ISSUERS: member 2: routes: PUSH \/pets: must be a verb/],
+    [{ ISSUERS: JSON.stringify([{ ...issuer, jwks_uri: 'http://login.example.com/keys' }]) }, /ISSUERS: member 1: jwks_uri: http:\/\/login/],
+    [{ ISSUERS: [{ ...issuer, issuer: 'login.example.com' }] }, /ISSUERS: member 1: issuer: login.example.com: must be an absolute https URL/],
+    [{ ISSUERS: [{ ...issuer, revoked: 'http://lists.example.com' }] }, /ISSUERS: member 1: revoked: http/],
+    [{ ...TRUST, ISSUER: 'http://login.example.com' }, /ISSUER: http:\/\/login.example.com: must be an absolute https URL/],
+    [{ ...TRUST, ISSUER: [TRUST.ISSUER, 'login.example.com'] }, /ISSUER: login.example.com: must/],
+    [{ JWKS_URI: 'http://10.0.0.1/keys' }, /JWKS_URI: http/],
+    [{ JWKS_URI: 'http://localhost.example.com/keys' }, /JWKS_URI: http/],
+    [{ RESOURCE_METADATA: '/metadata' }, /RESOURCE_METADATA: \/metadata: must/],
+    [{ REVOKED: 'ftp://lists.example.com/revoked?signature=secret' }, /REVOKED: ftp:\/\/lists.example.com\/revoked: must/],
+    [{ ALGORITHMS: ' , ' }, /ALGORITHMS: ' , ': must have at least one member/],
+  ] as const) {
+    assert.match(problems({ ...TRUST, ...settings }), problem);
+    assert.doesNotMatch(problems({ ...TRUST, ...settings }), /secret/);
+  }
+  for (const settings of [
+    { ROUTES: { 'ANY /*': [], 'GET /pets/{id}': [], $connect: [] } },
+    { JWKS_URI: 'http://127.0.0.1:8080/keys' },
+    { JWKS_URI: 'http://[::1]/keys' },
+    { ISSUER: 'partner', JWKS: { keys: [] } },
+    { REVOKED: { jti: [] }, REQUIRED_CLAIMS: '@/opt/claims.json', TRIAL: '{"audience": "x"}' },
+    { ISSUERS: [{ ...issuer, issuer: 'partner', jwks: { keys: [] } }] },
+  ]) {
+    assert.equal(problems({ ...TRUST, ...settings }), 'none', JSON.stringify(settings));
+  }
 });
 
 test('blank counts as unset', () => {
@@ -224,22 +261,6 @@ test('a REST API gets a REQUEST authorizer otherwise', () => {
   });
 });
 
-test('a decision about one certificate never serves another', () => {
-  const settings = { TOKEN_BINDING: 'certificate' };
-  rest(settings).hasResourceProperties('AWS::ApiGateway::Authorizer', { Type: 'REQUEST', AuthorizerResultTtlInSeconds: 0 });
-  http(settings).hasResourceProperties('AWS::ApiGatewayV2::Authorizer', { AuthorizerResultTtlInSeconds: 0 });
-  const resultsCacheTtl = Duration.minutes(5);
-  assert.throws(() => rest(settings, { type: 'TOKEN' }), /holds no client certificate/);
-  assert.throws(() => rest(settings, { resultsCacheTtl }), /one certificate would serve requests with another/);
-  assert.throws(() => http(settings, { resultsCacheTtl }), /one certificate would serve requests with another/);
-  const identitySources = ['method.request.header.Authorization', 'context.identity.clientCert.serialNumber'];
-  rest(settings, { identitySources, resultsCacheTtl }).hasResourceProperties('AWS::ApiGateway::Authorizer', {
-    Type: 'REQUEST',
-    IdentitySource: identitySources.join(','),
-    AuthorizerResultTtlInSeconds: 300,
-  });
-});
-
 test('challenges point to the metadata of the resource', () => {
   const responses = (settings: object) => {
     const { stack, it } = authorizer({ settings: { ...TRUST, ...settings } as TokenAuthorizerSettings });
@@ -262,6 +283,13 @@ test('challenges point to the metadata of the resource', () => {
     `Bearer realm="api", error="invalid_token", resource_metadata="${url}"`,
   );
   assert.throws(() => responses({ RESOURCE_METADATA: `${url}'` }), /write one as %27/);
+  // RFC 6750 section 3: a client learns which scopes to ask for, in the order of the setting.
+  challenge({ CHALLENGE_SCOPES: ['pets:write', 'pets:read'] }, 'Bearer realm="api", scope="pets:write pets:read"');
+  challenge(
+    { CHALLENGE_SCOPES: 'pets:read, openid', REFUSAL: 'unauthorized', RESOURCE_METADATA: url },
+    `Bearer realm="api", error="invalid_token", scope="pets:read openid", resource_metadata="${url}"`,
+  );
+  assert.throws(() => responses({ CHALLENGE_SCOPES: "pets'" }), /CHALLENGE_SCOPES: stands between single quotes/);
 });
 
 test('a decision about one token never serves another', () => {
@@ -269,7 +297,7 @@ test('a decision about one token never serves another', () => {
   assert.throws(() => rest({}, { identitySources }), /must hold method.request.header.Authorization/);
   assert.throws(() => rest({ TOKEN_SOURCE: 'cookie:session' }, { type: 'TOKEN' }), /one header/);
   assert.throws(() => rest({ TOKEN_SOURCE: 'query:a query:b' }, { resultsCacheTtl: Duration.minutes(1) }), /must be zero/);
-  assert.throws(() => rest({ TOKEN_SOURCE: 'body:a' }), /want header:NAME/);
+  assert.throws(() => rest({ TOKEN_SOURCE: 'body:a' }), /must be header:NAME/);
   rest({}, { identitySources, resultsCacheTtl: Duration.seconds(0) });
   rest({}, { identitySources: [...identitySources, 'method.request.header.Authorization'] });
 });
@@ -322,6 +350,26 @@ test('a WebSocket API gets its authorizer', () => {
   }
 });
 
+test('every error of a REST API has the CORS header', () => {
+  const { stack, it } = authorizer();
+  const api = new apigateway.RestApi(stack, 'Api', { defaultMethodOptions: { authorizer: it.forRestApi() } });
+  api.root.addMethod('GET');
+  it.addGatewayResponses(api, 'https://example.com');
+  const template = Template.fromStack(stack);
+  // Types without a response of their own take headers from these; status and body stay API Gateway's.
+  for (const type of ['DEFAULT_4XX', 'DEFAULT_5XX']) {
+    template.hasResourceProperties('AWS::ApiGateway::GatewayResponse', {
+      ResponseType: type,
+      StatusCode: Match.absent(),
+      ResponseTemplates: Match.absent(),
+      ResponseParameters: { 'gatewayresponse.header.Access-Control-Allow-Origin': `'https://example.com'` },
+    });
+  }
+  template.allResourcesProperties('AWS::ApiGateway::GatewayResponse', {
+    ResponseParameters: Match.objectLike({ 'gatewayresponse.header.Access-Control-Allow-Origin': `'https://example.com'` }),
+  });
+});
+
 test('one function serves several APIs', () => {
   const { stack, it } = authorizer();
   for (const id of ['One', 'Two']) {
@@ -331,7 +379,7 @@ test('one function serves several APIs', () => {
   }
   const template = Template.fromStack(stack);
   template.resourceCountIs('AWS::ApiGateway::Authorizer', 2);
-  template.resourceCountIs('AWS::ApiGateway::GatewayResponse', 8);
+  template.resourceCountIs('AWS::ApiGateway::GatewayResponse', 12);
   template.hasResourceProperties('AWS::ApiGateway::GatewayResponse', {
     ResponseType: 'ACCESS_DENIED',
     StatusCode: '403',
@@ -363,7 +411,7 @@ test('the example of the README deploys', () => {
     const template = Template.fromStack(new ApiStack(new App(), 'Pets'));
     template.hasResourceProperties('AWS::ApiGateway::Method', { HttpMethod: 'GET', AuthorizationType: 'CUSTOM' });
     template.hasResourceProperties('AWS::ApiGateway::Method', { HttpMethod: 'OPTIONS', AuthorizationType: 'NONE' });
-    template.resourceCountIs('AWS::ApiGateway::GatewayResponse', 4);
+    template.resourceCountIs('AWS::ApiGateway::GatewayResponse', 6);
     // A browser shows a script no answer without it: neither the errors nor the 200.
     template.allResourcesProperties('AWS::ApiGateway::GatewayResponse', {
       ResponseParameters: Match.objectLike({ 'gatewayresponse.header.Access-Control-Allow-Origin': `'*'` }),
