@@ -9,7 +9,7 @@ use crate::access::binding::TokenBinding;
 use crate::access::rights::CONNECT;
 use crate::after_answer::AfterAnswer;
 use crate::clock::Now;
-use crate::config::OnRefusal;
+use crate::config::words::{ExpiryGuard, OnRefusal, SimpleResponse};
 use crate::denial::{Denial, Refusal};
 use crate::gateway::challenge::challenge;
 use crate::gateway::credential::Credentials;
@@ -37,8 +37,8 @@ pub struct Authorizer {
     pub(crate) usage_key: Option<ClaimPath>,
     pub(crate) on_refusal: OnRefusal,
     pub(crate) resource_metadata: Option<String>,
-    pub(crate) expiry_guard: bool,
-    pub(crate) simple_response: bool,
+    pub(crate) expiry_guard: ExpiryGuard,
+    pub(crate) simple_response: SimpleResponse,
     pub(crate) metrics: Option<Arc<Metrics>>,
 }
 
@@ -162,11 +162,14 @@ impl Authorizer {
 
     /// The Unix time from which on the policy itself denies, if it does.
     fn guarded_expiry(&self, expires_at: f64) -> Option<f64> {
-        if self.expiry_guard { Some(expires_at) } else { None }
+        match self.expiry_guard {
+            ExpiryGuard::On => Some(expires_at),
+            ExpiryGuard::Off => None,
+        }
     }
 
     fn response_format(&self, kind: EventKind) -> ResponseFormat {
-        if self.simple_response && kind == EventKind::Http2 {
+        if self.simple_response == SimpleResponse::On && kind == EventKind::Http2 {
             ResponseFormat::Simple
         } else {
             ResponseFormat::Policy
