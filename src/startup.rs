@@ -6,7 +6,7 @@ use crate::authorizer::Authorizer;
 use crate::config::{Config, Issuer, KeyOrigin, KeySource, RevocationSource};
 use crate::issuer::{HeaderRules, Issuers, TrustedIssuer};
 use crate::jose::algorithm::Algorithms;
-use crate::jose::jwks::Key;
+use crate::jose::jwk::Key;
 use crate::keys::Keys;
 use crate::keys::provider::Provider;
 use crate::metrics::Metrics;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::issuer::IssuerName;
 use crate::jose::algorithm::Algorithms;
-use crate::jose::jwks::Key;
+use crate::jose::jwk::Key;
 use crate::remote::http::Endpoint;
 
 /// A source of keys, and whose they are.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::denial::{Denial, Malformed};
 use crate::jose::algorithm::{self, Algorithm, Algorithms};
 use crate::jose::json;
-use crate::jose::jwks::{KeyQuery, KeySet};
+use crate::jose::key_set::{KeyQuery, KeySet};
 
 /// The longest token that is looked at. All headers of a request to API Gateway have at most 10,240 bytes in sum.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -230,7 +230,8 @@ impl Claims {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jose::jwks::{self, Origin};
+    use crate::jose::jwk::Origin;
+    use crate::jose::jwks;
     use crate::reason::Reason;
     use crate::support::tokens::{self, SigningKey, b64};
     use serde_json::json;
