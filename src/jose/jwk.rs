@@ -440,7 +440,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_key_is_limited_by_its_use_key_ops_and_alg() {
+    fn use_key_ops_and_alg_limit_a_key() {
         let rsa = || rsa_of(2048, &[1, 0, 1]);
         let cases = [
             ("use", json!("sig"), Algorithms::RSA),
@@ -482,7 +482,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_symmetric_key_is_configured_and_as_long_as_its_hash() {
+    fn a_symmetric_key_is_at_least_as_long_as_its_hash() {
         let cases: [(usize, &[Algorithm]); 7] = [
             (0, &[]),
             (31, &[]),

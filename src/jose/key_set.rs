@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_kid_the_keys_of_other_issuers_do_not_count() {
+    fn without_kid_keys_of_other_issuers_do_not_count() {
         let ec = |kid: &str, issuer: Option<&str>| {
             let jwk = SigningKey::es256(kid).jwk();
             issuer.map_or(jwk.clone(), |issuer| with(jwk, "issuer", json!(issuer)))

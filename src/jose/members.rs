@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn each_member_of_an_object_has_a_name_of_its_own() {
+    fn members_of_an_object_have_distinct_names() {
         let bad = [
             "",
             "[]",
