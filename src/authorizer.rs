@@ -11,7 +11,7 @@ use crate::access::rights::Access;
 use crate::access::routes::CONNECT;
 use crate::after_answer::AfterAnswer;
 use crate::clock::Now;
-use crate::config::OnRefusal;
+use crate::config::words::{ExpiryGuard, OnRefusal, SimpleResponse};
 use crate::denial::{Denial, Refusal};
 use crate::gateway::challenge::Challenges;
 use crate::gateway::credential::Credentials;
@@ -41,8 +41,8 @@ pub struct Authorizer {
     pub(crate) challenges: Challenges,
     /// For requests that an Allow does not open.
     pub(crate) closed_route_challenge: Value,
-    pub(crate) expiry_guard: bool,
-    pub(crate) simple_response: bool,
+    pub(crate) expiry_guard: ExpiryGuard,
+    pub(crate) simple_response: SimpleResponse,
     pub(crate) metrics: Option<Arc<Metrics>>,
 }
 
@@ -172,11 +172,14 @@ impl Authorizer {
 
     /// The Unix time from which on the policy itself denies, if it does.
     fn guarded_expiry(&self, expires_at: f64) -> Option<f64> {
-        if self.expiry_guard { Some(expires_at) } else { None }
+        match self.expiry_guard {
+            ExpiryGuard::On => Some(expires_at),
+            ExpiryGuard::Off => None,
+        }
     }
 
     fn response_format(&self, kind: EventKind) -> ResponseFormat {
-        if self.simple_response && kind == EventKind::Http2 {
+        if self.simple_response == SimpleResponse::On && kind == EventKind::Http2 {
             ResponseFormat::Simple
         } else {
             ResponseFormat::Policy

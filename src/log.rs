@@ -16,6 +16,7 @@ use tracing_subscriber::{Layer as _, fmt};
 
 use crate::clock::Now;
 use crate::config::environment::Environment;
+use crate::config::words::{Choice, LogFormat, LogLevel};
 use crate::config::{BAD_CONFIGURATION, Problems};
 
 /// What Lambda's logging controls set.
@@ -39,40 +40,39 @@ impl Log {
     /// not know are warned of.
     #[must_use]
     pub fn start(environment: &Environment) -> Self {
-        let (level, format) = (control(environment, LEVEL), control(environment, FORMAT));
-        let max = match level.as_deref() {
-            Some("TRACE") => Some(LevelFilter::TRACE),
-            Some("DEBUG") => Some(LevelFilter::DEBUG),
-            None | Some("INFO") => Some(LevelFilter::INFO),
-            Some("WARN") => Some(LevelFilter::WARN),
-            Some("ERROR" | "FATAL") => Some(LevelFilter::ERROR),
-            Some(_) => None,
-        };
-        let is_json = match format.as_deref() {
-            None | Some("JSON") => Some(true),
-            Some("TEXT") => Some(false),
-            Some(_) => None,
+        let level = chosen(environment, LEVEL, LogLevel::Info);
+        let format = chosen(environment, FORMAT, LogFormat::Json);
+        let max = match level.unwrap_or(LogLevel::Info) {
+            LogLevel::Trace => LevelFilter::TRACE,
+            LogLevel::Debug => LevelFilter::DEBUG,
+            LogLevel::Info => LevelFilter::INFO,
+            LogLevel::Warn => LevelFilter::WARN,
+            LogLevel::Error | LogLevel::Fatal => LevelFilter::ERROR,
         };
         let targets = Targets::new()
-            .with_target("token_authorizer", max.unwrap_or(LevelFilter::INFO))
+            .with_target("token_authorizer", max)
             .with_target(LOOPS, LevelFilter::WARN)
             .with_target(ANSWERS, LevelFilter::ERROR);
         let platform_failed = Arc::new(Notify::new());
         let line = fmt::layer().with_target(false).with_ansi(false);
-        let line = if is_json.unwrap_or(true) {
-            line.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
-        } else {
-            line.boxed()
+        let line = match format.unwrap_or(LogFormat::Json) {
+            LogFormat::Json => line
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false)
+                .boxed(),
+            LogFormat::Text => line.boxed(),
         };
         let watch = PlatformWatch(Arc::clone(&platform_failed));
         tracing_subscriber::registry().with(targets).with(line).with(watch).init();
-        if max.is_none() {
+        if level.is_none() {
             tracing::warn!(
-                "AWS_LAMBDA_LOG_LEVEL: want TRACE, DEBUG, INFO, WARN, ERROR or FATAL; INFO is used"
+                "AWS_LAMBDA_LOG_LEVEL: must be TRACE, DEBUG, INFO, WARN, ERROR or FATAL; INFO is used"
             );
         }
-        if is_json.is_none() {
-            tracing::warn!("AWS_LAMBDA_LOG_FORMAT: want JSON or TEXT; JSON is used");
+        if format.is_none() {
+            tracing::warn!("AWS_LAMBDA_LOG_FORMAT: must be JSON or TEXT; JSON is used");
         }
         // The default hook would print the panic's message, which may quote what was being parsed.
         std::panic::set_hook(Box::new(|panic| {
@@ -106,7 +106,8 @@ impl<S: Subscriber> tracing_subscriber::Layer<S> for PlatformWatch {
 /// and in plain lines otherwise. It is written at every log level.
 #[allow(clippy::print_stderr, reason = "Lambda collects it, and a terminal shows it")]
 pub fn bad_configuration(problems: &Problems, environment: &Environment) {
-    if control(environment, FORMAT).as_deref() != Some("JSON") {
+    // Plain lines are the default here: a terminal sets no format.
+    if chosen(environment, FORMAT, LogFormat::Text) != Some(LogFormat::Json) {
         return eprintln!("{problems}");
     }
     let event = json!({
@@ -118,8 +119,9 @@ pub fn bad_configuration(problems: &Problems, environment: &Environment) {
     eprintln!("{event}");
 }
 
-/// One of Lambda's logging controls, in upper case; nothing where it is blank.
-fn control(environment: &Environment, name: &str) -> Option<String> {
-    let value = environment.get_lossy(name).map(|value| value.trim().to_uppercase());
-    value.filter(|value| !value.is_empty())
+/// What one of Lambda's logging controls says; `default` if it is blank, none if the word is unknown.
+fn chosen<T: Choice>(environment: &Environment, name: &str, default: T) -> Option<T> {
+    let value = environment.get_lossy(name).unwrap_or_default();
+    let word = value.trim();
+    if word.is_empty() { Some(default) } else { T::parse(&word.to_uppercase()) }
 }

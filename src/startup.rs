@@ -6,7 +6,7 @@ use crate::authorizer::Authorizer;
 use crate::config::{Config, Issuer, KeyOrigin, KeySource, RevocationSource};
 use crate::issuer::{HeaderRules, Issuers, TrustedIssuer};
 use crate::jose::algorithm::Algorithms;
-use crate::jose::jwks::Key;
+use crate::jose::jwk::Key;
 use crate::keys::Keys;
 use crate::keys::provider::Provider;
 use crate::metrics::Metrics;
@@ -96,12 +96,12 @@ impl Authorizer {
 
 /// The keys of one source.
 fn keys_of(
-    KeySource { issuers, algorithms, place }: KeySource,
+    KeySource { issuers, algorithms, origin }: KeySource,
     lifetimes: Lifetimes,
     fetcher: &Arc<Fetcher>,
     metrics: &Option<Arc<Metrics>>,
 ) -> Arc<Keys> {
-    let (keys_at, mut seed) = match place {
+    let (keys_at, mut seed) = match origin {
         KeyOrigin::Static(keys) => return Keys::fixed(usable(keys, algorithms), lifetimes),
         KeyOrigin::Discovery => (None, Vec::new()),
         KeyOrigin::Address(keys_at, keys) => (Some(keys_at), keys),

@@ -469,7 +469,7 @@ async fn what_is_wrong_is_said_without_an_echo() {
         (&["Bearer", &token], "a request is `VERB /path`"),
         (&[&token, "get /pets"], "a request is `VERB /path`"),
         (&["events/none.json"], "events/none.json: No such file"),
-        (&[&token], "REFUSAL: `no`: want `deny` or `unauthorized`"),
+        (&[&token], "REFUSAL: `no`: must be `deny` or `unauthorized`"),
     ] {
         let error = run(&trusted.settings, arguments, "").await.unwrap_err();
         assert!(error.contains(expected), "{error}");

@@ -478,7 +478,7 @@ fn two_issuers(a: &Idp, b: &Idp) -> String {
 
 #[test]
 fn what_is_wrong_with_issuers_is_said_at_its_place() {
-    const WANT: &str = r#"ISSUERS: want a JSON array of objects, as [{"issuer": "https://login.example.com", "audience": ["my-api"]}]"#;
+    const WANT: &str = r#"ISSUERS: must be a JSON array of objects, for example [{"issuer": "https://login.example.com", "audience": ["my-api"]}]"#;
     let problems = |value: &str| -> Vec<String> {
         let problems = direct::read(&[("ISSUERS", value)]).unwrap_err().0;
         problems.iter().map(ToString::to_string).collect()

@@ -1,8 +1,9 @@
 use super::*;
 use crate::config::settings::PER_ISSUER;
+use crate::gateway::credential::BearerPrefix;
 use crate::jose::algorithm::Algorithms;
 use crate::support::tokens::{SigningKey, b64};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 const ONE: [(&str, &str); 2] = [("ISSUER", "https://login.example.com"), ("AUDIENCE", "api")];
 
@@ -14,8 +15,8 @@ fn read_with(settings: &[(&str, &str)]) -> Result<Config, Problems> {
     read(&[&ONE, settings].concat())
 }
 
-fn places(settings: &[(&str, &str)]) -> Vec<String> {
-    read(settings).unwrap_err().0.into_iter().map(|problem| problem.place).collect()
+fn reported(settings: &[(&str, &str)]) -> Vec<String> {
+    read(settings).unwrap_err().0.into_iter().map(|problem| problem.setting).collect()
 }
 
 fn shown(settings: &[(&str, &str)]) -> String {
@@ -24,7 +25,7 @@ fn shown(settings: &[(&str, &str)]) -> String {
 
 fn issuers(entries: Value) -> Result<Vec<Issuer>, Vec<String>> {
     let config = read(&[("ISSUERS", &entries.to_string())]).map(|config| config.issuers);
-    config.map_err(|problems| problems.0.into_iter().map(|problem| problem.place).collect())
+    config.map_err(|problems| problems.0.into_iter().map(|problem| problem.setting).collect())
 }
 
 fn key_set(length: usize) -> Value {
@@ -38,7 +39,7 @@ fn names(issuer: &Issuer) -> Vec<String> {
 
 /// The address of each source of keys, as far as it has one, how many keys are configured, and whose it is.
 fn sources(config: &Config) -> Vec<(String, usize, &str)> {
-    let source = |source: &KeySource| match &source.place {
+    let source = |source: &KeySource| match &source.origin {
         KeyOrigin::Static(keys) => ("JWKS".to_owned(), keys.len()),
         KeyOrigin::Discovery => ("discovery".to_owned(), 0),
         KeyOrigin::Address(address, keys) => (address.to_string(), keys.len()),
@@ -68,10 +69,10 @@ fn two_settings_are_enough() {
     assert_eq!(config.binding, TokenBinding::Refuse);
     assert!(issuer.rights.required.is_empty() && issuer.rights.routes.is_none());
     assert_eq!(config.credentials.sources, [TokenLocation::Header("Authorization".to_owned())]);
-    assert!(
-        config.credentials.bearer_prefix == BearerPrefix::Required
-            && config.expiry_guard
-            && !config.simple_response
+    assert_eq!(config.credentials.bearer_prefix, BearerPrefix::Required);
+    assert_eq!(
+        (config.expiry_guard, config.simple_response),
+        (ExpiryGuard::On, SimpleResponse::Off)
     );
     let context: Vec<_> =
         config.context.iter().map(|claim| (&*claim.name, claim.path.text())).collect();
@@ -90,7 +91,7 @@ fn two_settings_are_enough() {
 }
 
 #[test]
-fn blank_counts_as_unset_and_a_default_may_be_written_out() {
+fn blank_is_unset_and_a_default_can_be_spelled_out() {
     let unset = shown(&[]);
     for Setting { name, default, .. } in
         SETTINGS.iter().filter(|each| !ONE.iter().any(|(name, _)| each.name == *name))
@@ -100,7 +101,7 @@ fn blank_counts_as_unset_and_a_default_may_be_written_out() {
             assert_eq!(shown(&[(name, &format!("  {default}\n"))]), unset, "{name}");
         }
     }
-    assert_eq!(places(&[("ISSUER", " "), ("AUDIENCE", "\t")]), ["ISSUER", "AUDIENCE"]);
+    assert_eq!(reported(&[("ISSUER", " "), ("AUDIENCE", "\t")]), ["ISSUER", "AUDIENCE"]);
 }
 
 /// Settings that have tests of their own: about keys, authorities and issuers here, the others on the shipped binary.
@@ -127,7 +128,7 @@ fn assert_all_tried<'n>(tried: impl Iterator<Item = &'n str>, exempt: &[&str]) {
 }
 
 #[test]
-fn every_setting_is_heeded() {
+fn every_setting_has_an_effect() {
     let routes = json!({"GET /pets": ["pets:read"]}).to_string();
     type Case<'a> = (&'a str, &'a str, fn(&Config) -> bool);
     let cases: [Case<'_>; 42] = [
@@ -197,7 +198,7 @@ fn every_setting_is_heeded() {
             config.usage_key.as_ref().unwrap().text() == "/plan/key"
         }),
         ("REFUSAL", "unauthorized", |config| config.on_refusal == OnRefusal::Unauthorized),
-        ("EXPIRY_GUARD", "off", |config| !config.expiry_guard),
+        ("EXPIRY_GUARD", "off", |config| config.expiry_guard == ExpiryGuard::Off),
         ("CHALLENGE_SCOPES", "b, a", |config| config.challenges.scopes == ["b", "a"]),
         ("RESOURCE_METADATA", "HTTPS://Pets.example.com/a/../b?c='d'", |config| {
             let url = config.challenges.resource_metadata.as_deref();
@@ -212,7 +213,9 @@ fn every_setting_is_heeded() {
         ("BEARER_PREFIX", "optional", |config| {
             config.credentials.bearer_prefix == BearerPrefix::Optional
         }),
-        ("SIMPLE_RESPONSE", "on", |config| config.simple_response && config.warnings.is_empty()),
+        ("SIMPLE_RESPONSE", "on", |config| {
+            config.simple_response == SimpleResponse::On && config.warnings.is_empty()
+        }),
         ("JWKS_FRESH_SECONDS", "1", |config| config.lifetimes.fresh.as_secs() == 1),
         ("JWKS_FRESH_SECONDS", "86400", |config| config.lifetimes.fresh == config.lifetimes.stale),
         ("JWKS_STALE_SECONDS", "600", |config| config.lifetimes.stale.as_secs() == 600),
@@ -220,8 +223,8 @@ fn every_setting_is_heeded() {
         ("JWKS_TIMEOUT_MS", "100", |config| config.fetch_timeout.as_millis() == 100),
         ("JWKS_TIMEOUT_MS", "10000", |config| config.fetch_timeout.as_millis() == 10_000),
     ];
-    for (name, value, is_heeded) in cases {
-        assert!(is_heeded(&read_with(&[(name, value)]).unwrap()), "{name}={value}");
+    for (name, value, has_effect) in cases {
+        assert!(has_effect(&read_with(&[(name, value)]).unwrap()), "{name}={value}");
     }
     assert_all_tried(cases.iter().map(|(name, ..)| *name), &ELSEWHERE);
     let both = read_with(&[("SIMPLE_RESPONSE", "on"), ("ROUTES", &routes)]).unwrap();
@@ -246,10 +249,11 @@ fn a_table_has_the_room_that_the_expiry_guard_leaves() {
         let of_all = read_with(&[&settings[..], &[("ROUTES", &table.to_string())]].concat());
         let own = json!([{"issuer": ONE[0].1, "audience": "api", "routes": table}]).to_string();
         let of_one = read(&[&settings[..], &[("ISSUERS", &own)]].concat());
-        [of_all, of_one].map(|config| config.map_err(|problems| problems.0[0].place.clone()).err())
+        [of_all, of_one]
+            .map(|config| config.map_err(|problems| problems.0[0].setting.clone()).err())
     };
-    let places = ["ROUTES", "ISSUERS[0].routes"].map(|place| Some(place.to_owned()));
-    assert_eq!(with_guards("on"), places);
+    let reported = ["ROUTES", "ISSUERS[0].routes"].map(|setting| Some(setting.to_owned()));
+    assert_eq!(with_guards("on"), reported);
     assert_eq!(with_guards("off"), [None, None]);
 }
 
@@ -387,8 +391,8 @@ fn a_bad_value_is_one_problem_of_its_variable() {
     for (name, values) in cases {
         for value in *values {
             let found = read_with(&[(name, value)]).unwrap_err();
-            let places: Vec<_> = found.0.iter().map(|problem| &*problem.place).collect();
-            assert_eq!(places, [*name], "{name}={value}: {found}");
+            let reported: Vec<_> = found.0.iter().map(|problem| &*problem.setting).collect();
+            assert_eq!(reported, [*name], "{name}={value}: {found}");
         }
     }
     // Any text is a claim's name, the log's are warned of, and ISSUERS has a test of its own.
@@ -397,13 +401,13 @@ fn a_bad_value_is_one_problem_of_its_variable() {
     let filled = "challenge claims error integrationLatency integrationStatus latency principalId reason requestId status";
     for name in filled.split(' ') {
         assert_eq!(
-            places(&[&ONE[..], &[("CONTEXT_CLAIMS", name)]].concat()),
+            reported(&[&ONE[..], &[("CONTEXT_CLAIMS", name)]].concat()),
             ["CONTEXT_CLAIMS"],
             "{name}"
         );
         let renamed = format!("{name}=sub");
         assert_eq!(
-            places(&[&ONE[..], &[("CONTEXT_CLAIMS", &renamed)]].concat()),
+            reported(&[&ONE[..], &[("CONTEXT_CLAIMS", &renamed)]].concat()),
             ["CONTEXT_CLAIMS"],
             "{renamed}"
         );
@@ -411,7 +415,7 @@ fn a_bad_value_is_one_problem_of_its_variable() {
 }
 
 #[test]
-fn all_problems_are_reported_at_once_with_their_place() {
+fn all_problems_are_reported_at_once_with_their_setting() {
     let problems = read(&[
         ("ISSUER", "http://login.example.com"),
         ("ALGORITHMS", "RS256 none"),
@@ -424,8 +428,8 @@ fn all_problems_are_reported_at_once_with_their_place() {
         ("JWKS_STALE_SECONDS", "99"),
     ]);
     let problems = problems.unwrap_err();
-    let mut places: Vec<_> = problems.0.iter().map(|problem| &*problem.place).collect();
-    places.sort_unstable();
+    let mut reported: Vec<_> = problems.0.iter().map(|problem| &*problem.setting).collect();
+    reported.sort_unstable();
     let expected = [
         "ALGORITHMS",
         "AUDIENCE",
@@ -440,11 +444,11 @@ fn all_problems_are_reported_at_once_with_their_place() {
         "ROUTES",
         "ROUTES",
     ];
-    assert_eq!(places, expected);
+    assert_eq!(reported, expected);
     let text = problems.to_string();
     assert!(text.starts_with("bad configuration\n  "), "{text}");
     assert!(
-        text.contains("\n  LEEWAY_SECONDS: `5m`: want a whole number from 0 to 300\n"),
+        text.contains("\n  LEEWAY_SECONDS: `5m`: must be a whole number from 0 to 300\n"),
         "{text}"
     );
     assert!(text.contains("entry `FETCH /`") && text.contains("entry `GET x`"), "{text}");
@@ -474,14 +478,14 @@ fn no_problem_hides_another() {
         (&[("ALGORITHMS", "ES999 RS256 none")], &["ALGORITHMS", "ALGORITHMS"]),
         (&[("ALGORITHMS", "ES999 HS256")], &["ALGORITHMS", "ALGORITHMS"]),
     ] {
-        assert_eq!(places(&[&ONE[..], settings].concat()), expected);
+        assert_eq!(reported(&[&ONE[..], settings].concat()), expected);
     }
     let entry = json!({
         "issuer": "https://a.example.com", "audience": "api", "routes": {}, "jwks": {"keys": []},
         "jwks_uri": "http://a.example.com", "algorithms": ["x", "y"],
     });
     let settings = [("ISSUERS", &*json!([entry]).to_string()), ("PATH_GUARD", "x")];
-    let mut found = places(&settings);
+    let mut found = reported(&settings);
     found.sort_unstable();
     let members = ["algorithms", "algorithms", "jwks", "jwks_uri", "routes"];
     let mut expected: Vec<_> = members.map(|member| format!("ISSUERS[0].{member}")).into();
@@ -490,7 +494,7 @@ fn no_problem_hides_another() {
 }
 
 #[test]
-fn what_stands_after_an_at_sign_and_is_no_path_is_not_quoted() {
+fn a_value_after_an_at_sign_is_quoted_only_if_a_path() {
     let list = "@https://bucket.example.com/list?signature=secret";
     let keys = r#"@{"keys":[{"kty":"oct","k":"secret"}]}"#;
     let issuers = r#"@[{"issuer":"secret"}]"#;
@@ -514,7 +518,7 @@ fn what_stands_after_an_at_sign_and_is_no_path_is_not_quoted() {
 }
 
 #[test]
-fn keys_come_from_the_configuration_from_the_provider_or_from_both() {
+fn keys_come_from_configuration_provider_or_both() {
     let ec = json!({"keys": [SigningKey::es256("k").jwk(), null]}).to_string();
     let uri = "http://127.0.0.1:1/keys";
     let keys = |settings: &[(&str, &str)]| {
@@ -538,13 +542,13 @@ fn symmetric_algorithms_need_configured_keys_that_are_long_enough() {
     ] {
         let keys = key_set(length).to_string();
         let read = read_with(&[("ALGORITHMS", algorithms), ("JWKS", &keys)]);
-        let place = read.err().map(|problems| problems.0[0].place.clone());
-        assert_eq!(place.as_deref(), expected, "{algorithms} {length}");
+        let setting = read.err().map(|problems| problems.0[0].setting.clone());
+        assert_eq!(setting.as_deref(), expected, "{algorithms} {length}");
     }
     let uri = ("JWKS_URI", "https://login.example.com/keys");
-    assert_eq!(places(&[&ONE[..], &[("ALGORITHMS", "HS256"), uri]].concat()), ["ALGORITHMS"]);
+    assert_eq!(reported(&[&ONE[..], &[("ALGORITHMS", "HS256"), uri]].concat()), ["ALGORITHMS"]);
     assert_eq!(
-        places(&[&ONE[..], &[("ALGORITHMS", "HS256"), ("JWKS", "@none.json")]].concat()),
+        reported(&[&ONE[..], &[("ALGORITHMS", "HS256"), ("JWKS", "@none.json")]].concat()),
         ["JWKS"]
     );
 }
@@ -586,11 +590,11 @@ fn a_json_setting_may_be_a_file_of_the_package() {
     assert!(missing.0[0].message.contains("none.json"), "{missing}");
     assert!(missing.0[0].message.ends_with("that holds the value"), "{missing}");
     assert_eq!(
-        places(&[&ONE[..], &[task_root, ("ROUTES", "@conf")]].concat()),
+        reported(&[&ONE[..], &[task_root, ("ROUTES", "@conf")]].concat()),
         ["ROUTES"],
         "a directory"
     );
-    assert_eq!(places(&[task_root, ("ISSUERS", "@conf/none.json")]), ["ISSUERS"]);
+    assert_eq!(reported(&[task_root, ("ISSUERS", "@conf/none.json")]), ["ISSUERS"]);
     std::fs::remove_dir_all(root).unwrap();
 }
 
@@ -712,17 +716,17 @@ fn problems_with_issuers_name_their_entry() {
         (with("revoked", json!("@no/such/file.json")), "ISSUERS[1].revoked"),
         (with("revoked", json!("http://a.example.com/list")), "ISSUERS[1].revoked"),
     ];
-    for (entries, place) in cases {
-        assert_eq!(issuers(entries.clone()).unwrap_err(), [place], "{entries}");
+    for (entries, setting) in cases {
+        assert_eq!(issuers(entries.clone()).unwrap_err(), [setting], "{entries}");
     }
-    assert_eq!(places(&[("ISSUERS", "[{]")]), ["ISSUERS"]);
+    assert_eq!(reported(&[("ISSUERS", "[{]")]), ["ISSUERS"]);
     let twice =
         r#"[{"issuer":"https://a.example.com","issuer":"https://b.example.com","audience":"api"}]"#;
-    assert_eq!(places(&[("ISSUERS", twice)]), ["ISSUERS"]);
+    assert_eq!(reported(&[("ISSUERS", twice)]), ["ISSUERS"]);
 }
 
 #[test]
-fn a_revocation_list_is_an_address_by_its_scheme_and_is_never_quoted() {
+fn a_revocation_address_has_a_scheme_and_is_never_quoted() {
     let entry = |revoked: Value| json!([{"issuer": "https://login.example.com", "audience": "api", "revoked": revoked}]);
     let [given, at] = [json!({"sub": {"a": 1.5}, "before": 2}), json!("https://a.example.com/b")]
         .map(|revoked| issuers(entry(revoked)).unwrap().remove(0).revoked.unwrap());
@@ -756,7 +760,7 @@ fn a_revocation_list_is_an_address_by_its_scheme_and_is_never_quoted() {
 fn issuers_exclude_the_variables_of_one_issuer() {
     let entries = json!([{"issuer": "https://login.example.com", "audience": "api"}]).to_string();
     for name in PER_ISSUER {
-        assert_eq!(places(&[("ISSUERS", &entries), (name, "x")]), [name]);
+        assert_eq!(reported(&[("ISSUERS", &entries), (name, "x")]), [name]);
         assert!(read(&[("ISSUERS", &entries), (name, " ")]).is_ok(), "{name}");
     }
     for Setting { name, default, .. } in

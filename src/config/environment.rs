@@ -1,4 +1,4 @@
-//! The environment: read once, then asked. An unreadable variable does not count as unset.
+//! The environment variables, read once. An unreadable variable does not count as unset.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,17 +11,17 @@ pub struct Environment(BTreeMap<String, OsString>);
 
 impl<N: AsRef<OsStr>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        // No setting has a name that is not UTF-8, but such a name may be a misspelled setting.
-        let variables = variables.into_iter();
-        Self(
-            variables
-                .map(|(name, value)| (name.as_ref().to_string_lossy().into_owned(), value.into()))
-                .collect(),
-        )
+        let mut environment = Self::default();
+        for (name, value) in variables {
+            // No setting has a name that is not UTF-8, but such a name can be a misspelled setting.
+            let name = name.as_ref().to_string_lossy().into_owned();
+            environment.0.insert(name, value.into());
+        }
+        environment
     }
 }
 
-/// Names alone: values may hold secrets.
+/// Shows names only: values can hold secrets.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
@@ -37,18 +37,24 @@ impl Environment {
 
     /// The variable of this name. Bytes that are not UTF-8 are replaced.
     pub(crate) fn get_lossy(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.0.get(name).map(|value| value.to_string_lossy())
+        Some(self.0.get(name)?.to_string_lossy())
     }
 
     /// Whether there is a variable of this name that is not UTF-8.
     pub(crate) fn is_unreadable(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|value| value.to_str().is_none())
+        self.0.contains_key(name) && self.get(name).is_none()
     }
 
     /// The names of all variables that are not blank.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        let is_set = |value: &OsString| value.to_str().is_none_or(|value| !value.trim().is_empty());
-        self.0.iter().filter(move |(_, value)| is_set(value)).map(|(name, _)| &**name)
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        for name in self.0.keys() {
+            let is_blank = matches!(self.get(name), Some(value) if value.trim().is_empty());
+            if !is_blank {
+                names.push(&**name);
+            }
+        }
+        names
     }
 }
 
@@ -73,7 +79,7 @@ mod tests {
         assert!(environment.is_unreadable("B"));
         assert!(["A", "C", "E"].iter().all(|name| !environment.is_unreadable(name)));
         assert_eq!(environment.get_lossy("B").as_deref(), Some("b\u{fffd}"));
-        assert_eq!(environment.names().collect::<Vec<_>>(), ["A", "B", "D\u{fffd}"]);
+        assert_eq!(environment.names(), ["A", "B", "D\u{fffd}"]);
         assert!(!format!("{environment:?}").contains("later"));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::issuer::IssuerName;
 use crate::jose::algorithm::Algorithms;
-use crate::jose::jwks::Key;
+use crate::jose::jwk::Key;
 use crate::remote::http::Endpoint;
 
 /// A source of keys, and whose they are.
@@ -14,7 +14,7 @@ pub(crate) struct KeySource {
     pub(crate) issuers: String,
     /// The algorithms of all of them. A token is held against those of its own issuer before a key is looked up.
     pub(crate) algorithms: Algorithms,
-    pub(crate) place: KeyOrigin,
+    pub(crate) origin: KeyOrigin,
 }
 
 /// Where keys are.
@@ -42,21 +42,21 @@ impl KeySources {
     pub(super) fn assign_sources(
         &mut self,
         names: Vec<IssuerName>,
-        place: KeyOrigin,
+        origin: KeyOrigin,
         jwks: Option<&str>,
         algorithms: Algorithms,
     ) -> Vec<(IssuerName, usize)> {
-        if let KeyOrigin::Discovery = place {
-            let own = |name: IssuerName| {
-                let number = self.sources.len();
+        if let KeyOrigin::Discovery = origin {
+            let mut numbered = Vec::new();
+            for name in names {
                 let issuers = name.to_string();
-                self.sources.push(KeySource { issuers, algorithms, place: KeyOrigin::Discovery });
-                (name, number)
-            };
-            return names.into_iter().map(own).collect();
+                numbered.push((name, self.sources.len()));
+                self.sources.push(KeySource { issuers, algorithms, origin: KeyOrigin::Discovery });
+            }
+            return numbered;
         }
         let new = self.sources.len();
-        let number = match &place {
+        let number = match &origin {
             // No URL has a space in it.
             KeyOrigin::Address(address, _) => {
                 let key = format!("{address} {}", jwks.unwrap_or_default());
@@ -70,7 +70,7 @@ impl KeySources {
                 shared.issuers.extend([" ", &issuers]);
                 shared.algorithms = shared.algorithms | algorithms;
             }
-            None => self.sources.push(KeySource { issuers, algorithms, place }),
+            None => self.sources.push(KeySource { issuers, algorithms, origin }),
         }
         names.into_iter().map(|name| (name, number)).collect()
     }

@@ -1,32 +1,32 @@
 //! The settings: read once from the environment, every problem reported at once.
 
+mod context;
 pub(crate) mod environment;
+mod fields;
 mod issuers;
 mod key_sources;
 mod names;
+mod problems;
 mod reader;
+mod rights;
 mod settings;
 mod spelling;
+pub(crate) mod words;
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
 use crate::access::binding::TokenBinding;
-use crate::access::claims::Rules;
-use crate::access::rights::{self, Rights};
-use crate::access::routes::Routes;
 use crate::config::environment::Environment;
-use crate::config::issuers::{Fields, Guards, Shared};
+use crate::config::fields::Fields;
+use crate::config::issuers::{Shared, SharedRules};
 use crate::config::key_sources::KeySources;
-use crate::config::reader::{Reader, quoted};
-use crate::config::settings::{Number, PLATFORM, RESERVED_CONTEXT, Word};
+use crate::config::reader::Reader;
+use crate::config::rights::Guards;
+use crate::config::settings::{Number, PLATFORM};
+use crate::config::words::{Choice as _, ExpiryGuard, LogLevel, OnRefusal, SimpleResponse};
 use crate::gateway::challenge::Challenges;
-use crate::gateway::credential::{BearerPrefix, Credentials, TokenLocation};
+use crate::gateway::credential::{Credentials, TokenLocation};
 use crate::gateway::policy::ContextClaim;
-use crate::gateway::size;
 use crate::jose::token::ClaimPath;
 use crate::metrics::{self, Metrics};
 use crate::remote::cache::Lifetimes;
@@ -34,9 +34,11 @@ use crate::remote::http::{self, Authorities, Endpoint};
 
 pub(crate) use self::issuers::{Issuer, RevocationSource};
 pub(crate) use self::key_sources::{KeyOrigin, KeySource};
+pub(crate) use self::problems::BAD_CONFIGURATION;
+pub use self::problems::{Problem, Problems};
 pub use self::settings::{SETTINGS, Setting, SettingKind};
 
-/// Everything the authorizer can be told, checked.
+/// All settings, checked.
 #[derive(Debug)]
 pub struct Config {
     pub(crate) issuers: Vec<Issuer>,
@@ -47,8 +49,8 @@ pub struct Config {
     pub(crate) usage_key: Option<ClaimPath>,
     pub(crate) on_refusal: OnRefusal,
     pub(crate) challenges: Challenges,
-    pub(crate) expiry_guard: bool,
-    pub(crate) simple_response: bool,
+    pub(crate) expiry_guard: ExpiryGuard,
+    pub(crate) simple_response: SimpleResponse,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) list_lifetimes: Lifetimes,
     pub(crate) fetch_timeout: Duration,
@@ -57,46 +59,6 @@ pub struct Config {
     /// Settings that are allowed but need attention, for the log.
     pub(crate) warnings: Vec<String>,
 }
-
-/// What is answered when a token is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OnRefusal {
-    /// A Deny policy: 403, and cached.
-    Deny,
-    /// A function error that API Gateway turns into 401: not cached, and counted as an error of the function.
-    Unauthorized,
-}
-
-/// One thing that is wrong with the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The variable, with the entry where it holds several: `ISSUERS[1].audience`.
-    pub place: String,
-    /// What is wrong and what would be right.
-    pub message: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.message)
-    }
-}
-
-/// Everything that is wrong with the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problems(pub Vec<Problem>);
-
-/// What stands above the problems.
-pub(crate) const BAD_CONFIGURATION: &str = "bad configuration";
-
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(BAD_CONFIGURATION)?;
-        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
-    }
-}
-
-impl std::error::Error for Problems {}
 
 impl Config {
     /// Reads the settings.
@@ -119,11 +81,10 @@ impl Config {
 impl Reader<'_> {
     /// An unreadable setting must not count as unset: that could turn a check off.
     fn unreadable(&mut self) {
-        // `Log::start` warns of the settings of the log, which the platform sets.
-        let settings =
-            SETTINGS.iter().map(|setting| setting.name).filter(|name| !name.starts_with("AWS_"));
+        let settings = SETTINGS.iter().map(|setting| setting.name);
         for name in settings.chain(PLATFORM) {
-            if self.environment.is_unreadable(name) {
+            // `Log::start` warns of the settings of the log, which the platform sets.
+            if !name.starts_with("AWS_") && self.environment.is_unreadable(name) {
                 self.problem(name, "is not UTF-8");
             }
         }
@@ -131,13 +92,10 @@ impl Reader<'_> {
 
     /// A mistyped name must not count as unset either.
     fn misspelled(&mut self) {
-        let settings = || SETTINGS.iter().map(|setting| setting.name);
-        let others =
-            self.environment.names().filter(|name| !settings().any(|setting| setting == *name));
-        for (name, meant) in
-            others.filter_map(|name| Some((name, spelling::meant(name, settings())?)))
-        {
-            self.problem(name, format!("is not a setting; did you mean {meant}?"));
+        for name in self.environment.names() {
+            if let Some(meant) = spelling::meant(name) {
+                self.problem(name, format!("is not a setting; did you mean {meant}?"));
+            }
         }
     }
 
@@ -145,226 +103,132 @@ impl Reader<'_> {
         let lifetimes = self.lifetimes(settings::JWKS_FRESH_SECONDS, settings::JWKS_STALE_SECONDS);
         let list_lifetimes =
             self.lifetimes(settings::REVOKED_FRESH_SECONDS, settings::REVOKED_STALE_SECONDS);
-        let leeway = self.number(settings::LEEWAY_SECONDS);
-        let max_life = self.number(settings::MAX_TOKEN_SECONDS);
-        let principal_claims = self.claim_list(settings::PRINCIPAL_CLAIM);
-        let rules = Rules {
-            audience_claims: Vec::new(),
-            audiences: Vec::new(),
-            leeway: leeway.unwrap_or_default() as f64,
-            required: Vec::new(),
-            max_life: max_life.map(|seconds| seconds as f64),
-            principal_claims,
-        };
-        let expiry_guard = self.switch(settings::EXPIRY_GUARD);
-        let path_guard = self.switch(settings::PATH_GUARD);
-        let guards = Guards {
-            path: path_guard.unwrap_or_default(),
-            expiry: expiry_guard.unwrap_or_default(),
-        };
-        let table = self.object(settings::ROUTES);
-        let routes = table.and_then(|table| self.routes("ROUTES", &table, guards));
-        let required = self.list(settings::REQUIRED_SCOPES);
-        let required = self.scopes_at("REQUIRED_SCOPES", required);
-        let rights = Rights { required, routes };
-        let shared = Shared { rules, rights, guards };
+        let shared = self.shared();
         let fields = self.fields();
         let mut sources = KeySources::default();
-        let issuers = fields.iter().filter_map(|fields| self.issuer(fields, &shared, &mut sources));
-        let issuers: Vec<_> = issuers.collect();
-        let key_sources = sources.sources;
-        let names = issuers.iter().flat_map(|issuer| &issuer.names).map(|(name, _)| name);
-        self.names_twice(&fields, &names.collect::<Vec<_>>());
-
-        let binding = self.choice(settings::TOKEN_BINDING);
-        let simple_response = self.switch(settings::SIMPLE_RESPONSE);
-        let mut warnings = std::mem::take(&mut self.warnings);
-        let has_table = issuers.iter().any(|issuer| issuer.rights.routes.is_some());
-        if simple_response == Some(true) && has_table {
-            warnings.push(
-                "SIMPLE_RESPONSE with ROUTES is decided for one request: the authorizer's identity sources must \
-                 include $context.routeKey, and its cache must be off where one route stands for many paths"
-                    .to_owned(),
-            );
+        let mut issuers = Vec::new();
+        for fields in &fields {
+            issuers.extend(self.issuer(fields, &shared, &mut sources));
         }
-        let credentials = (self.sources(), self.choice(settings::BEARER_PREFIX));
+        self.names_twice(&fields, &issuers);
+        let binding = self.choice(settings::TOKEN_BINDING);
+        let simple_response = self.choice(settings::SIMPLE_RESPONSE);
+        if simple_response == Some(SimpleResponse::On) {
+            self.warn_of_simple_response(&issuers);
+        }
+        let token_locations = self.token_locations();
+        let bearer_prefix = self.choice(settings::BEARER_PREFIX);
         let context = self.context();
         let usage_key = self.claim(settings::USAGE_KEY_CLAIM);
         let on_refusal = self.choice(settings::REFUSAL);
         let resource_metadata = self.resource_metadata();
         let challenge_scopes = self.list(settings::CHALLENGE_SCOPES);
-        let challenge_scopes = self.scopes_at("CHALLENGE_SCOPES", challenge_scopes);
+        self.check_scopes("CHALLENGE_SCOPES", &challenge_scopes);
         let fetch_timeout = self.number(settings::JWKS_TIMEOUT_MS);
         let authorities = self.authorities(fields.iter().any(Fields::fetches_tls));
         let metrics = self.metrics();
-        // Everything was read, so every problem is known. Nothing stands in for what is missing.
-        leeway?;
+        // All settings have been read, so all problems are recorded. Bail out if a required value is missing.
         Some(Config {
             issuers,
-            key_sources,
-            binding: match binding? {
-                "refuse" => TokenBinding::Refuse,
-                "certificate" => TokenBinding::Certificate,
-                _ => TokenBinding::Ignore,
-            },
-            credentials: Credentials {
-                sources: credentials.0,
-                bearer_prefix: match credentials.1? {
-                    "optional" => BearerPrefix::Optional,
-                    _ => BearerPrefix::Required,
-                },
-            },
+            key_sources: sources.sources,
+            binding: binding?,
+            credentials: Credentials { sources: token_locations, bearer_prefix: bearer_prefix? },
             context,
             usage_key,
-            on_refusal: match on_refusal? {
-                "deny" => OnRefusal::Deny,
-                _ => OnRefusal::Unauthorized,
-            },
+            on_refusal: on_refusal?,
             challenges: Challenges { scopes: challenge_scopes, resource_metadata },
-            expiry_guard: expiry_guard?,
+            expiry_guard: shared.guards.expiry?,
             simple_response: simple_response?,
             lifetimes: lifetimes?,
             list_lifetimes: list_lifetimes?,
             fetch_timeout: Duration::from_millis(fetch_timeout?),
             authorities,
             metrics,
-            warnings,
+            warnings: std::mem::take(&mut self.warnings),
         })
     }
 
+    /// The settings that issuers share.
+    fn shared(&mut self) -> Shared {
+        let rules = SharedRules {
+            // A number that is wrong is a problem already. Nothing is decided by the 0.
+            leeway: self.number(settings::LEEWAY_SECONDS).unwrap_or_default(),
+            max_life: self.number(settings::MAX_TOKEN_SECONDS),
+            principal_claims: self.claim_list(settings::PRINCIPAL_CLAIM),
+        };
+        let guards = Guards {
+            expiry: self.choice(settings::EXPIRY_GUARD),
+            path: self.choice(settings::PATH_GUARD),
+        };
+        let rights = self.shared_rights(guards);
+        Shared { rules, rights, guards }
+    }
+
     fn lifetimes(&mut self, fresh: Setting<Number>, stale: Setting<Number>) -> Option<Lifetimes> {
-        let (of_fresh, of_stale) = (fresh.name, stale.name);
+        let (fresh_name, stale_name) = (fresh.name, stale.name);
         let (fresh, stale) = (self.number(fresh), self.number(stale));
         let (fresh, stale) = (fresh?, stale?);
         if stale < fresh {
-            self.problem(of_stale, format!("must be at least {of_fresh}, which is {fresh}"));
+            self.problem(stale_name, format!("must be at least {fresh_name}, which is {fresh}"));
             return None;
         }
         Some(Lifetimes { fresh: Duration::from_secs(fresh), stale: Duration::from_secs(stale) })
     }
 
-    /// Scopes that can be written into a challenge.
-    fn scopes_at(&mut self, place: &str, scopes: Vec<String>) -> Vec<String> {
-        for scope in scopes.iter().filter(|scope| !rights::is_scope(scope)) {
-            let wanted = "want printable ASCII without quote and backslash (RFC 6749 section 3.3)";
-            self.problem(place, format!("{}: {wanted}", quoted(place, scope)));
-        }
-        scopes
-    }
-
-    /// The table of routes that stands at this place.
-    fn routes(
-        &mut self,
-        place: &str,
-        table: &Map<String, Value>,
-        guards: Guards,
-    ) -> Option<Arc<Routes>> {
-        let routes = match Routes::parse(table, guards.path) {
-            Ok(routes) => routes,
-            Err(problems) => {
-                problems.into_iter().for_each(|problem| self.problem(place, problem));
-                return None;
-            }
-        };
-        let warnings = routes.warnings().into_iter().map(|warning| format!("{place}: {warning}"));
-        self.warnings.extend(warnings);
-        if let Err(too_large) = size::fits(&routes, guards.expiry) {
-            let size::TooLarge { document, resource } = too_large;
-            let message = format!(
-                "the policy would have {document} bytes and resources of up to {resource} characters; API Gateway \
-                 takes {} and {}. It has {}. Use fewer or shorter entries, verbs by name (ANY counts seven times), \
-                 fewer `path` conditions (each value counts 128)",
-                size::MAX_DOCUMENT,
-                size::MAX_RESOURCE,
-                size::largest_parts(&routes),
+    fn warn_of_simple_response(&mut self, issuers: &[Issuer]) {
+        if issuers.iter().any(|issuer| issuer.rights.routes.is_some()) {
+            self.warnings.push(
+                "SIMPLE_RESPONSE with ROUTES is decided for one request: the authorizer's identity sources must \
+                 include $context.routeKey, and its cache must be off where one route serves many paths"
+                    .to_owned(),
             );
-            self.problem(place, message);
         }
-        Some(Arc::new(routes))
-    }
-
-    fn context(&mut self) -> Vec<ContextClaim> {
-        let entries = self.list(settings::CONTEXT_CLAIMS);
-        if entries == ["none"] {
-            return Vec::new();
-        }
-        if entries.iter().any(|entry| entry == "none") {
-            self.problem("CONTEXT_CLAIMS", "`none` must be the only member");
-            return Vec::new();
-        }
-        let mut context: Vec<ContextClaim> = Vec::new();
-        for entry in entries {
-            let (name, claim) = entry.split_once('=').unwrap_or((&entry, &entry));
-            if name.is_empty() || claim.is_empty() {
-                self.problem("CONTEXT_CLAIMS", format!("`{entry}`: want `claim` or `name=claim`"));
-            } else if name.starts_with('/') {
-                self.problem(
-                    "CONTEXT_CLAIMS",
-                    format!("`{entry}`: a JSON Pointer needs a name, as roles={entry}"),
-                );
-            } else if RESERVED_CONTEXT.contains(&name) {
-                let message = format!(
-                    "`{name}` is filled by API Gateway or this function: give it another name, as my_{name}={claim}"
-                );
-                self.problem("CONTEXT_CLAIMS", message);
-            } else if context.iter().any(|other| other.name == name) {
-                self.problem("CONTEXT_CLAIMS", format!("`{name}` is named twice"));
-            } else if let Some(path) = self.claim_at("CONTEXT_CLAIMS", claim) {
-                context.push(ContextClaim { name: name.to_owned(), path });
-            }
-        }
-        context
     }
 
     /// It is written between quotes into a header, so nothing in it may end them (RFC 9110 section 5.6.4).
     fn resource_metadata(&mut self) -> Option<String> {
         let url = self.text(settings::RESOURCE_METADATA)?;
         // An endpoint has no backslash, no space, and nothing but printable ASCII.
-        let problem = match Endpoint::parse(&url) {
-            Ok(_) if url.contains('"') => "must not hold a quote: write it as %22",
-            Ok(_) => return Some(url),
-            Err(problem) => problem,
-        };
-        self.problem("RESOURCE_METADATA", problem);
-        None
+        self.or_report("RESOURCE_METADATA", Endpoint::parse(&url))?;
+        if url.contains('"') {
+            self.problem("RESOURCE_METADATA", "must not hold a quote: write it as %22");
+            return None;
+        }
+        Some(url)
     }
 
-    fn sources(&mut self) -> Vec<TokenLocation> {
-        let mut sources = Vec::new();
+    fn token_locations(&mut self) -> Vec<TokenLocation> {
+        let mut locations = Vec::new();
         for text in self.list(settings::TOKEN_SOURCE) {
-            match TokenLocation::parse(&text) {
-                Ok(source) => sources.push(source),
-                Err(problem) => self.problem("TOKEN_SOURCE", problem),
-            }
+            locations.extend(self.or_report("TOKEN_SOURCE", TokenLocation::parse(&text)));
         }
-        sources
+        locations
     }
 
     fn metrics(&mut self) -> Option<Metrics> {
         let namespace = self.text(settings::METRICS_NAMESPACE)?;
         if !metrics::is_namespace(&namespace) {
-            let message =
-                "want up to 255 letters, digits, spaces and `.-_/#:`, not beginning with `AWS/`";
+            let message = "must be up to 255 letters, digits, spaces and `.-_/#:`, and must not begin with `AWS/`";
             self.problem("METRICS_NAMESPACE", message);
             return None;
         }
-        let level = self.value(&settings::AWS_LAMBDA_LOG_LEVEL).unwrap_or_default().to_uppercase();
-        let Word(levels) = settings::AWS_LAMBDA_LOG_LEVEL.kind;
-        let level = levels.iter().find(|known| **known == level);
-        Some(Metrics::new(namespace, level.unwrap_or(&settings::AWS_LAMBDA_LOG_LEVEL.default)))
+        let level = self.value(&settings::AWS_LAMBDA_LOG_LEVEL).unwrap_or_default();
+        // `Log::start` warns of a word that is no level.
+        let level = LogLevel::parse(&level.to_uppercase()).unwrap_or(LogLevel::Info);
+        Some(Metrics::new(namespace, level.word()))
     }
 
     /// Private certificate authorities. The file in `SSL_CERT_FILE` is read only if something is fetched over TLS.
     fn authorities(&mut self, fetches_tls: bool) -> Authorities {
+        let mut files = vec![settings::JWKS_CA_FILE.name];
+        if fetches_tls {
+            files.push("SSL_CERT_FILE");
+        }
         let mut authorities = Authorities::new();
-        for name in [settings::JWKS_CA_FILE.name, "SSL_CERT_FILE"] {
-            let Some(file) = self.set(name).filter(|_| fetches_tls || name != "SSL_CERT_FILE")
-            else {
-                continue;
-            };
-            match http::read_authorities(&self.path(&file)) {
-                Ok(found) => authorities.extend(found),
-                Err(problem) => self.problem(name, problem),
+        for name in files {
+            if let Some(file) = self.set(name) {
+                let found = http::read_authorities(&self.path(file));
+                authorities.extend(self.or_report(name, found).unwrap_or_default());
             }
         }
         authorities

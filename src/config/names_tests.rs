@@ -7,18 +7,18 @@ use crate::support::tokens::{self, SigningKey};
 const ENTRA: &str = "https://login.example.com/{tid}/v2.0";
 const KEYS: &str = "https://login.example.com/keys";
 
-/// The settings, with an audience; or the problems, each as its place and message.
+/// The settings, with an audience; or the problems, each as its setting and message.
 fn read(settings: &[(&str, &str)]) -> Result<Config, Vec<(String, String)>> {
     let audience =
         settings.iter().all(|(name, _)| *name != "ISSUERS").then_some(("AUDIENCE", "api"));
     let config = Config::read(&settings.iter().copied().chain(audience).collect());
     config.map_err(|problems| {
-        problems.0.into_iter().map(|problem| (problem.place, problem.message)).collect()
+        problems.0.into_iter().map(|problem| (problem.setting, problem.message)).collect()
     })
 }
 
-fn places(settings: &[(&str, &str)]) -> Vec<String> {
-    read(settings).err().unwrap_or_default().into_iter().map(|(place, _)| place).collect()
+fn reported(settings: &[(&str, &str)]) -> Vec<String> {
+    read(settings).err().unwrap_or_default().into_iter().map(|(setting, _)| setting).collect()
 }
 
 /// The names of an issuer, each with the number of its source of keys.
@@ -32,7 +32,7 @@ fn of_issuers(entries: &Value) -> Result<Config, Vec<(String, String)>> {
 
 /// With tenants, and keys for them.
 fn tenants(name: &str, tenants: &str) -> Vec<String> {
-    places(&[("ISSUER", name), ("TENANTS", tenants), ("JWKS_URI", KEYS)])
+    reported(&[("ISSUER", name), ("TENANTS", tenants), ("JWKS_URI", KEYS)])
 }
 
 #[test]
@@ -44,11 +44,11 @@ fn each_name_of_a_list_has_its_own_discovery() {
     assert_eq!(names(issuer), [(first.to_owned(), 0), (second.to_owned(), 1)]);
     let sources: Vec<_> = config.key_sources.iter().map(|source| &*source.issuers).collect();
     assert_eq!(sources, [first, second]);
-    assert!(config.key_sources.iter().all(|source| matches!(source.place, KeyOrigin::Discovery)));
+    assert!(config.key_sources.iter().all(|source| matches!(source.origin, KeyOrigin::Discovery)));
 }
 
 #[test]
-fn names_with_an_address_or_keys_share_them_and_may_be_any_text() {
+fn names_with_an_address_or_keys_can_be_any_string() {
     let ec = tokens::jwks(&[&SigningKey::rsa("k")]).to_string();
     let list =
         "https://accounts.google.com accounts.google.com auth http://plain.example.com?x=%7B";
@@ -63,8 +63,8 @@ fn names_with_an_address_or_keys_share_them_and_may_be_any_text() {
         ["accounts.google.com", "auth", "http://plain.example.com", "https://a.example.com/?x"]
     {
         let problems = read(&[("ISSUER", alone)]).unwrap_err();
-        let [(place, message)] = &problems[..] else { panic!("{problems:?}") };
-        assert_eq!(place, "ISSUER");
+        let [(setting, message)] = &problems[..] else { panic!("{problems:?}") };
+        assert_eq!(setting, "ISSUER");
         assert!(
             message.contains(alone) && message.ends_with("needs JWKS_URI or JWKS"),
             "{message}"
@@ -155,7 +155,7 @@ fn a_tenant_that_no_token_could_have_is_an_error() {
         let entry = json!([{"issuer": ENTRA, "audience": "api", "jwks_uri": KEYS, "tenants": bad}]);
         let problems = of_issuers(&entry).unwrap_err();
         assert!(
-            problems.iter().all(|(place, _)| place == "ISSUERS[0].tenants"),
+            problems.iter().all(|(setting, _)| setting == "ISSUERS[0].tenants"),
             "{bad}: {problems:?}"
         );
     }
@@ -206,25 +206,25 @@ fn a_claim_is_a_whole_segment_of_the_path() {
 }
 
 #[test]
-fn tenants_need_a_claim_and_keys_and_a_claim_needs_tenants() {
+fn tenants_and_a_claim_in_the_name_need_each_other() {
     let problem = |settings: &[(&str, &str)]| {
         let problems = read(settings).unwrap_err();
-        let [(place, message)] = &problems[..] else { panic!("{problems:?}") };
-        (place.clone(), message.clone())
+        let [(setting, message)] = &problems[..] else { panic!("{problems:?}") };
+        (setting.clone(), message.clone())
     };
     let (keys, any) = (("JWKS_URI", KEYS), ("TENANTS", "any"));
-    let (place, message) = problem(&[("ISSUER", ENTRA), keys]);
-    assert!(place == "ISSUER" && message.contains("needs TENANTS"), "{message}");
-    let (place, message) = problem(&[("ISSUER", "https://login.example.com"), any]);
-    assert!(place == "TENANTS" && message.contains("{claim}"), "{message}");
-    let (place, message) = problem(&[("ISSUER", ENTRA), any]);
-    assert!(place == "JWKS_URI" && message.contains("or else JWKS"), "{message}");
-    assert_eq!(places(&[("ISSUER", ENTRA)]), ["ISSUER", "JWKS_URI"]);
-    assert_eq!(places(&[("TENANTS", "a"), keys]), ["ISSUER", "TENANTS"]);
+    let (setting, message) = problem(&[("ISSUER", ENTRA), keys]);
+    assert!(setting == "ISSUER" && message.contains("needs TENANTS"), "{message}");
+    let (setting, message) = problem(&[("ISSUER", "https://login.example.com"), any]);
+    assert!(setting == "TENANTS" && message.contains("{claim}"), "{message}");
+    let (setting, message) = problem(&[("ISSUER", ENTRA), any]);
+    assert!(setting == "JWKS_URI" && message.contains("or else JWKS"), "{message}");
+    assert_eq!(reported(&[("ISSUER", ENTRA)]), ["ISSUER", "JWKS_URI"]);
+    assert_eq!(reported(&[("TENANTS", "a"), keys]), ["ISSUER", "TENANTS"]);
     // A problem with the keys is one.
     let unreadable = ("JWKS", "@no/such/file");
-    assert_eq!(places(&[("ISSUER", "auth"), unreadable]), ["JWKS"]);
-    assert_eq!(places(&[("ISSUER", ENTRA), any, unreadable]), ["JWKS"]);
+    assert_eq!(reported(&[("ISSUER", "auth"), unreadable]), ["JWKS"]);
+    assert_eq!(reported(&[("ISSUER", ENTRA), any, unreadable]), ["JWKS"]);
     let jwks = tokens::jwks(&[&SigningKey::rsa("k")]).to_string();
     assert!(read(&[("ISSUER", ENTRA), any, ("JWKS", &jwks)]).is_ok());
 
@@ -237,21 +237,21 @@ fn tenants_need_a_claim_and_keys_and_a_claim_needs_tenants() {
         {"issuer": "a b", "audience": "api", "jwks_uri": KEYS},
     ]);
     let found: Vec<_> =
-        of_issuers(&entries).unwrap_err().into_iter().map(|(place, _)| place).collect();
+        of_issuers(&entries).unwrap_err().into_iter().map(|(setting, _)| setting).collect();
     let expected =
         ["0].issuer", "1].tenants", "2].jwks_uri", "3].issuer", "4].issuer", "5].issuer"];
-    assert_eq!(found, expected.map(|place| format!("ISSUERS[{place}")));
-    assert_eq!(places(&[("ISSUERS", "[]"), any]), ["TENANTS", "ISSUERS"]);
+    assert_eq!(found, expected.map(|setting| format!("ISSUERS[{setting}")));
+    assert_eq!(reported(&[("ISSUERS", "[]"), any]), ["TENANTS", "ISSUERS"]);
     let unreadable = json!([{"issuer": "auth", "audience": "api", "jwks_uri": 5}]);
-    assert_eq!(places(&[("ISSUERS", &unreadable.to_string())]), ["ISSUERS[0].jwks_uri"]);
+    assert_eq!(reported(&[("ISSUERS", &unreadable.to_string())]), ["ISSUERS[0].jwks_uri"]);
 }
 
 #[test]
 fn no_iss_can_be_that_of_two_issuers() {
     for twice in ["https://a.example.com,https://a.example.com", "auth auth b"] {
         let problems = read(&[("ISSUER", twice), ("JWKS_URI", KEYS)]).unwrap_err();
-        let [(place, message)] = &problems[..] else { panic!("{problems:?}") };
-        assert!(place == "ISSUER" && message.ends_with("is named twice"), "{message}");
+        let [(setting, message)] = &problems[..] else { panic!("{problems:?}") };
+        assert!(setting == "ISSUER" && message.ends_with("is named twice"), "{message}");
     }
     let both = |a: &str, b: &str| {
         let entry = |name: &str| {
@@ -262,7 +262,7 @@ fn no_iss_can_be_that_of_two_issuers() {
             entry
         };
         let problems = of_issuers(&json!([entry(a), entry(b)])).err().unwrap_or_default();
-        assert!(problems.iter().all(|(place, _)| place == "ISSUERS"), "{problems:?}");
+        assert!(problems.iter().all(|(setting, _)| setting == "ISSUERS"), "{problems:?}");
         problems.into_iter().map(|(_, message)| message).collect::<Vec<_>>()
     };
     assert_eq!(both(ENTRA, ENTRA), [format!("issuer `{ENTRA}` is named twice")]);
@@ -377,7 +377,7 @@ fn issuers_have_the_shared_rights_or_their_own() {
 }
 
 #[test]
-fn each_table_is_checked_and_warned_of_by_its_place() {
+fn each_table_is_checked_and_named_in_its_warnings() {
     let with = |name: &str, value: Value| {
         let mut entry = json!({"issuer": "https://a.example.com", "audience": "api"});
         entry[name] = value;
@@ -402,7 +402,7 @@ fn each_table_is_checked_and_warned_of_by_its_place() {
         ("principal_claim", json!({})),
     ] {
         assert_eq!(
-            places(&[("ISSUERS", &with(name, value.clone()))]),
+            reported(&[("ISSUERS", &with(name, value.clone()))]),
             [format!("ISSUERS[0].{name}")],
             "{value}"
         );

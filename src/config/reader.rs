@@ -1,16 +1,17 @@
-//! Variables, read one by one by what they may hold. Problems are kept, so that all are reported at once.
+//! Reads variables by the kind of their value. Problems are collected, so that all are reported at once.
 
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
-use crate::config::Problem;
 use crate::config::environment::Environment;
+use crate::config::problems::Problem;
 use crate::config::settings::{Json, List, Number, Setting, Text, Word};
+use crate::config::words::Choice;
 use crate::jose::json;
 use crate::jose::token::ClaimPath;
 
-/// Reads variables, and keeps the problems and warnings.
+/// Reads variables, and collects problems and warnings.
 pub(super) struct Reader<'e> {
     pub(super) environment: &'e Environment,
     pub(super) problems: Vec<Problem>,
@@ -18,57 +19,57 @@ pub(super) struct Reader<'e> {
     pub(super) warnings: Vec<String>,
 }
 
-impl Reader<'_> {
+impl<'e> Reader<'e> {
     /// The variable as it is set: trimmed, and not blank.
-    pub(super) fn set(&self, name: &str) -> Option<String> {
-        self.environment
-            .get(name)
-            .map(|value| value.trim().to_owned())
-            .filter(|value| !value.is_empty())
+    pub(super) fn set(&self, name: &str) -> Option<&'e str> {
+        let value = self.environment.get(name)?.trim();
+        if value.is_empty() { None } else { Some(value) }
     }
 
     /// The variable, or its default.
-    pub(super) fn value<K>(&self, setting: &Setting<K>) -> Option<String> {
-        self.set(setting.name)
-            .or_else(|| Some(setting.default.to_owned()).filter(|default| !default.is_empty()))
+    pub(super) fn value<K>(&self, setting: &Setting<K>) -> Option<&'e str> {
+        match self.set(setting.name) {
+            None if setting.default.is_empty() => None,
+            None => Some(setting.default),
+            value => value,
+        }
     }
 
     pub(super) fn text(&self, setting: Setting<Text>) -> Option<String> {
-        self.value(&setting)
+        self.value(&setting).map(str::to_owned)
     }
 
     pub(super) fn list(&mut self, setting: Setting<List>) -> Vec<String> {
         let Some(text) = self.value(&setting) else { return Vec::new() };
-        self.members(setting.name, &text)
+        self.members(setting.name, text)
     }
 
-    pub(super) fn members(&mut self, place: &str, list: &str) -> Vec<String> {
+    pub(super) fn members(&mut self, setting: &str, list: &str) -> Vec<String> {
         let members = members_of(list);
         if members.is_empty() {
-            self.problem(place, "is an empty list");
+            self.problem(setting, "is an empty list");
         }
         members
     }
 
-    /// The text of a JSON-valued setting, which may be in a file: `@path`.
+    /// The text of a JSON-valued setting, which can be in a file: `@path`.
     pub(super) fn json(&mut self, setting: Setting<Json>) -> Option<String> {
         let text = self.value(&setting)?;
         self.text_or_file(setting.name, text)
     }
 
     /// The text, or what is in the file that it names: `@path`.
-    pub(super) fn text_or_file(&mut self, place: &str, text: String) -> Option<String> {
-        let Some(file) = text.strip_prefix('@') else { return Some(text) };
+    pub(super) fn text_or_file(&mut self, setting: &str, text: &str) -> Option<String> {
+        let Some(file) = text.strip_prefix('@') else { return Some(text.to_owned()) };
         let path = self.path(file);
         match std::fs::read_to_string(&path) {
             Ok(text) => Some(text),
             Err(error) => {
-                // If it is not a path, it may be a secret or the address of one.
+                // If it is not a path, it can be a secret or the address of one.
                 let is_path = file.len() < 256 && !file.contains(['?', '{', '[', '"', ':']);
                 let path = if is_path { path.display().to_string() } else { "@".to_owned() };
-                let wanted =
-                    "want the path of a UTF-8 file in the deployment package that holds the value";
-                self.problem(place, format!("{path}: {error}; {wanted}"));
+                let expected = "must be the path of a UTF-8 file in the deployment package that holds the value";
+                self.problem(setting, format!("{path}: {error}; {expected}"));
                 None
             }
         }
@@ -77,50 +78,41 @@ impl Reader<'_> {
     pub(super) fn object(&mut self, setting: Setting<Json>) -> Option<Map<String, Value>> {
         let name = setting.name;
         let text = self.json(setting)?;
-        match json::object(text.as_bytes()) {
-            Ok(object) => Some(object),
-            Err(error) => {
-                self.problem(name, format!("want a JSON object: {error}"));
-                None
-            }
-        }
+        let object = json::object(text.as_bytes());
+        self.or_report(name, object.map_err(|error| format!("must be a JSON object: {error}")))
     }
 
     /// A number; none if the setting has no default and is not set.
     pub(super) fn number(&mut self, setting: Setting<Number>) -> Option<u64> {
         let text = self.value(&setting)?;
         let Number(bounds) = setting.kind;
-        let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
-        match text.parse() {
-            Ok(number) if is_whole && bounds.contains(&number) => Some(number),
-            _ => {
-                let (least, most) = bounds.into_inner();
-                let message = format!("`{text}`: want a whole number from {least} to {most}");
-                self.problem(setting.name, message);
-                None
-            }
+        // `parse` alone would take a sign.
+        if text.bytes().all(|byte| byte.is_ascii_digit())
+            && let Ok(number) = text.parse()
+            && bounds.contains(&number)
+        {
+            return Some(number);
         }
+        let (least, most) = bounds.into_inner();
+        let message = format!("`{text}`: must be a whole number from {least} to {most}");
+        self.problem(setting.name, message);
+        None
     }
 
     /// One of the setting's words.
-    pub(super) fn choice(&mut self, setting: Setting<Word>) -> Option<&'static str> {
-        let Word(words) = setting.kind;
+    pub(super) fn choice<T: Choice>(&mut self, setting: Setting<Word<T>>) -> Option<T> {
         let text = self.value(&setting).unwrap_or_default();
-        let word = words.iter().copied().find(|word| *word == text);
-        if word.is_none() {
-            self.problem(setting.name, format!("`{text}`: want `{}`", words.join("` or `")));
+        let choice = T::parse(text);
+        if choice.is_none() {
+            let words = T::WORDS.join("` or `");
+            self.problem(setting.name, format!("`{text}`: must be `{words}`"));
         }
-        word
-    }
-
-    pub(super) fn switch(&mut self, setting: Setting<Word>) -> Option<bool> {
-        self.choice(setting).map(|word| word == "on")
+        choice
     }
 
     pub(super) fn claim(&mut self, setting: Setting<Text>) -> Option<ClaimPath> {
-        let name = setting.name;
-        let text = self.text(setting)?;
-        self.claim_at(name, &text)
+        let text = self.value(&setting)?;
+        self.claim_at(setting.name, text)
     }
 
     pub(super) fn claim_list(&mut self, setting: Setting<List>) -> Vec<ClaimPath> {
@@ -129,39 +121,48 @@ impl Reader<'_> {
         self.claims_at(name, &names)
     }
 
-    pub(super) fn claims_at(&mut self, place: &str, names: &[String]) -> Vec<ClaimPath> {
-        names.iter().filter_map(|name| self.claim_at(place, name)).collect()
-    }
-
-    pub(super) fn claim_at(&mut self, place: &str, text: &str) -> Option<ClaimPath> {
-        ClaimPath::parse(text).map_err(|problem| self.problem(place, problem)).ok()
-    }
-
-    pub(super) fn string(&mut self, place: &str, value: Value) -> Option<String> {
-        match value {
-            Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
-            _ => {
-                self.problem(place, "want a string that is not blank");
-                None
-            }
+    pub(super) fn claims_at(&mut self, setting: &str, names: &[String]) -> Vec<ClaimPath> {
+        let mut claims = Vec::new();
+        for name in names {
+            claims.extend(self.claim_at(setting, name));
         }
+        claims
+    }
+
+    pub(super) fn claim_at(&mut self, setting: &str, name: &str) -> Option<ClaimPath> {
+        self.or_report(setting, ClaimPath::parse(name))
+    }
+
+    pub(super) fn string(&mut self, setting: &str, value: &Value) -> Option<String> {
+        if let Value::String(text) = value
+            && !text.trim().is_empty()
+        {
+            return Some(text.trim().to_owned());
+        }
+        self.problem(setting, "must be a string that is not blank");
+        None
     }
 
     /// A list in JSON: an array of strings, or one string.
-    pub(super) fn strings(&mut self, place: &str, value: Value) -> Vec<String> {
+    pub(super) fn strings(&mut self, setting: &str, value: &Value) -> Vec<String> {
         let values = match value {
             Value::Array(values) => values,
             Value::String(text) if text.trim().contains([',', ' ']) => {
-                let message = "a text is one value, and this has a comma or space in it: give several as an array of strings";
-                self.problem(place, message);
+                let message = "a string is one value, but this one has a comma or space in it: \
+                    write several values as an array of strings";
+                self.problem(setting, message);
                 return Vec::new();
             }
-            one => vec![one],
+            one => std::slice::from_ref(one),
         };
         if values.is_empty() {
-            self.problem(place, "is an empty list");
+            self.problem(setting, "is an empty list");
         }
-        values.into_iter().filter_map(|value| self.string(place, value)).collect()
+        let mut strings = Vec::new();
+        for value in values {
+            strings.extend(self.string(setting, value));
+        }
+        strings
     }
 
     /// A file of the deployment package.
@@ -169,22 +170,43 @@ impl Reader<'_> {
         PathBuf::from(self.set("LAMBDA_TASK_ROOT").unwrap_or_default()).join(file)
     }
 
-    pub(super) fn problem(&mut self, place: &str, message: impl Into<String>) {
-        self.problems.push(Problem { place: place.to_owned(), message: message.into() });
+    /// What was read, or nothing and a problem of this setting.
+    pub(super) fn or_report<T>(
+        &mut self,
+        setting: &str,
+        read: Result<T, impl Into<String>>,
+    ) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.problem(setting, problem);
+                None
+            }
+        }
     }
 
-    pub(super) fn reported(&self, place: &str) -> bool {
-        self.problems.iter().any(|problem| problem.place == place)
+    pub(super) fn problem(&mut self, setting: &str, message: impl Into<String>) {
+        self.problems.push(Problem { setting: setting.to_owned(), message: message.into() });
+    }
+
+    /// Whether a problem of this setting is known.
+    pub(super) fn reported(&self, setting: &str) -> bool {
+        self.problems.iter().any(|problem| problem.setting == setting)
     }
 }
 
-/// A value, to be shown. Values in `ISSUERS` may be secrets, so they are not quoted.
-pub(super) fn quoted(place: &str, value: &str) -> String {
-    if place.starts_with("ISSUERS") { "a value".to_owned() } else { format!("`{value}`") }
+/// A value for a message. Values in `ISSUERS` can be secrets, so they are not quoted.
+pub(super) fn quoted(setting: &str, value: &str) -> String {
+    if setting.starts_with("ISSUERS") { "a value".to_owned() } else { format!("`{value}`") }
 }
 
 /// The members of a list: separated by commas, spaces or both.
 pub(super) fn members_of(list: &str) -> Vec<String> {
-    let members = list.split([',', ' ', '\t', '\n', '\r']).filter(|member| !member.is_empty());
-    members.map(str::to_owned).collect()
+    let mut members = Vec::new();
+    for member in list.split([',', ' ', '\t', '\n', '\r']) {
+        if !member.is_empty() {
+            members.push(member.to_owned());
+        }
+    }
+    members
 }

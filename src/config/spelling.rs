@@ -1,37 +1,41 @@
 //! Names that are nearly a setting's. A check whose name is misspelled would be a check that is off.
 
+use crate::config::settings::{SETTINGS, Setting};
+
 /// Names of the platform begin with this. A mistyped one is not one of our settings.
 const PLATFORM: &str = "AWS_";
 
 /// The setting that a misspelled variable is meant for. The two names differ by one letter (changed, left out, added,
 /// or swapped with its neighbour), or by two if the setting's name has eight or more. Letter case does not count.
-pub(crate) fn meant<'s>(name: &str, settings: impl Iterator<Item = &'s str>) -> Option<&'s str> {
-    let name = name.to_ascii_uppercase();
-    if name.starts_with(PLATFORM) {
+pub(super) fn meant(variable: &str) -> Option<&'static str> {
+    let typed = variable.to_ascii_uppercase();
+    if typed.starts_with(PLATFORM) {
         return None;
     }
-    let settings = settings.filter(|setting| !setting.starts_with(PLATFORM));
-    let near = settings.filter_map(|setting| {
-        let most = if setting.len() < 8 { 1 } else { 2 };
-        // A name may have megabytes.
-        let is_close = name.chars().count().abs_diff(setting.len()) <= most;
-        let distance = is_close.then(|| strsim::damerau_levenshtein(&name, setting))?;
-        (distance <= most).then_some((distance, setting))
-    });
-    near.min().map(|(_, setting)| setting)
+    let length = typed.chars().count();
+    let mut near = Vec::new();
+    for Setting { name, .. } in SETTINGS {
+        if variable == *name {
+            return None;
+        }
+        let most = if name.len() < 8 { 1 } else { 2 };
+        // Only names of about the same length are compared: a variable's can have megabytes.
+        if length.abs_diff(name.len()) <= most && !name.starts_with(PLATFORM) {
+            let distance = strsim::damerau_levenshtein(&typed, name);
+            if distance <= most {
+                near.push((distance, *name));
+            }
+        }
+    }
+    let (_, nearest) = near.into_iter().min()?;
+    Some(nearest)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::SETTINGS;
-
-    fn meant_by(name: &str) -> Option<&'static str> {
-        meant(name, SETTINGS.iter().map(|setting| setting.name))
-    }
-
     #[test]
-    fn one_letter_aside_is_meant_for_a_setting_and_two_in_a_long_name() {
+    fn a_name_one_or_two_letters_off_is_a_misspelled_setting() {
         for (name, expected) in [
             ("ROUTE", Some("ROUTES")),
             ("ROUTESS", Some("ROUTES")),
@@ -80,10 +84,10 @@ mod tests {
             ("REIQRED_CLAIMS", Some("REQUIRED_CLAIMS")),
             ("ALRGITHMS", Some("ALGORITHMS")),
         ] {
-            assert_eq!(meant_by(name), expected, "{name}");
+            assert_eq!(meant(name), expected, "{name}");
         }
-        assert_eq!(meant_by("ISUERS"), Some("ISSUERS"), "the nearest");
-        assert_eq!(meant_by(&"ROUTES".repeat(100_000)), None);
+        assert_eq!(meant("ISUERS"), Some("ISSUERS"), "the nearest");
+        assert_eq!(meant(&"ROUTES".repeat(100_000)), None);
     }
 
     #[test]
@@ -98,7 +102,7 @@ mod tests {
                     [format!("{head}{rest}"), format!("{head}q{rest}"), format!("{head}q{tail}")];
                 for typed in others.into_iter().chain(swapped) {
                     let is_another = names.contains(&&*typed);
-                    assert!(is_another || meant_by(&typed).is_some(), "{typed} for {name}");
+                    assert!(is_another || meant(&typed).is_some(), "{typed} for {name}");
                 }
             }
         }
@@ -138,16 +142,12 @@ mod tests {
             COGNITO_USER_POOL_ID AUTH0_DOMAIN TABLE_NAME BUCKET_NAME QUEUE_URL API_URL BASE_URL PORT DEBUG";
         for name in names.split_whitespace() {
             let is_setting = SETTINGS.iter().any(|setting| setting.name == name);
-            assert!(
-                is_setting || meant_by(name).is_none(),
-                "{name} is taken for {:?}",
-                meant_by(name)
-            );
+            assert!(is_setting || meant(name).is_none(), "{name} is taken for {:?}", meant(name));
         }
         for name in
             ["AWS_LAMBDA_LOG_LEVE", "aws_lambda_log_format", "AWS_JWKS", "WS_LAMBDA_LOG_LEVEL"]
         {
-            assert_eq!(meant_by(name), None, "{name}");
+            assert_eq!(meant(name), None, "{name}");
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::access::routes::CONNECT;
 use crate::gateway::arn::{Stage, arn_problem};
-use crate::jose::json::Text;
+use crate::jose::members::Text;
 use crate::reason::{Fault, Obstacle};
 
 /// The kinds of events that are understood.

@@ -1121,7 +1121,7 @@ fn problems_of_the_table_are_reported_under_its_name() {
                 "ROUTES: is empty: name at least one route, for example {\"GET /pets\": [\"pets:read\"]}",
             ],
         ),
-        (json!([]), vec!["ROUTES: want a JSON object: not an object"]),
+        (json!([]), vec!["ROUTES: must be a JSON object: not an object"]),
         (
             json!({ "GET pets": [], "GET /pets": "pets:read" }),
             vec![

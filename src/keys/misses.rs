@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::clock::Now;
-use crate::jose::jwks::KeySet;
+use crate::jose::key_set::KeySet;
 use crate::remote::cache::{Cache, CacheAction};
 
 /// How often a miss may ask for a refresh.

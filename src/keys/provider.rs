@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::Now;
 use crate::jose::algorithm::Algorithms;
-use crate::jose::jwks::{self, Key, KeySet, Origin};
+use crate::jose::jwk::{Key, Origin};
+use crate::jose::jwks;
+use crate::jose::key_set::KeySet;
 use crate::keys::discovery;
 use crate::keys::misses::Misses;
 use crate::metrics::DocumentKind;

@@ -327,7 +327,7 @@ fn a_name_with_a_claim_is_never_trusted_by_accident() {
         (&[("ISSUER", TENANTS)][..], "ISSUER", "needs TENANTS"),
         (&[("ISSUER", TENANTS), ("TENANTS", ",")], "TENANTS", "empty list"),
         (&[("ISSUER", TENANTS), ("TENANTS", "any, a")], "TENANTS", "only member"),
-        (&[("ISSUER", TENANTS), ("TENANTS", "a/b")], "TENANTS", "no token could have"),
+        (&[("ISSUER", TENANTS), ("TENANTS", "a/b")], "TENANTS", "no token can have"),
         (&[("ISSUER", "https://login.example.com"), ("TENANTS", "a")], "TENANTS", "{claim}"),
         (&[("ISSUER", "https://{tid}.example.com/"), ("TENANTS", "a")], "ISSUER", "whole segment"),
         (&[("ISSUER", "auth auth")], "ISSUER", "named twice"),

@@ -22,10 +22,10 @@ fn every_problem_is_named_at_once_and_nothing_is_fetched() {
     ]);
     assert_eq!(exit.code, Some(78));
     let expected = "bad configuration\
-        \n  LEEWAY_SECONDS: `301`: want a whole number from 0 to 300\
+        \n  LEEWAY_SECONDS: `301`: must be a whole number from 0 to 300\
         \n  AUDIENCE: is required: the audiences of this API's tokens\
         \n  JWKS_URI: must be https: http is for loopback addresses only\
-        \n  REFUSAL: `no`: want `deny` or `unauthorized`";
+        \n  REFUSAL: `no`: must be `deny` or `unauthorized`";
     assert!(exit.output.contains(expected), "{}", exit.output);
     let report = exit.init_error.expect("Lambda is told");
     assert_eq!(report, json!({"errorType": "BadConfiguration", "errorMessage": expected}));

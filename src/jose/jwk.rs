@@ -1,0 +1,513 @@
+//! JSON Web Keys (RFC 7517 section 4): one member of a key set in, a key that can verify out.
+//!
+//! What a key can be used for is decided here, when it is loaded, so a token cannot choose it.
+
+use std::fmt;
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
+use jsonwebtoken::{AlgorithmFamily, DecodingKey};
+use serde_json::value::RawValue;
+
+use crate::jose::algorithm::{self, Algorithm, Algorithms};
+use crate::jose::members::{self, Members};
+
+/// The members of a key that are looked at (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2; `issuer` is
+/// Microsoft's).
+const MEMBERS: [&str; 12] =
+    ["kid", "kty", "use", "key_ops", "alg", "n", "e", "crv", "x", "y", "k", "issuer"];
+
+/// RFC 7518 section 3.3 asks for 2048 bits; above 8192 the check costs too much and aws-lc refuses the key.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// The longest public exponent that aws-lc takes. 3 is the first odd number of two bits.
+const EXPONENT_BITS: std::ops::RangeInclusive<usize> = 2..=33;
+
+/// Where a key set came from, which decides whether its symmetric keys count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The `JWKS` setting.
+    Configuration,
+    /// A provider's public document: what everybody can read is no shared secret.
+    Network,
+}
+
+/// A key, and all that it can be used for.
+#[derive(Clone)]
+pub(crate) struct Key {
+    pub(super) id: Option<String>,
+    pub(super) fits: Algorithms,
+    /// The member `issuer`. Empty, which equals no issuer, if the member is not a string.
+    pub(super) issuer: Option<String>,
+    material: DecodingKey,
+}
+
+impl Key {
+    /// Reads one member of a key set, as far as `allowed` lets the key be used. `None`: it cannot be used.
+    pub(super) fn parse(member: &RawValue, allowed: Algorithms, origin: Origin) -> Option<Self> {
+        let jwk = Members::read(member.get(), &MEMBERS).ok()?;
+        let id = match jwk.get("kid") {
+            None => None,
+            Some(id) => Some(members::text(id)?.into_owned()),
+        };
+        let (material, possible) = match &*jwk.text("kty")? {
+            "RSA" => rsa(&jwk)?,
+            "EC" => elliptic_curve(&jwk)?,
+            "OKP" => edwards_curve(&jwk)?,
+            "oct" if origin == Origin::Configuration => symmetric(&jwk)?,
+            _ => return None,
+        };
+        let fits = possible & declared(&jwk)? & allowed;
+        if fits.is_empty() {
+            return None;
+        }
+        let issuer = jwk.get("issuer").map(|name| members::text(name).unwrap_or_default().into());
+        Some(Self { id, fits, issuer, material })
+    }
+
+    /// Whether this is the signature of `message` under this key.
+    pub(super) fn verifies(
+        &self,
+        signature: &Vec<u8>,
+        message: &[u8],
+        algorithm: Algorithm,
+    ) -> bool {
+        match (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &self.material) {
+            Ok(verifier) => verifier.verify(message, signature).is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    /// Whether it can verify a signature of one of these algorithms.
+    pub(crate) fn fits(&self, algorithms: Algorithms) -> bool {
+        !(self.fits & algorithms).is_empty()
+    }
+
+    pub(crate) fn is_symmetric(&self) -> bool {
+        self.material.family() == AlgorithmFamily::Hmac
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("id", &self.id)
+            .field("fits", &self.fits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What `use`, `key_ops` and `alg` (RFC 7517 sections 4.2 to 4.4) let the key do. `None`: no verifying at all.
+fn declared(jwk: &Members<'_>) -> Option<Algorithms> {
+    if let Some(purpose) = jwk.get("use")
+        && members::text(purpose)? != "sig"
+    {
+        return None;
+    }
+    if let Some(operations) = jwk.get("key_ops") {
+        let operations = members::array(operations)?;
+        if !operations.into_iter().filter_map(members::text).any(|operation| operation == "verify")
+        {
+            return None;
+        }
+    }
+    match jwk.get("alg") {
+        None => Some(Algorithms::ALL),
+        Some(name) => Some(Algorithms::of(algorithm::named(&members::text(name)?)?)),
+    }
+}
+
+fn rsa(jwk: &Members<'_>) -> Option<(DecodingKey, Algorithms)> {
+    let (modulus, exponent) = (unsigned(jwk, "n")?, unsigned(jwk, "e")?);
+    if !RSA_BITS.contains(&bits(&modulus)) || !EXPONENT_BITS.contains(&bits(&exponent)) {
+        return None;
+    }
+    if !is_odd(&modulus) || !is_odd(&exponent) {
+        return None;
+    }
+    Some((DecodingKey::from_rsa_raw_components(&modulus, &exponent), Algorithms::RSA))
+}
+
+fn elliptic_curve(jwk: &Members<'_>) -> Option<(DecodingKey, Algorithms)> {
+    let (algorithm, parameters, size) = match &*jwk.text("crv")? {
+        "P-256" => (Algorithm::ES256, &ECDSA_P256_SHA256_FIXED, 32),
+        "P-384" => (Algorithm::ES384, &ECDSA_P384_SHA384_FIXED, 48),
+        _ => return None,
+    };
+    let (x, y) = (octets(jwk, "x")?, octets(jwk, "y")?);
+    // RFC 7518 section 6.2.1.2: coordinates have the full length.
+    if x.len() != size || y.len() != size {
+        return None;
+    }
+    // Uncompressed point: SEC 1 section 2.3.3. RFC 8725 section 3.4: aws-lc takes no point that is not on the curve.
+    let point = [&[4], &*x, &*y].concat();
+    ParsedPublicKey::new(parameters, &point).ok()?;
+    Some((DecodingKey::from_ec_der(&point), Algorithms::of(algorithm)))
+}
+
+fn edwards_curve(jwk: &Members<'_>) -> Option<(DecodingKey, Algorithms)> {
+    let x = octets(jwk, "x")?;
+    if jwk.text("crv")? != "Ed25519" || x.len() != 32 || is_of_small_order(&x) {
+        return None;
+    }
+    Some((DecodingKey::from_ed_der(&x), Algorithms::of(Algorithm::EdDSA)))
+}
+
+/// The y of every point of Ed25519 whose order divides 8, in all its encodings, little-endian as RFC 8032 section
+/// 5.1.2 has it. libsodium's `ge25519_has_small_order` began with the same list; a test computes it.
+const SMALL_ORDER: [[u8; 32]; 7] = {
+    /// A byte, then 30 of another, then the last.
+    const fn filled(first: u8, middle: u8, last: u8) -> [u8; 32] {
+        let mut bytes = [middle; 32];
+        (bytes[0], bytes[31]) = (first, last);
+        bytes
+    }
+    [
+        filled(0, 0, 0), // 0, of order 4
+        filled(1, 0, 0), // 1, the identity
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
+            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
+            0x6d, 0x53, 0xfc, 0x05,
+        ], // of order 8
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
+            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
+            0x92, 0xac, 0x03, 0x7a,
+        ], // of order 8
+        filled(0xec, 0xff, 0x7f), // -1, of order 2
+        filled(0xed, 0xff, 0x7f), // 0, not canonical
+        filled(0xee, 0xff, 0x7f), // 1, not canonical
+    ]
+};
+
+/// Under such a key, one signature is right for many messages: R = the identity and S = 0 need no secret.
+fn is_of_small_order(x: &[u8]) -> bool {
+    // The highest bit is the sign of the other coordinate.
+    SMALL_ORDER.iter().any(|point| point[..31] == x[..31] && point[31] == x[31] & 0x7f)
+}
+
+/// RFC 7518 section 3.2: a key must be at least as long as the output of its hash.
+fn symmetric(jwk: &Members<'_>) -> Option<(DecodingKey, Algorithms)> {
+    let secret = octets(jwk, "k")?;
+    let mut fits = Algorithms::default();
+    for (algorithm, length) in
+        [(Algorithm::HS256, 32), (Algorithm::HS384, 48), (Algorithm::HS512, 64)]
+    {
+        if secret.len() >= length {
+            fits = fits | Algorithms::of(algorithm);
+        }
+    }
+    Some((DecodingKey::from_secret(&secret), fits))
+}
+
+fn octets(jwk: &Members<'_>, member: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(&*jwk.text(member)?).ok()
+}
+
+/// A Base64urlUInt (RFC 7518 section 2). Some providers prefix zero octets, which aws-lc would not take.
+fn unsigned(jwk: &Members<'_>, member: &str) -> Option<Vec<u8>> {
+    let mut number = octets(jwk, member)?;
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.drain(..zeros);
+    Some(number)
+}
+
+/// The bit length of a big-endian number without leading zeros.
+fn bits(number: &[u8]) -> usize {
+    match number.first() {
+        Some(first) => number.len() * 8 - first.leading_zeros() as usize,
+        None => 0,
+    }
+}
+
+fn is_odd(number: &[u8]) -> bool {
+    matches!(number.last(), Some(byte) if byte % 2 == 1)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::jose::jwks::{self, ParsedKeys, Unusable};
+    use crate::support::tokens::{SigningKey, b64};
+    use serde_json::{Value, json};
+
+    /// An RSA key of this many bits, all of them ones. Nothing has its private half.
+    pub(in crate::jose) fn rsa_of(bits: usize, exponent: &[u8]) -> Value {
+        let mut modulus = vec![0xff; bits.div_ceil(8)];
+        modulus[0] >>= modulus.len() * 8 - bits;
+        json!({"kty": "RSA", "n": b64(modulus), "e": b64(exponent)})
+    }
+
+    pub(in crate::jose) fn with(mut jwk: Value, name: &str, value: Value) -> Value {
+        jwk[name] = value;
+        jwk
+    }
+
+    pub(in crate::jose) fn without(mut jwk: Value, name: &str) -> Value {
+        jwk.as_object_mut().unwrap().remove(name);
+        jwk
+    }
+
+    /// What a lone member of a key set may be used for.
+    fn fits(jwk: &Value, origin: Origin) -> Algorithms {
+        let document = json!({"keys": [jwk]}).to_string();
+        match jwks::parse(document.as_bytes(), Algorithms::ALL, origin) {
+            Ok(ParsedKeys { keys, .. }) => keys[0].fits,
+            Err(unusable) => {
+                assert_eq!(unusable, Unusable::NoUsableKey);
+                Algorithms::default()
+            }
+        }
+    }
+
+    #[test]
+    fn rsa_keys_of_odd_sizes_are_not_usable() {
+        const F4: &[u8] = &[1, 0, 1];
+        let even = with(rsa_of(2048, F4), "n", json!(b64([&[0xff; 255][..], &[0xfe]].concat())));
+        let cases = [
+            ("1024 bits", rsa_of(1024, F4), false),
+            ("2047 bits", rsa_of(2047, F4), false),
+            ("2048 bits", rsa_of(2048, F4), true),
+            ("2049 bits", rsa_of(2049, F4), true),
+            ("8192 bits", rsa_of(8192, F4), true),
+            ("8193 bits", rsa_of(8193, F4), false),
+            ("8200 bits", rsa_of(8200, F4), false),
+            (
+                "1024 bits and zeros",
+                with(rsa_of(2048, F4), "n", json!(b64([[0; 128], [0xff; 128]].concat()))),
+                false,
+            ),
+            ("even", even, false),
+            ("all zeros", with(rsa_of(2048, F4), "n", json!(b64([0; 256]))), false),
+            ("e empty", rsa_of(2048, &[]), false),
+            ("e = 0", rsa_of(2048, &[0]), false),
+            ("e = 1", rsa_of(2048, &[1]), false),
+            ("e = 2", rsa_of(2048, &[2]), false),
+            ("e = 3", rsa_of(2048, &[3]), true),
+            ("e = 3 with zeros", rsa_of(2048, &[0, 0, 3]), true),
+            ("e = 4", rsa_of(2048, &[4]), false),
+            ("e = 65536", rsa_of(2048, &[1, 0, 0]), false),
+            ("e of 33 bits", rsa_of(2048, &[1, 0, 0, 0, 1]), true),
+            ("e of 34 bits", rsa_of(2048, &[2, 0, 0, 0, 1]), false),
+            ("e of 33 bytes", rsa_of(2048, &[1; 33]), false),
+            ("no n", without(rsa_of(2048, F4), "n"), false),
+            ("no e", without(rsa_of(2048, F4), "e"), false),
+            ("n a number", with(rsa_of(2048, F4), "n", json!(5)), false),
+            ("e a number", with(rsa_of(2048, F4), "e", json!(65537)), false),
+            ("e padded", with(rsa_of(2048, &[3]), "e", json!("Aw==")), false),
+            ("n in base64", with(rsa_of(2048, F4), "n", json!("/".repeat(342))), false),
+        ];
+        for (name, jwk, is_usable) in cases {
+            let expected = if is_usable { Algorithms::RSA } else { Algorithms::default() };
+            assert_eq!(fits(&jwk, Origin::Network), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn curves_and_their_coordinates_are_exact() {
+        let (p256, p384) = (SigningKey::es256("k").jwk(), SigningKey::es384("k").jwk());
+        let ed = SigningKey::ed25519("k").jwk();
+        let (es256, es384) = (Algorithms::of(Algorithm::ES256), Algorithms::of(Algorithm::ES384));
+        let (eddsa, none) = (Algorithms::of(Algorithm::EdDSA), Algorithms::default());
+        let cases = [
+            (p256.clone(), es256),
+            (p384.clone(), es384),
+            (ed.clone(), eddsa),
+            (with(without(p256.clone(), "alg"), "crv", json!("P-384")), none),
+            (with(without(p256.clone(), "alg"), "crv", json!("P-521")), none),
+            (with(without(p256.clone(), "alg"), "crv", json!("secp256k1")), none),
+            (with(without(p256.clone(), "alg"), "crv", json!("p-256")), none),
+            (with(p256.clone(), "crv", json!(null)), none),
+            (with(p256.clone(), "x", json!(b64([1; 31]))), none),
+            (with(p256.clone(), "y", json!(b64([1; 33]))), none),
+            (with(p256.clone(), "y", json!("")), none),
+            (without(p256.clone(), "y"), none),
+            (with(p256.clone(), "x", p256["y"].clone()), none),
+            (with(with(p256.clone(), "x", json!(b64([0; 32]))), "y", json!(b64([0; 32]))), none),
+            (with(p384.clone(), "y", p384["x"].clone()), none),
+            (with(p256.clone(), "kty", json!("OKP")), none),
+            (with(p256.clone(), "kty", json!("ec")), none),
+            (with(p256.clone(), "kty", json!(["EC"])), none),
+            (without(p256, "kty"), none),
+            (with(p384, "x", json!(b64([1; 32]))), none),
+            (with(ed.clone(), "crv", json!("Ed448")), none),
+            (with(ed.clone(), "crv", json!("X25519")), none),
+            (without(ed.clone(), "crv"), none),
+            (with(ed.clone(), "x", json!(b64([1; 31]))), none),
+            (with(ed.clone(), "x", json!(b64([1; 33]))), none),
+            (with(ed, "kty", json!("AKP")), none),
+        ];
+        for (jwk, expected) in cases {
+            assert_eq!(fits(&jwk, Origin::Network), expected, "{jwk}");
+        }
+    }
+
+    /// The field and the curve of RFC 8032 section 5.1, in the plainest arithmetic there is.
+    mod edwards25519 {
+        use std::collections::BTreeSet;
+
+        use num_bigint::BigUint;
+
+        type Point = (BigUint, BigUint);
+
+        fn small(number: u32) -> BigUint {
+            BigUint::from(number)
+        }
+
+        fn p() -> BigUint {
+            (small(1) << 255u8) - small(19)
+        }
+
+        fn inverse(number: &BigUint) -> BigUint {
+            number.modpow(&(p() - small(2)), &p())
+        }
+
+        fn d() -> BigUint {
+            (p() - small(121_665)) * inverse(&small(121_666)) % p()
+        }
+
+        fn add((x1, y1): &Point, (x2, y2): &Point) -> Point {
+            let product = d() * x1 * x2 * y1 * y2 % p();
+            let x = (x1 * y2 + y1 * x2) * inverse(&(small(1) + &product)) % p();
+            (x, (y1 * y2 + x1 * x2) * inverse(&(small(1) + p() - product)) % p())
+        }
+
+        /// A point with this y.
+        fn with_y(y: &BigUint) -> Point {
+            let square = (y * y + p() - small(1)) * inverse(&(d() * y * y + small(1))) % p();
+            let root = square.modpow(&((p() + small(3)) >> 3u8), &p());
+            let root_of_minus_1 = small(2).modpow(&((p() - small(1)) >> 2u8), &p());
+            let roots = [root.clone(), root * root_of_minus_1 % p()];
+            let x =
+                roots.into_iter().find(|x| x * x % p() == square).expect("a point of the curve");
+            (x, y.clone())
+        }
+
+        /// Every way to write this point: y may be written with p added to it where that fits into 255 bits, and
+        /// the sign of an x that is 0 is read by some.
+        fn encodings((x, y): &Point) -> Vec<[u8; 32]> {
+            let signs: &[bool] = if *x == small(0) { &[false, true] } else { &[x.bit(0)] };
+            let ys = [y.clone(), y + p()].into_iter().filter(|y| y.bits() <= 255);
+            ys.flat_map(|y| {
+                signs.iter().map(move |sign| y.clone() + (small(u32::from(*sign)) << 255u8))
+            })
+            .map(|number| {
+                let mut bytes = number.to_bytes_le();
+                bytes.resize(32, 0);
+                bytes.try_into().unwrap()
+            })
+            .collect()
+        }
+
+        /// Of all points whose order divides 8: the multiples of one that has this order.
+        pub(super) fn of_small_order() -> BTreeSet<[u8; 32]> {
+            let y = "7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7";
+            let generator = with_y(&BigUint::parse_bytes(y.as_bytes(), 16).unwrap());
+            let mut point = (small(0), small(1));
+            let multiples: Vec<_> = (0..8)
+                .map(|_| {
+                    point = add(&point, &generator);
+                    point.clone()
+                })
+                .collect();
+            let order = 1 + multiples
+                .iter()
+                .position(|multiple| *multiple == (small(0), small(1)))
+                .unwrap();
+            assert_eq!(order, 8);
+            multiples.iter().flat_map(encodings).collect()
+        }
+    }
+
+    #[test]
+    fn an_ed25519_key_of_small_order_is_never_usable() {
+        let encodings = edwards25519::of_small_order();
+        assert_eq!(encodings.len(), 14, "eight, and six that are not canonical");
+        for x in &encodings {
+            let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": b64(x)});
+            assert_eq!(fits(&jwk, Origin::Network), Algorithms::default(), "{x:02x?}");
+        }
+        // One bit aside lies some other point.
+        for x in encodings {
+            let mut x = x;
+            x[0] ^= 0x10;
+            let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": b64(x)});
+            assert_eq!(fits(&jwk, Origin::Network), Algorithms::of(Algorithm::EdDSA), "{x:02x?}");
+        }
+    }
+
+    #[test]
+    fn use_key_ops_and_alg_limit_a_key() {
+        let rsa = || rsa_of(2048, &[1, 0, 1]);
+        let cases = [
+            ("use", json!("sig"), Algorithms::RSA),
+            ("use", json!("enc"), Algorithms::default()),
+            ("use", json!("SIG"), Algorithms::default()),
+            ("use", json!(""), Algorithms::default()),
+            ("use", json!(null), Algorithms::default()),
+            ("use", json!(["sig"]), Algorithms::default()),
+            ("key_ops", json!(["verify"]), Algorithms::RSA),
+            ("key_ops", json!(["sign", "verify"]), Algorithms::RSA),
+            ("key_ops", json!(["encrypt"]), Algorithms::default()),
+            ("key_ops", json!(["sign"]), Algorithms::default()),
+            ("key_ops", json!([]), Algorithms::default()),
+            ("key_ops", json!("verify"), Algorithms::default()),
+            ("key_ops", json!(null), Algorithms::default()),
+            ("alg", json!("RS256"), Algorithms::of(Algorithm::RS256)),
+            ("alg", json!("PS512"), Algorithms::of(Algorithm::PS512)),
+            ("alg", json!("RSA-OAEP"), Algorithms::default()),
+            ("alg", json!("ES256"), Algorithms::default()),
+            ("alg", json!("HS256"), Algorithms::default()),
+            ("alg", json!("none"), Algorithms::default()),
+            ("alg", json!("rs256"), Algorithms::default()),
+            ("alg", json!(null), Algorithms::default()),
+            ("alg", json!(5), Algorithms::default()),
+            ("kid", json!(""), Algorithms::RSA),
+            ("kid", json!(null), Algorithms::default()),
+            ("kid", json!(5), Algorithms::default()),
+            ("x5c", json!(5), Algorithms::RSA),
+            ("d", json!("AQ"), Algorithms::RSA),
+        ];
+        for (name, value, expected) in cases {
+            let jwk = with(rsa(), name, value);
+            assert_eq!(fits(&jwk, Origin::Network), expected, "{name} {}", jwk[name]);
+        }
+        let contradictory = with(with(rsa(), "use", json!("enc")), "key_ops", json!(["verify"]));
+        assert!(fits(&contradictory, Origin::Network).is_empty());
+        let ed25519 = with(SigningKey::ed25519("k").jwk(), "alg", json!("Ed25519"));
+        assert_eq!(fits(&ed25519, Origin::Network), Algorithms::of(Algorithm::EdDSA));
+    }
+
+    #[test]
+    fn a_symmetric_key_is_at_least_as_long_as_its_hash() {
+        let cases: [(usize, &[Algorithm]); 7] = [
+            (0, &[]),
+            (31, &[]),
+            (32, &[Algorithm::HS256]),
+            (47, &[Algorithm::HS256]),
+            (48, &[Algorithm::HS256, Algorithm::HS384]),
+            (63, &[Algorithm::HS256, Algorithm::HS384]),
+            (64, &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512]),
+        ];
+        for (length, expected) in cases {
+            let jwk = json!({"kty": "oct", "k": b64(vec![7; length])});
+            let found = fits(&jwk, Origin::Configuration);
+            assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{length} bytes");
+            assert!(fits(&jwk, Origin::Network).is_empty(), "{length} bytes from the network");
+        }
+        let short = json!({"kty": "oct", "alg": "HS512", "k": b64([7; 63])});
+        assert!(fits(&short, Origin::Configuration).is_empty());
+    }
+
+    #[test]
+    fn a_key_does_not_show_its_secret() {
+        let document = json!({"keys": [{"kty": "oct", "k": b64([7; 32])}]}).to_string();
+        let keys =
+            jwks::parse(document.as_bytes(), Algorithms::ALL, Origin::Configuration).unwrap().keys;
+        assert!(keys[0].is_symmetric());
+        assert_eq!(format!("{:?}", keys[0]), "Key { id: None, fits: [HS256], .. }");
+    }
+}
