@@ -90,8 +90,14 @@ fn the_sample_is_a_good_configuration_with_and_without_its_defaults() {
 fn every_link_leads_somewhere() {
     let in_folder = |folder: &str| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let is_document = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
-    let folders =
-        [".", "docs", "deploy/cdk", "deploy/terraform", "deploy/terraform/modules/attachment"];
+    let folders = [
+        ".",
+        "docs",
+        "docs/measurements",
+        "deploy/cdk",
+        "deploy/terraform",
+        "deploy/terraform/modules/attachment",
+    ];
     for document in folders.into_iter().flat_map(in_folder).filter(is_document) {
         let text = fs::read_to_string(&document).unwrap();
         let targets = text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
@@ -169,4 +175,17 @@ fn every_reason_is_documented_in_the_order_of_the_checks() {
         rows("docs/reasons.md").into_iter().map(|(code, _)| code).collect::<Vec<_>>(),
         codes
     );
+}
+
+#[test]
+fn the_list_of_pages_names_every_page_once() {
+    let list = fs::read_to_string("docs/README.md").unwrap();
+    for folder in ["", "measurements/"] {
+        for entry in fs::read_dir(Path::new("docs").join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".md") && name != "README.md" {
+                assert_eq!(list.matches(&format!("]({folder}{name})")).count(), 1, "{folder}{name}");
+            }
+        }
+    }
 }
