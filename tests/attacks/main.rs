@@ -341,7 +341,8 @@ impl Table {
             format!("| {group} | {count} | {} |\n", reasons.join(", "))
         });
         let table: String = rows.collect();
-        let documented = fs::read_to_string("docs/measurements/security.md").unwrap().contains(&table);
+        let documented =
+            fs::read_to_string("docs/measurements/security.md").unwrap().contains(&table);
         assert!(documented, "docs/measurements/security.md should have these rows:\n{table}");
     }
 }

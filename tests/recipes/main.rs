@@ -264,6 +264,7 @@ async fn a_token_of_one_provider_is_refused_under_the_settings_of_another() {
         for ours in &recipes {
             let expected = match (theirs.shape.heading, ours.shape.heading) {
                 (theirs, ours) if theirs == ours => "",
+                _ if theirs.shape.key.alg() != ours.shape.key.alg() => "algorithm_not_allowed",
                 _ if !theirs.shares_issuers(ours) => "issuer_untrusted",
                 // Of one client, or of one API, whatever else the token says.
                 ("Amazon Cognito, resource binding", "Amazon Cognito, access tokens")
@@ -321,7 +322,9 @@ async fn routes_read_the_claims_that_the_recipe_names() {
         ("Microsoft Entra ID, v2.0 tokens", "Pets.Read"),
         ("Microsoft Entra ID, v1.0 tokens", "user_impersonation"),
         ("Microsoft Entra ID, many tenants", "Pets.Read"),
+        ("AD FS", "pet-keepers"),
         ("Firebase", "editor"),
+        ("Supabase", "editor"),
         ("Keycloak", "pets-reader"),
         ("FusionAuth", "admin"),
         ("Entrust Identity as a Service", "view:pets"),
@@ -331,6 +334,7 @@ async fn routes_read_the_claims_that_the_recipe_names() {
         let routes =
             json!({ "GET /pets": [right], "POST /pets": [format!("{right}!")] }).to_string();
         let mut pairs = recipe.pairs();
+        pairs.retain(|(name, _)| *name != "ROUTES");
         pairs.push(("ROUTES", &routes));
         let authorizer = authorizer(&pairs);
         let document = ask(&authorizer, &recipe.token(&recipe.shape.cases[0])).await.document();
@@ -403,6 +407,44 @@ async fn a_route_asks_for_a_role_of_zitadel_by_a_pointer() {
     }
 }
 
+/// Entra ID: the conditions of the page tell applications from users, and the one that it warns of does not.
+#[tokio::test]
+async fn conditions_tell_the_applications_of_entra_id_from_users() {
+    let (_idps, recipes) = kitchen().await;
+    let heading = "Microsoft Entra ID, v2.0 tokens";
+    let recipe = recipes.iter().find(|recipe| recipe.shape.heading == heading).unwrap();
+    let section = PAGE.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
+    let claims = [0, 1].map(|case| recipe.shape.cases[case].claims.clone());
+    let [user, application] = &claims;
+    let typed = with(application, json!({ "idtyp": "app" }));
+    for (rule, user_passes, typed_passes, untyped_passes) in [
+        (r#"{"claims":{"idtyp":"app"}}"#, false, true, false),
+        (r#"{"claims":{"scp":{"present":true}}}"#, true, false, false),
+        // What the page warns of.
+        (r#"{"claims":{"idtyp":{"none":["app"]}}}"#, true, false, true),
+    ] {
+        assert!(section.contains(&format!("`{rule}`")), "{rule}");
+        let routes = format!(r#"{{"GET /pets":{rule}}}"#);
+        let mut pairs = recipe.pairs();
+        pairs.retain(|(name, _)| *name != "ROUTES");
+        pairs.push(("ROUTES", &routes));
+        let authorizer = authorizer(&pairs);
+        for (claims, passes) in
+            [(user, user_passes), (&typed, typed_passes), (application, untyped_passes)]
+        {
+            let case = Case {
+                what: rule,
+                header: recipe.shape.cases[0].header.clone(),
+                claims: claims.clone(),
+                key: None,
+                expected: Expected::Refused(""),
+            };
+            let expected = if passes { "" } else { "insufficient_scope" };
+            assert_eq!(ask(&authorizer, &recipe.token(&case)).await.code(), expected, "{rule}");
+        }
+    }
+}
+
 /// All recipes at once, as `ISSUERS`: each token meets the rules of its own issuer.
 #[tokio::test]
 async fn recipes_stand_side_by_side_in_issuers() {
@@ -417,7 +459,7 @@ async fn recipes_stand_side_by_side_in_issuers() {
         for (name, value) in &recipe.settings {
             let value = match &**name {
                 "ISSUER" | "CONTEXT_CLAIMS" => continue,
-                "REQUIRED_CLAIMS" => serde_json::from_str(value).unwrap(),
+                "REQUIRED_CLAIMS" | "ROUTES" => serde_json::from_str(value).unwrap(),
                 "SCOPE_CLAIMS" | "PRINCIPAL_CLAIM" | "TENANTS" => value.split(", ").collect(),
                 _ => json!(value),
             };
