@@ -29,13 +29,6 @@ fn every_setting_is_documented_once_with_its_default() {
     assert_defaults(&rows);
 }
 
-#[test]
-fn the_readme_has_some_settings_with_their_defaults() {
-    let rows = rows("README.md");
-    assert!(rows.len() >= 5, "{rows:?}");
-    assert_defaults(&rows);
-}
-
 fn assert_defaults(rows: &[(String, Vec<String>)]) {
     for (name, cells) in rows {
         let setting = SETTINGS

@@ -14,6 +14,8 @@ mod shapes;
 mod support;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 
 use direct::{Outcome, ask, authorizer};
 use serde_json::{Map, Value, json};
@@ -154,25 +156,21 @@ fn every_block_is_read_alike_by_a_shell_and_as_env_file_yaml_and_hcl() {
 
 #[test]
 fn the_examples_of_several_issuers_and_of_tenants_are_good_settings() {
-    for (document, blocks) in
-        [(include_str!("../../README.md"), 1), (include_str!("../../docs/settings.md"), 2)]
-    {
-        let examples: Vec<_> = document
-            .split("```sh\n")
-            .skip(1)
-            .map(|rest| rest.split("```").next().unwrap())
-            .filter(|block| block.contains("ISSUERS=") || block.contains("TENANTS="))
-            .collect();
-        assert_eq!(examples.len(), blocks);
-        for example in examples {
-            let mut settings = readers::shell(example);
-            assert_eq!(readers::env_file(example), settings, "{example}");
-            if !settings.contains_key("ISSUERS") {
-                settings.insert("AUDIENCE".to_owned(), "api".to_owned());
-            }
-            let pairs: Vec<_> = settings.iter().map(|(name, value)| (&**name, &**value)).collect();
-            direct::read(&pairs).unwrap_or_else(|problems| panic!("{example}: {problems}"));
+    let examples: Vec<_> = include_str!("../../docs/settings.md")
+        .split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .filter(|block| block.contains("ISSUERS=") || block.contains("TENANTS="))
+        .collect();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        let mut settings = readers::shell(example);
+        assert_eq!(readers::env_file(example), settings, "{example}");
+        if !settings.contains_key("ISSUERS") {
+            settings.insert("AUDIENCE".to_owned(), "api".to_owned());
         }
+        let pairs: Vec<_> = settings.iter().map(|(name, value)| (&**name, &**value)).collect();
+        direct::read(&pairs).unwrap_or_else(|problems| panic!("{example}: {problems}"));
     }
     // In the sample it is a comment.
     let sample = include_str!("../../.env.sample");
@@ -208,6 +206,75 @@ fn the_settings_in_the_text_are_good_in_place_of_those_in_the_block() {
         }
     }
     assert!(tried > 5, "{tried}");
+}
+
+/// Keys and a revocation list as AppConfig's agent serves them: on loopback, below a path of several segments.
+#[tokio::test]
+async fn keys_and_lists_come_through_the_agent_of_appconfig() {
+    const TASKS: &str = include_str!("../../docs/tasks.md");
+    let heading = "Can keys and lists come through AppConfig?";
+    let section = TASKS.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
+    let mut settings = readers::shell(readers::block(section, "sh"));
+    let key = SigningKey::rsa("appconfig");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("localhost:{}", listener.local_addr().unwrap().port());
+    let documents = [
+        ("jwks", json!({ "keys": [key.jwk()] }).to_string()),
+        ("revoked", json!({ "jti": ["revoked-1"] }).to_string()),
+    ];
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            let lines = BufReader::new(&connection).lines().map(Result::unwrap);
+            let request: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+            let path = request[0].split(' ').nth(1).unwrap();
+            let name = path.strip_prefix("/applications/pets/environments/prod/configurations/");
+            let document = documents.iter().find(|document| Some(document.0) == name);
+            let body = document.map_or("", |document| &document.1);
+            let status = if document.is_some() { "200 OK" } else { "404 Not Found" };
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConfiguration-Version: 1\r\n\
+                 Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            connection.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    for name in ["JWKS_URI", "REVOKED"] {
+        let value = settings[name].replace("localhost:2772", &address);
+        assert_ne!(value, settings[name]);
+        settings.insert(name.to_owned(), value);
+    }
+    let pairs: Vec<_> = settings.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let authorizer = authorizer(&pairs);
+    for (id, expected) in [("good-1", ""), ("revoked-1", "token_revoked")] {
+        let claims = support::tokens::claims(&settings["ISSUER"], &settings["AUDIENCE"]);
+        let token = key.token(&with(&claims, json!({ "jti": id })));
+        assert_eq!(ask(&authorizer, &token).await.code(), expected, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn the_readme_shows_the_policy_that_its_event_gets() {
+    let readme = include_str!("../../README.md");
+    let blocks: Vec<Value> = readme
+        .split("```json\n")
+        .skip(1)
+        .map(|rest| serde_json::from_str(rest.split("```").next().unwrap()).unwrap())
+        .collect();
+    let [event, answer] = &blocks[..] else { panic!("{blocks:?}") };
+    let setting = |name: &str| {
+        let (_, rest) = readme.split_once(&format!("`{name}=")).unwrap();
+        rest.split('`').next().unwrap()
+    };
+    let key = SigningKey::rsa("readme");
+    let keys = json!({ "keys": [key.jwk()] }).to_string();
+    let audience = setting("AUDIENCE");
+    let authorizer =
+        authorizer(&[("ISSUER", setting("ISSUER")), ("AUDIENCE", audience), ("JWKS", &keys)]);
+    let token = key.token(&with(&answer["context"], json!({ "aud": audience })));
+    let event = with(event, json!({ "authorizationToken": format!("Bearer {token}") }));
+    let given = authorizer.decide(&event.to_string()).await.answer.unwrap();
+    assert_eq!(serde_json::from_str::<Value>(given.get()).unwrap(), *answer);
 }
 
 #[test]
