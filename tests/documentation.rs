@@ -184,3 +184,29 @@ fn the_list_of_pages_names_every_page_once() {
         }
     }
 }
+
+/// Details are quoted in double backticks, with `...` for what differs.
+#[test]
+fn the_page_for_operators_quotes_details_as_the_code_has_them() {
+    fn sources(folder: &Path, text: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, text);
+            } else {
+                text.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let page = fs::read_to_string("docs/operations.md").unwrap();
+    let section = page.split("\n## ").find(|text| text.starts_with("What the log says")).unwrap();
+    let mut code = String::new();
+    sources(Path::new("src"), &mut code);
+    let quotes: Vec<_> = section.split("``").skip(1).step_by(2).collect();
+    assert!(quotes.len() > 8, "{quotes:?}");
+    for quote in quotes {
+        for part in quote.split("...").map(str::trim).filter(|part| part.len() > 1) {
+            assert!(code.contains(part), "{part}");
+        }
+    }
+}
