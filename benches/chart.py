@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws docs/performance.svg from docs/performance.json: python3 benches/chart.py
+"""Draws docs/measurements/performance.svg from docs/measurements/performance.json: python3 benches/chart.py
 
 The JSON is a list of {name, warm_cpu_ratio, cold_https_cpu_ms, peak_mib, zip_kib}; the first entry is ours. A
 figure that is missing or 0 is drawn as "not measured". Python 3 and nothing else is needed.
@@ -9,7 +9,7 @@ import json
 import pathlib
 from xml.sax.saxutils import escape
 
-DOCS = pathlib.Path(__file__).resolve().parent.parent / "docs"
+DOCS = pathlib.Path(__file__).resolve().parent.parent / "docs" / "measurements"
 
 # What each panel shows: member, title, format.
 PANELS = [

@@ -581,7 +581,9 @@ def cdk_fragment(cloud):
 
 def first_commands_of_the_readme():
     """The provider, cargo-lambda's emulator of Lambda and an invocation, as they stand in the README; and `explain`."""
-    script, explain, *_ = blocks((ROOT / "README.md").read_text(), "sh")
+    printed = blocks((ROOT / "README.md").read_text(), "sh")
+    [script] = [one for one in printed if "--serve" in one]
+    [explain] = [one for one in printed if "--example explain" in one]
     lines = [line.split(" #")[0].strip() for line in script.splitlines() if line.startswith("cargo")]
     serve, watch, invoke = [line for line in lines if "--serve" in line or line.startswith("cargo lambda")]
     for port in (9000, 9001):

@@ -29,13 +29,6 @@ fn every_setting_is_documented_once_with_its_default() {
     assert_defaults(&rows);
 }
 
-#[test]
-fn the_readme_has_some_settings_with_their_defaults() {
-    let rows = rows("README.md");
-    assert!(rows.len() >= 5, "{rows:?}");
-    assert_defaults(&rows);
-}
-
 fn assert_defaults(rows: &[(String, Vec<String>)]) {
     for (name, cells) in rows {
         let setting = SETTINGS
@@ -90,8 +83,14 @@ fn the_sample_is_a_good_configuration_with_and_without_its_defaults() {
 fn every_link_leads_somewhere() {
     let in_folder = |folder: &str| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let is_document = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
-    let folders =
-        [".", "docs", "deploy/cdk", "deploy/terraform", "deploy/terraform/modules/attachment"];
+    let folders = [
+        ".",
+        "docs",
+        "docs/measurements",
+        "deploy/cdk",
+        "deploy/terraform",
+        "deploy/terraform/modules/attachment",
+    ];
     for document in folders.into_iter().flat_map(in_folder).filter(is_document) {
         let text = fs::read_to_string(&document).unwrap();
         let targets = text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
@@ -125,16 +124,14 @@ fn anchor(heading: &str) -> String {
 }
 
 #[test]
-fn the_readme_leads_to_the_settings_of_every_provider() {
+fn the_page_of_providers_begins_with_a_link_to_each() {
     let page = fs::read_to_string("docs/providers.md").unwrap();
-    let readme = fs::read_to_string("README.md").unwrap();
-    let sections: Vec<_> =
-        page.split("\n## ").skip(1).filter(|section| section.contains("```sh\n")).collect();
-    for section in &sections {
-        let heading = section.lines().next().unwrap();
-        assert!(readme.contains(&format!("](docs/providers.md#{})", anchor(heading))), "{heading}");
-    }
-    assert_eq!(readme.matches("](docs/providers.md#").count(), sections.len());
+    let (head, sections) = page.split_once("\n## ").unwrap();
+    let headings = sections.split("\n## ").map(|section| section.lines().next().unwrap());
+    let links: Vec<_> =
+        headings.map(|heading| format!("- [{heading}](#{})", anchor(heading))).collect();
+    let listed: Vec<_> = head.lines().filter(|line| line.starts_with("- [")).collect();
+    assert_eq!(listed, links);
 }
 
 #[test]
@@ -169,4 +166,47 @@ fn every_reason_is_documented_in_the_order_of_the_checks() {
         rows("docs/reasons.md").into_iter().map(|(code, _)| code).collect::<Vec<_>>(),
         codes
     );
+}
+
+#[test]
+fn the_list_of_pages_names_every_page_once() {
+    let list = fs::read_to_string("docs/README.md").unwrap();
+    for folder in ["", "measurements/"] {
+        for entry in fs::read_dir(Path::new("docs").join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".md") && name != "README.md" {
+                assert_eq!(
+                    list.matches(&format!("]({folder}{name})")).count(),
+                    1,
+                    "{folder}{name}"
+                );
+            }
+        }
+    }
+}
+
+/// Details are quoted in double backticks, with `...` for what differs.
+#[test]
+fn the_page_for_operators_quotes_details_as_the_code_has_them() {
+    fn sources(folder: &Path, text: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, text);
+            } else {
+                text.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let page = fs::read_to_string("docs/operations.md").unwrap();
+    let section = page.split("\n## ").find(|text| text.starts_with("What the log says")).unwrap();
+    let mut code = String::new();
+    sources(Path::new("src"), &mut code);
+    let quotes: Vec<_> = section.split("``").skip(1).step_by(2).collect();
+    assert!(quotes.len() > 8, "{quotes:?}");
+    for quote in quotes {
+        for part in quote.split("...").map(str::trim).filter(|part| part.len() > 1) {
+            assert!(code.contains(part), "{part}");
+        }
+    }
 }

@@ -155,3 +155,47 @@ fn the_page_knows_what_the_guard_takes() {
     assert!(problems.contains("1152 for PATH_GUARD"), "{problems}");
     assert!(PAGE.contains("It takes 1,152 of the 8,192 bytes"));
 }
+
+#[test]
+fn as_many_entries_fit_as_the_page_about_size_says() {
+    let page = include_str!("../docs/table-size.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    let rows: Vec<Vec<usize>> = rows
+        .map_while(|row| match row.starts_with("---") || row.starts_with("length") {
+            true => Some(Vec::new()),
+            false => row.split(" | ").map(|cell| cell.parse().ok()).collect(),
+        })
+        .filter(|row| !row.is_empty())
+        .collect();
+    assert_eq!(rows.len(), 5);
+    let own = json!({ "path": { "id": "sub" } });
+    let columns = [
+        ("GET", "", json!(["pets"]), "on"),
+        ("GET", "", json!(["pets"]), "off"),
+        ("ANY", "", json!(["pets"]), "on"),
+        ("GET", "/{id}", own, "on"),
+    ];
+    for row in &rows {
+        let [length, ref most @ ..] = row[..] else { panic!("{row:?}") };
+        assert_eq!(most.len(), columns.len());
+        for (&most, (verb, end, rule, guard)) in most.iter().zip(&columns) {
+            let fits = |entries: usize| {
+                let path = |n: usize| format!("/{n:03}{}", "p".repeat(length - 4));
+                let entry = |n: usize| (format!("{verb} {}{end}", path(n)), rule.clone());
+                let table = Value::Object((0..entries).map(entry).collect()).to_string();
+                let settings = [
+                    ("ISSUER", ISSUER),
+                    ("AUDIENCE", "my-api"),
+                    ("ROUTES", &*table),
+                    ("PATH_GUARD", *guard),
+                ];
+                read(&settings).is_ok()
+            };
+            if fits(most) && !fits(most + 1) {
+                continue;
+            }
+            let really = (1..200).take_while(|entries| fits(*entries)).last();
+            panic!("{verb} entries of {length} characters, PATH_GUARD={guard}: {really:?}");
+        }
+    }
+}

@@ -323,7 +323,7 @@ impl Table {
         );
     }
 
-    /// `docs/security.md` lists the groups with their rows and reasons.
+    /// `docs/measurements/security.md` lists the groups with their rows and reasons.
     fn assert_documented(&self) {
         let mut groups: Vec<(&str, usize, Vec<&str>)> = Vec::new();
         for Attack { group, expected, .. } in &self.attacks {
@@ -341,8 +341,9 @@ impl Table {
             format!("| {group} | {count} | {} |\n", reasons.join(", "))
         });
         let table: String = rows.collect();
-        let documented = fs::read_to_string("docs/security.md").unwrap().contains(&table);
-        assert!(documented, "docs/security.md should have these rows:\n{table}");
+        let documented =
+            fs::read_to_string("docs/measurements/security.md").unwrap().contains(&table);
+        assert!(documented, "docs/measurements/security.md should have these rows:\n{table}");
     }
 }
 

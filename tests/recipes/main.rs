@@ -14,6 +14,8 @@ mod shapes;
 mod support;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 
 use direct::{Outcome, ask, authorizer};
 use serde_json::{Map, Value, json};
@@ -154,25 +156,21 @@ fn every_block_is_read_alike_by_a_shell_and_as_env_file_yaml_and_hcl() {
 
 #[test]
 fn the_examples_of_several_issuers_and_of_tenants_are_good_settings() {
-    for (document, blocks) in
-        [(include_str!("../../README.md"), 1), (include_str!("../../docs/settings.md"), 2)]
-    {
-        let examples: Vec<_> = document
-            .split("```sh\n")
-            .skip(1)
-            .map(|rest| rest.split("```").next().unwrap())
-            .filter(|block| block.contains("ISSUERS=") || block.contains("TENANTS="))
-            .collect();
-        assert_eq!(examples.len(), blocks);
-        for example in examples {
-            let mut settings = readers::shell(example);
-            assert_eq!(readers::env_file(example), settings, "{example}");
-            if !settings.contains_key("ISSUERS") {
-                settings.insert("AUDIENCE".to_owned(), "api".to_owned());
-            }
-            let pairs: Vec<_> = settings.iter().map(|(name, value)| (&**name, &**value)).collect();
-            direct::read(&pairs).unwrap_or_else(|problems| panic!("{example}: {problems}"));
+    let examples: Vec<_> = include_str!("../../docs/settings.md")
+        .split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .filter(|block| block.contains("ISSUERS=") || block.contains("TENANTS="))
+        .collect();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        let mut settings = readers::shell(example);
+        assert_eq!(readers::env_file(example), settings, "{example}");
+        if !settings.contains_key("ISSUERS") {
+            settings.insert("AUDIENCE".to_owned(), "api".to_owned());
         }
+        let pairs: Vec<_> = settings.iter().map(|(name, value)| (&**name, &**value)).collect();
+        direct::read(&pairs).unwrap_or_else(|problems| panic!("{example}: {problems}"));
     }
     // In the sample it is a comment.
     let sample = include_str!("../../.env.sample");
@@ -208,6 +206,75 @@ fn the_settings_in_the_text_are_good_in_place_of_those_in_the_block() {
         }
     }
     assert!(tried > 5, "{tried}");
+}
+
+/// Keys and a revocation list as AppConfig's agent serves them: on loopback, below a path of several segments.
+#[tokio::test]
+async fn keys_and_lists_come_through_the_agent_of_appconfig() {
+    const TASKS: &str = include_str!("../../docs/tasks.md");
+    let heading = "Can keys and lists come through AppConfig?";
+    let section = TASKS.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
+    let mut settings = readers::shell(readers::block(section, "sh"));
+    let key = SigningKey::rsa("appconfig");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("localhost:{}", listener.local_addr().unwrap().port());
+    let documents = [
+        ("jwks", json!({ "keys": [key.jwk()] }).to_string()),
+        ("revoked", json!({ "jti": ["revoked-1"] }).to_string()),
+    ];
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            let lines = BufReader::new(&connection).lines().map(Result::unwrap);
+            let request: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+            let path = request[0].split(' ').nth(1).unwrap();
+            let name = path.strip_prefix("/applications/pets/environments/prod/configurations/");
+            let document = documents.iter().find(|document| Some(document.0) == name);
+            let body = document.map_or("", |document| &document.1);
+            let status = if document.is_some() { "200 OK" } else { "404 Not Found" };
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConfiguration-Version: 1\r\n\
+                 Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            connection.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    for name in ["JWKS_URI", "REVOKED"] {
+        let value = settings[name].replace("localhost:2772", &address);
+        assert_ne!(value, settings[name]);
+        settings.insert(name.to_owned(), value);
+    }
+    let pairs: Vec<_> = settings.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let authorizer = authorizer(&pairs);
+    for (id, expected) in [("good-1", ""), ("revoked-1", "token_revoked")] {
+        let claims = support::tokens::claims(&settings["ISSUER"], &settings["AUDIENCE"]);
+        let token = key.token(&with(&claims, json!({ "jti": id })));
+        assert_eq!(ask(&authorizer, &token).await.code(), expected, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn the_readme_shows_the_policy_that_its_event_gets() {
+    let readme = include_str!("../../README.md");
+    let blocks: Vec<Value> = readme
+        .split("```json\n")
+        .skip(1)
+        .map(|rest| serde_json::from_str(rest.split("```").next().unwrap()).unwrap())
+        .collect();
+    let [event, answer] = &blocks[..] else { panic!("{blocks:?}") };
+    let setting = |name: &str| {
+        let (_, rest) = readme.split_once(&format!("`{name}=")).unwrap();
+        rest.split('`').next().unwrap()
+    };
+    let key = SigningKey::rsa("readme");
+    let keys = json!({ "keys": [key.jwk()] }).to_string();
+    let audience = setting("AUDIENCE");
+    let authorizer =
+        authorizer(&[("ISSUER", setting("ISSUER")), ("AUDIENCE", audience), ("JWKS", &keys)]);
+    let token = key.token(&with(&answer["context"], json!({ "aud": audience })));
+    let event = with(event, json!({ "authorizationToken": format!("Bearer {token}") }));
+    let given = authorizer.decide(&event.to_string()).await.answer.unwrap();
+    assert_eq!(serde_json::from_str::<Value>(given.get()).unwrap(), *answer);
 }
 
 #[test]
@@ -264,6 +331,7 @@ async fn a_token_of_one_provider_is_refused_under_the_settings_of_another() {
         for ours in &recipes {
             let expected = match (theirs.shape.heading, ours.shape.heading) {
                 (theirs, ours) if theirs == ours => "",
+                _ if theirs.shape.key.alg() != ours.shape.key.alg() => "algorithm_not_allowed",
                 _ if !theirs.shares_issuers(ours) => "issuer_untrusted",
                 // Of one client, or of one API, whatever else the token says.
                 ("Amazon Cognito, resource binding", "Amazon Cognito, access tokens")
@@ -321,7 +389,9 @@ async fn routes_read_the_claims_that_the_recipe_names() {
         ("Microsoft Entra ID, v2.0 tokens", "Pets.Read"),
         ("Microsoft Entra ID, v1.0 tokens", "user_impersonation"),
         ("Microsoft Entra ID, many tenants", "Pets.Read"),
+        ("AD FS", "pet-keepers"),
         ("Firebase", "editor"),
+        ("Supabase", "editor"),
         ("Keycloak", "pets-reader"),
         ("FusionAuth", "admin"),
         ("Entrust Identity as a Service", "view:pets"),
@@ -331,6 +401,7 @@ async fn routes_read_the_claims_that_the_recipe_names() {
         let routes =
             json!({ "GET /pets": [right], "POST /pets": [format!("{right}!")] }).to_string();
         let mut pairs = recipe.pairs();
+        pairs.retain(|(name, _)| *name != "ROUTES");
         pairs.push(("ROUTES", &routes));
         let authorizer = authorizer(&pairs);
         let document = ask(&authorizer, &recipe.token(&recipe.shape.cases[0])).await.document();
@@ -403,6 +474,44 @@ async fn a_route_asks_for_a_role_of_zitadel_by_a_pointer() {
     }
 }
 
+/// Entra ID: the conditions of the page tell applications from users, and the one that it warns of does not.
+#[tokio::test]
+async fn conditions_tell_the_applications_of_entra_id_from_users() {
+    let (_idps, recipes) = kitchen().await;
+    let heading = "Microsoft Entra ID, v2.0 tokens";
+    let recipe = recipes.iter().find(|recipe| recipe.shape.heading == heading).unwrap();
+    let section = PAGE.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
+    let claims = [0, 1].map(|case| recipe.shape.cases[case].claims.clone());
+    let [user, application] = &claims;
+    let typed = with(application, json!({ "idtyp": "app" }));
+    for (rule, user_passes, typed_passes, untyped_passes) in [
+        (r#"{"claims":{"idtyp":"app"}}"#, false, true, false),
+        (r#"{"claims":{"scp":{"present":true}}}"#, true, false, false),
+        // What the page warns of.
+        (r#"{"claims":{"idtyp":{"none":["app"]}}}"#, true, false, true),
+    ] {
+        assert!(section.contains(&format!("`{rule}`")), "{rule}");
+        let routes = format!(r#"{{"GET /pets":{rule}}}"#);
+        let mut pairs = recipe.pairs();
+        pairs.retain(|(name, _)| *name != "ROUTES");
+        pairs.push(("ROUTES", &routes));
+        let authorizer = authorizer(&pairs);
+        for (claims, passes) in
+            [(user, user_passes), (&typed, typed_passes), (application, untyped_passes)]
+        {
+            let case = Case {
+                what: rule,
+                header: recipe.shape.cases[0].header.clone(),
+                claims: claims.clone(),
+                key: None,
+                expected: Expected::Refused(""),
+            };
+            let expected = if passes { "" } else { "insufficient_scope" };
+            assert_eq!(ask(&authorizer, &recipe.token(&case)).await.code(), expected, "{rule}");
+        }
+    }
+}
+
 /// All recipes at once, as `ISSUERS`: each token meets the rules of its own issuer.
 #[tokio::test]
 async fn recipes_stand_side_by_side_in_issuers() {
@@ -417,7 +526,7 @@ async fn recipes_stand_side_by_side_in_issuers() {
         for (name, value) in &recipe.settings {
             let value = match &**name {
                 "ISSUER" | "CONTEXT_CLAIMS" => continue,
-                "REQUIRED_CLAIMS" => serde_json::from_str(value).unwrap(),
+                "REQUIRED_CLAIMS" | "ROUTES" => serde_json::from_str(value).unwrap(),
                 "SCOPE_CLAIMS" | "PRINCIPAL_CLAIM" | "TENANTS" => value.split(", ").collect(),
                 _ => json!(value),
             };

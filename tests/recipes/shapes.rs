@@ -460,9 +460,13 @@ fn entra_v2() -> Shape {
         }),
     );
     let graph = json!({ "aud": "00000003-0000-0000-c000-000000000000" });
+    let no_role = with(&daemon, json!({ "roles": null }));
+    let other_scope = with(&claims, json!({ "scp": "User.Read" }));
     let cases = vec![
         good("user", &header, claims.clone(), "690222be-ff1a-4d56-abd1-7e4f7d38e474", context),
         good("daemon", &header, daemon, "e02f1d0e-8d3a-4a0b-8a7e-000000000001", daemon_context),
+        bad("an application without a role", &header, no_role, "insufficient_scope"),
+        bad("user without the scope", &header, other_scope, "insufficient_scope"),
         bad(
             "ID token of the API's own client",
             &header,
@@ -517,6 +521,12 @@ fn entra_v1() -> Shape {
     });
     let cases = vec![
         good("user", &header, claims.clone(), "690222be-ff1a-4d56-abd1-7e4f7d38e474", context),
+        bad(
+            "an application without a role",
+            &header,
+            with(&claims, json!({ "scp": null, "appidacr": "1" })),
+            "insufficient_scope",
+        ),
         bad(
             "ID token",
             &header,
@@ -782,6 +792,12 @@ fn entra_tenants() -> Shape {
         good("user of a tenant", &header, claims.clone(), user, context),
         good("the same `sub` in another tenant", &header, of(SOUTH), user, in_south),
         bad(
+            "an application of a tenant, without a role",
+            &header,
+            with(&claims, json!({ "scp": null })),
+            "insufficient_scope",
+        ),
+        bad(
             "a tenant that is not listed",
             &header,
             of("9122040d-6c67-4c5b-b112-36a304b66dad"),
@@ -813,6 +829,156 @@ fn entra_tenants() -> Shape {
     let keys = [member(&key, &iss("{tenantid}")), member(&personal, &iss(PERSONAL))];
     let key_set = json!({ "keys": keys });
     Shape { heading: "Microsoft Entra ID, many tenants", key_set, key, cases }
+}
+
+fn adfs() -> Shape {
+    let key = SigningKey::rsa("eFw7tVnJt0mYx0bqV5mP2Wc1kZs");
+    let header = json!({ "typ": "JWT", "alg": "RS256", "x5t": key.kid(), "kid": key.kid() });
+    let claims = json!({
+        "aud": "https://api.example.com",
+        "appid": "7c12c80b-9fb5-4dec-abba-e43254ba4279",
+        "apptype": "Public",
+        "authmethod": "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport",
+        "auth_time": "2026-11-29T08:30:17.507Z",
+        "upn": "jane@example.com",
+        "group": ["Domain Users", "pet-keepers"],
+        "scp": "openid pets.read",
+        "ver": "1.0",
+    });
+    let context = json!({
+        "upn": "jane@example.com",
+        "appid": "7c12c80b-9fb5-4dec-abba-e43254ba4279",
+        "scp": "openid pets.read",
+        "group": r#"["Domain Users","pet-keepers"]"#,
+    });
+    let machine = json!({ "upn": null, "group": null, "apptype": "Confidential" });
+    let client = "7c12c80b-9fb5-4dec-abba-e43254ba4279";
+    let cases = vec![
+        good("user", &header, claims.clone(), "jane@example.com", context.clone()),
+        good(
+            "client credentials",
+            &header,
+            with(&claims, machine),
+            client,
+            with(&context, json!({ "upn": null, "group": null })),
+        ),
+        bad(
+            "ID token",
+            &header,
+            with(&claims, json!({ "iss": "https://adfs.example.com/adfs", "aud": client })),
+            "issuer_untrusted",
+        ),
+        bad(
+            "token for the user info endpoint",
+            &header,
+            with(&claims, json!({ "aud": "urn:microsoft:userinfo" })),
+            "audience_mismatch",
+        ),
+    ];
+    let key_set = published(&key, json!({ "x5t": key.kid(), "x5c": ["MIIC3DCCAcSgAwIBAgIQ"] }));
+    Shape { heading: "AD FS", key_set, key, cases }
+}
+
+fn supabase() -> Shape {
+    let key = SigningKey::es256("b81269f1-21d8-4f2e-b719-c2240a840d90");
+    let header = json!({ "alg": "ES256", "kid": key.kid(), "typ": "JWT" });
+    let user = "11111111-1111-1111-1111-111111111111";
+    let claims = json!({
+        "aud": "authenticated",
+        "sub": user,
+        "email": "jane@example.com",
+        "phone": "",
+        "app_metadata": { "provider": "email", "providers": ["email"], "roles": ["editor"] },
+        "user_metadata": { "roles": ["admin"] },
+        "role": "authenticated",
+        "aal": "aal1",
+        "amr": [{ "method": "password", "timestamp": now() - 5 }],
+        "session_id": "5f0e6c2d-8f4b-4a39-9a0e-2b6a0d3c1f77",
+        "is_anonymous": false,
+    });
+    let context = json!({
+        "sub": user,
+        "email": "jane@example.com",
+        "aal": "aal1",
+        "session_id": "5f0e6c2d-8f4b-4a39-9a0e-2b6a0d3c1f77",
+        "roles": r#"["editor"]"#,
+    });
+    let hs256 = json!({ "alg": "HS512", "typ": "JWT" });
+    let cases = vec![
+        good("user", &header, claims.clone(), user, context.clone()),
+        good(
+            "of a project older than anonymous users",
+            &header,
+            with(&claims, json!({ "is_anonymous": null })),
+            user,
+            context,
+        ),
+        bad(
+            "anonymous user",
+            &header,
+            with(&claims, json!({ "email": "", "is_anonymous": true })),
+            "claim_invalid",
+        ),
+        bad(
+            "the service role",
+            &header,
+            with(&claims, json!({ "role": "service_role" })),
+            "claim_invalid",
+        ),
+        bad(
+            "another project",
+            &header,
+            with(&claims, json!({ "iss": "https://zyxwvutsrqponmlkjihg.supabase.co/auth/v1" })),
+            "issuer_untrusted",
+        ),
+        bad("signed with a shared secret", &hs256, claims, "algorithm_not_allowed"),
+    ];
+    let key_set =
+        json!({ "keys": [with(&key.jwk(), json!({ "ext": true, "key_ops": ["verify"] }))] });
+    Shape { heading: "Supabase", key_set, key, cases }
+}
+
+fn spire() -> Shape {
+    let key = SigningKey::es256("IhQ2mJmWbTjWaXqvNzYsWgLXLAnHrCN1");
+    let header = json!({ "alg": "ES256", "kid": key.kid(), "typ": "JWT" });
+    let web = "spiffe://example.org/ns/shop/sa/web";
+    let claims = json!({ "sub": web, "aud": ["https://api.example.com"] });
+    let of = |sub: &str| with(&claims, json!({ "sub": sub }));
+    let context = json!({ "sub": web });
+    let cases = vec![
+        good("workload", &header, claims.clone(), web, context),
+        bad(
+            "another workload, for the same audience",
+            &header,
+            of("spiffe://example.org/ns/other/sa/job"),
+            "claim_invalid",
+        ),
+        bad(
+            "the same path in another trust domain",
+            &header,
+            of("spiffe://example.com/ns/shop/sa/web"),
+            "claim_invalid",
+        ),
+        bad(
+            "for another audience",
+            &header,
+            with(&claims, json!({ "aud": ["https://other.example.com"] })),
+            "audience_mismatch",
+        ),
+        Case {
+            key: Some(SigningKey::es256("of-the-bundle")),
+            ..bad(
+                "under a key that is published as the bundle's",
+                &json!({ "alg": "ES256", "kid": "of-the-bundle", "typ": "JWT" }),
+                claims.clone(),
+                "key_unknown",
+            )
+        },
+    ];
+    // SPIRE's OIDC provider leaves `use` out. A bundle has it, with a value of its own.
+    let oidc = with(&key.jwk(), json!({ "use": null }));
+    let bundle = with(&key.jwk(), json!({ "kid": "of-the-bundle", "use": "jwt-svid" }));
+    Shape { heading: "SPIRE", key_set: json!({ "keys": [oidc, bundle] }), key, cases }
 }
 
 fn firebase() -> Shape {
@@ -943,12 +1109,15 @@ pub(crate) fn shapes() -> Vec<Shape> {
         entra_v2(),
         entra_v1(),
         entra_tenants(),
+        adfs(),
         google(),
         firebase(),
+        supabase(),
         keycloak(),
         fusionauth(),
         zitadel(),
         entrust(),
         pingone(),
+        spire(),
     ]
 }
