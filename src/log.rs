@@ -1,7 +1,7 @@
 //! The log: one JSON object a line, as Lambda's logging controls expect, or text.
 //!
-//! Dependencies are silent, whatever the level: at their most verbose they would log events, and so tokens. The
-//! exceptions are two modules of `lambda_runtime`, which tell what went wrong between the function and Lambda.
+//! Dependencies are silent at every level: at their most verbose they would log events, and so tokens. The
+//! exceptions are two modules of `lambda_runtime`, which report what went wrong between the function and Lambda.
 
 use std::sync::Arc;
 
@@ -35,44 +35,31 @@ pub struct Log {
 }
 
 impl Log {
-    /// Starts logging to stdout, as `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT` say; values that Lambda does
-    /// not know are warned of.
+    /// Starts logging to stdout, as `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT` say. Warns of values that Lambda
+    /// does not know.
     #[must_use]
     pub fn start(environment: &Environment) -> Self {
-        let (level, format) = (control(environment, LEVEL), control(environment, FORMAT));
-        let max = match level.as_deref() {
-            Some("TRACE") => Some(LevelFilter::TRACE),
-            Some("DEBUG") => Some(LevelFilter::DEBUG),
-            None | Some("INFO") => Some(LevelFilter::INFO),
-            Some("WARN") => Some(LevelFilter::WARN),
-            Some("ERROR" | "FATAL") => Some(LevelFilter::ERROR),
-            Some(_) => None,
-        };
-        let is_json = match format.as_deref() {
-            None | Some("JSON") => Some(true),
-            Some("TEXT") => Some(false),
-            Some(_) => None,
-        };
+        let (level, is_json) = (level(environment), is_json(environment));
         let targets = Targets::new()
-            .with_target("token_authorizer", max.unwrap_or(LevelFilter::INFO))
+            .with_target("token_authorizer", level.unwrap_or(LevelFilter::INFO))
             .with_target(LOOPS, LevelFilter::WARN)
             .with_target(ANSWERS, LevelFilter::ERROR);
-        let platform_failed = Arc::new(Notify::new());
-        let line = fmt::layer().with_target(false).with_ansi(false);
-        let line = if is_json.unwrap_or(true) {
-            line.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+        let lines = fmt::layer().with_target(false).with_ansi(false);
+        let lines = if is_json.unwrap_or(true) {
+            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
         } else {
-            line.boxed()
+            lines.boxed()
         };
+        let platform_failed = Arc::new(Notify::new());
         let watch = PlatformWatch(Arc::clone(&platform_failed));
-        tracing_subscriber::registry().with(targets).with(line).with(watch).init();
-        if max.is_none() {
+        tracing_subscriber::registry().with(targets).with(lines).with(watch).init();
+        if level.is_none() {
             tracing::warn!(
-                "AWS_LAMBDA_LOG_LEVEL: want TRACE, DEBUG, INFO, WARN, ERROR or FATAL; INFO is used"
+                "AWS_LAMBDA_LOG_LEVEL: must be TRACE, DEBUG, INFO, WARN, ERROR or FATAL; INFO is used"
             );
         }
         if is_json.is_none() {
-            tracing::warn!("AWS_LAMBDA_LOG_FORMAT: want JSON or TEXT; JSON is used");
+            tracing::warn!("AWS_LAMBDA_LOG_FORMAT: must be JSON or TEXT; JSON is used");
         }
         // The default hook would print the panic's message, which may quote what was being parsed.
         std::panic::set_hook(Box::new(|panic| {
@@ -102,12 +89,13 @@ impl<S: Subscriber> tracing_subscriber::Layer<S> for PlatformWatch {
     }
 }
 
-/// Writes to stderr what is wrong with the configuration: as one JSON event where Lambda's log format is set to that,
-/// and in plain lines otherwise. It is written at every log level.
+/// Writes to stderr what is wrong with the configuration: as one JSON event if Lambda's log format is set to that, and
+/// in plain lines otherwise. It is written at every log level.
 #[allow(clippy::print_stderr, reason = "Lambda collects it, and a terminal shows it")]
 pub fn bad_configuration(problems: &Problems, environment: &Environment) {
     if control(environment, FORMAT).as_deref() != Some("JSON") {
-        return eprintln!("{problems}");
+        eprintln!("{problems}");
+        return;
     }
     let event = json!({
         "timestamp": humantime::format_rfc3339_micros(Now::read().wall()).to_string(),
@@ -118,8 +106,29 @@ pub fn bad_configuration(problems: &Problems, environment: &Environment) {
     eprintln!("{event}");
 }
 
-/// One of Lambda's logging controls, in upper case; nothing where it is blank.
+/// None: a value that Lambda does not know.
+fn level(environment: &Environment) -> Option<LevelFilter> {
+    match control(environment, LEVEL).as_deref() {
+        Some("TRACE") => Some(LevelFilter::TRACE),
+        Some("DEBUG") => Some(LevelFilter::DEBUG),
+        None | Some("INFO") => Some(LevelFilter::INFO),
+        Some("WARN") => Some(LevelFilter::WARN),
+        Some("ERROR" | "FATAL") => Some(LevelFilter::ERROR),
+        Some(_) => None,
+    }
+}
+
+/// None: a value that Lambda does not know.
+fn is_json(environment: &Environment) -> Option<bool> {
+    match control(environment, FORMAT).as_deref() {
+        None | Some("JSON") => Some(true),
+        Some("TEXT") => Some(false),
+        Some(_) => None,
+    }
+}
+
+/// One of Lambda's logging controls, in upper case; none if it is blank.
 fn control(environment: &Environment, name: &str) -> Option<String> {
-    let value = environment.get_lossy(name).map(|value| value.trim().to_uppercase());
-    value.filter(|value| !value.is_empty())
+    let value = environment.get_lossy(name)?.trim().to_uppercase();
+    (!value.is_empty()).then_some(value)
 }
