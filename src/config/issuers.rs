@@ -13,7 +13,7 @@ use crate::jose::algorithm::Algorithms;
 use crate::jose::json;
 use crate::jose::jwks::{self, Key, Origin, Unusable};
 use crate::jose::token::{self, ClaimPath};
-use crate::remote::http::Endpoint;
+use crate::remote::endpoint::Endpoint;
 use crate::revocation::list::RevocationList;
 
 /// A trusted issuer, or several under the same rules.

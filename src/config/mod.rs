@@ -30,7 +30,8 @@ use crate::gateway::size;
 use crate::jose::token::ClaimPath;
 use crate::metrics::{self, Metrics};
 use crate::remote::cache::Lifetimes;
-use crate::remote::http::{self, Authorities, Endpoint};
+use crate::remote::endpoint::Endpoint;
+use crate::remote::tls::{self, Authorities};
 
 pub(crate) use self::issuers::{Issuer, RevocationSource};
 pub(crate) use self::key_sources::{KeyOrigin, KeySource};
@@ -362,7 +363,7 @@ impl Reader<'_> {
             else {
                 continue;
             };
-            match http::read_authorities(&self.path(&file)) {
+            match tls::read_authorities(&self.path(&file)) {
                 Ok(found) => authorities.extend(found),
                 Err(problem) => self.problem(name, problem),
             }

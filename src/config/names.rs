@@ -8,7 +8,7 @@ use crate::config::issuers::Fields;
 use crate::config::reader::{Reader, members_of};
 use crate::config::settings;
 use crate::issuer::{IssuerName, IssuerTemplate, Tenants, is_tenant};
-use crate::remote::http::Endpoint;
+use crate::remote::endpoint::Endpoint;
 
 /// The problem if `TENANTS` is missing.
 const WANT_TENANTS: &str = "a name with a `{claim}` needs TENANTS: the tenants to trust, or `any`";
