@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::clock::Now;
 use crate::denial::Refusal;
 use crate::metrics::Metrics;
-use crate::remote::refresh::PendingRefresh;
+use crate::remote::refresh::PendingRefreshes;
 use crate::verdict::{Trace, Verdict};
 
 /// The wait for a refresh ends this long before the invocation's deadline.
@@ -36,7 +36,7 @@ pub struct AfterAnswer {
     token: Option<(Arc<Value>, Arc<Value>)>,
     omitted: Vec<String>,
     elapsed: Duration,
-    pending: Vec<PendingRefresh>,
+    pending: PendingRefreshes,
     metrics: Option<Arc<Metrics>>,
 }
 
@@ -45,7 +45,7 @@ impl AfterAnswer {
         verdict: Verdict<'_>,
         trace: Trace<'_>,
         elapsed: Duration,
-        pending: Vec<PendingRefresh>,
+        pending: PendingRefreshes,
         metrics: Option<Arc<Metrics>>,
     ) -> Self {
         let Trace { token, omitted, .. } = trace;
@@ -65,14 +65,9 @@ impl AfterAnswer {
             return;
         }
         let left = deadline.duration_since(Now::read().wall()).unwrap_or_default();
-        // They run side by side, so one wait after the other is as long as the longest.
-        let ended = async {
-            for refresh in self.pending {
-                refresh.ended().await;
-            }
-        };
+        let done = self.pending.wait_until_done();
         // What has not ended by then is left to the next invocation.
-        let _ = tokio::time::timeout(left.saturating_sub(DEADLINE_MARGIN), ended).await;
+        let _ = tokio::time::timeout(left.saturating_sub(DEADLINE_MARGIN), done).await;
     }
 
     /// Writes the log event of the decision, and its metric.

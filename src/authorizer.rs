@@ -23,7 +23,7 @@ use crate::jose::token::{ClaimPath, Token};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::reason::{Fault, Obstacle};
-use crate::remote::refresh::PendingRefresh;
+use crate::remote::refresh::PendingRefreshes;
 use crate::revocation::Revocations;
 use crate::verdict::{Allowed, Decision, Failure, Trace, Verdict};
 
@@ -52,7 +52,7 @@ struct Call<'a> {
     /// What is only shown.
     trace: Trace<'a>,
     /// What is only waited for, once the answer is sent.
-    pending: Vec<PendingRefresh>,
+    pending: PendingRefreshes,
 }
 
 impl Authorizer {
@@ -74,9 +74,10 @@ impl Authorizer {
         self.decide_call(event).await.0
     }
 
-    async fn decide_call(&self, event: &str) -> (Decision<'_>, Vec<PendingRefresh>) {
+    async fn decide_call(&self, event: &str) -> (Decision<'_>, PendingRefreshes) {
         let received_at = Now::read();
-        let mut call = Call { received_at, trace: Trace::default(), pending: Vec::new() };
+        let mut call =
+            Call { received_at, trace: Trace::default(), pending: PendingRefreshes::default() };
         let (verdict, answer) = match catch_panic(self.judge(event, &mut call)).await {
             Ok(judged) => judged,
             Err(fault) => (Verdict::Undecided(fault.clone()), Err(Failure::NoVerdict(fault))),

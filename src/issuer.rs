@@ -15,7 +15,7 @@ use crate::denial::{Denial, Refusal};
 use crate::jose::algorithm::{Algorithm, Algorithms};
 use crate::jose::token::{ClaimPath, Claims, Token};
 use crate::keys::Keys;
-use crate::remote::refresh::PendingRefresh;
+use crate::remote::refresh::PendingRefreshes;
 use crate::revocation::Revocations;
 
 /// What Entra ID writes for the tenant into the `issuer` of a key that serves all tenants.
@@ -166,7 +166,7 @@ impl AcceptedToken<'_, '_> {
     pub(crate) async fn verify(
         self,
         received_at: &Now,
-        pending: &mut Vec<PendingRefresh>,
+        pending: &mut PendingRefreshes,
     ) -> Result<Claims, Refusal> {
         let Self { token, issuer, algorithm } = self;
         issuer.keys.verify(token, algorithm, issuer.key_issuer(), received_at, pending).await
@@ -198,7 +198,7 @@ impl TrustedIssuer {
     }
 
     /// Starts the refresh of the revocation list that a check would have to wait for: see [`Revocations::prepare`].
-    pub(crate) fn prepare_revocations(&self, pending: &mut Vec<PendingRefresh>) {
+    pub(crate) fn prepare_revocations(&self, pending: &mut PendingRefreshes) {
         if let Some(list) = &self.revocations {
             list.prepare(pending);
         }
@@ -209,7 +209,7 @@ impl TrustedIssuer {
         &self,
         claims: &Claims,
         caller: &Caller,
-        pending: &mut Vec<PendingRefresh>,
+        pending: &mut PendingRefreshes,
     ) -> Result<(), Refusal> {
         let Some(list) = &self.revocations else { return Ok(()) };
         list.check(claims, pending).await?;

@@ -66,5 +66,5 @@ pub use keys::discovery::jwks_uri;
 pub use log::{Log, bad_configuration as log_bad_configuration};
 pub use reason::{Fault, Obstacle, Reason};
 pub use remote::DocumentStatus;
-pub use remote::http::Endpoint;
+pub use remote::endpoint::Endpoint;
 pub use verdict::{Allowed, Decision, Failure, Verdict};

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::clock::Now;
 
@@ -18,16 +18,27 @@ pub(crate) struct Metrics {
     /// Lambda treats a line without a level as INFO, and drops it if the log level is higher. So each line carries the
     /// configured level.
     level: &'static str,
-    /// Every document that is kept, and when its source confirmed what is at hand.
-    kept: Mutex<Vec<(DocumentKind, Option<Now>)>>,
+    /// Every cached document, with the time when its source last confirmed it.
+    documents: Mutex<Vec<(DocumentKind, Option<Now>)>>,
 }
 
-/// What is fetched and kept.
+/// What is fetched and cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DocumentKind {
     Keys,
     Revocations,
 }
+
+/// An attempt to fetch a document.
+pub(crate) struct FetchRecord {
+    pub(crate) elapsed: Duration,
+    pub(crate) has_failed: bool,
+    /// When the source last confirmed the cached document, if ever.
+    pub(crate) confirmed_at: Option<Now>,
+}
+
+/// Name, unit and value of a metric.
+type Metric<'a> = (&'a str, &'static str, Value);
 
 const COUNT: &str = "Count";
 const SECONDS: &str = "Seconds";
@@ -35,91 +46,83 @@ const MILLISECONDS: &str = "Milliseconds";
 
 impl Metrics {
     pub(crate) fn new(namespace: String, level: &'static str) -> Self {
-        Self { namespace, level, kept: Mutex::default() }
+        Self { namespace, level, documents: Mutex::default() }
     }
 
-    /// Counts something: by the code of a reason, if there is one, and in all.
+    /// Counts something: by the code of a reason, if there is one, and in total.
     pub(crate) fn count(&self, name: &str, reason: Option<&'static str>, now: &Now) {
         self.write(&[(name, COUNT, json!(1))], reason, now);
     }
 
-    /// Adds a document whose age is reported. Returns its place among them.
-    pub(crate) fn keep_age(&self, kind: DocumentKind) -> usize {
-        let mut kept = self.kept();
-        kept.push((kind, None));
-        kept.len() - 1
+    /// Adds a document whose age is reported. Returns its slot.
+    pub(crate) fn add_document(&self, kind: DocumentKind) -> usize {
+        let mut documents = self.documents();
+        documents.push((kind, None));
+        documents.len() - 1
     }
 
-    /// Counts an attempt to fetch the document in this place. `confirmed`: when its source last confirmed the document
-    /// at hand, if ever.
-    pub(crate) fn fetched(
-        &self,
-        place: usize,
-        confirmed: Option<Now>,
-        has_failed: bool,
-        took: Duration,
-        now: &Now,
-    ) {
-        let mut kept = self.kept();
-        let Some(document) = kept.get_mut(place) else { return };
-        document.1 = confirmed;
-        let (fetches, failures) = match document.0 {
-            DocumentKind::Keys => ("KeyFetches", "KeyFetchFailures"),
-            DocumentKind::Revocations => ("RevocationFetches", "RevocationFetchFailures"),
+    /// Counts an attempt to fetch the document in this slot.
+    pub(crate) fn record_fetch(&self, slot: usize, fetch: &FetchRecord, now: &Now) {
+        let mut documents = self.documents();
+        let Some((kind, confirmed_at)) = documents.get_mut(slot) else { return };
+        *confirmed_at = fetch.confirmed_at;
+        let failures = json!(u8::from(fetch.has_failed));
+        let mut metrics = match kind {
+            DocumentKind::Keys => vec![
+                ("KeyFetches", COUNT, json!(1)),
+                ("KeyFetchFailures", COUNT, failures),
+                ("KeyFetchMilliseconds", MILLISECONDS, json!(fetch.elapsed.as_millis())),
+            ],
+            DocumentKind::Revocations => vec![
+                ("RevocationFetches", COUNT, json!(1)),
+                ("RevocationFetchFailures", COUNT, failures),
+            ],
         };
-        let mut values =
-            vec![(fetches, COUNT, json!(1)), (failures, COUNT, json!(u8::from(has_failed)))];
-        if document.0 == DocumentKind::Keys {
-            values.push(("KeyFetchMilliseconds", MILLISECONDS, json!(took.as_millis())));
-        }
         for (kind, name) in
             [(DocumentKind::Keys, "KeyAge"), (DocumentKind::Revocations, "RevocationAge")]
         {
-            let confirmed = kept.iter().filter(|(other, _)| *other == kind);
-            let oldest = confirmed.filter_map(|(_, then)| Some(now.since(&(*then)?))).max();
-            values.extend(oldest.map(|age| (name, SECONDS, json!(age.as_secs()))));
+            let ages = documents.iter().filter(|(other, _)| *other == kind);
+            let ages = ages.filter_map(|(_, confirmed_at)| Some(now.since(&(*confirmed_at)?)));
+            if let Some(oldest) = ages.max() {
+                metrics.push((name, SECONDS, json!(oldest.as_secs())));
+            }
         }
-        self.write(&values, None, now);
+        self.write(&metrics, None, now);
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<(DocumentKind, Option<Now>)>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn documents(&self) -> MutexGuard<'_, Vec<(DocumentKind, Option<Now>)>> {
+        self.documents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, values: &[(&str, &str, Value)], reason: Option<&'static str>, now: &Now) {
-        let line = self.line(values, reason, now).to_string() + "\n";
+    fn write(&self, metrics: &[Metric<'_>], reason: Option<&'static str>, now: &Now) {
+        let line = self.line(metrics, reason, now).to_string() + "\n";
         // If stdout is closed, nobody would see an error either.
         let _ = std::io::stdout().write_all(line.as_bytes());
     }
 
     /// CloudWatch User Guide, "Specification: Embedded metric format".
-    fn line(
-        &self,
-        values: &[(&str, &str, Value)],
-        reason: Option<&'static str>,
-        now: &Now,
-    ) -> Value {
-        // With a reason: once by reason, and once in all.
+    fn line(&self, metrics: &[Metric<'_>], reason: Option<&'static str>, now: &Now) -> Value {
+        // With a reason: once by reason, and once in total.
         let dimensions = if reason.is_some() { json!([["Reason"], []]) } else { json!([[]]) };
-        let metrics: Vec<_> =
-            values.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
-        let at = now.wall();
-        let mut line = Map::from_iter([
-            ("timestamp".to_owned(), json!(humantime::format_rfc3339_millis(at).to_string())),
-            ("level".to_owned(), json!(self.level)),
-            (
-                "_aws".to_owned(),
-                json!({
-                    "Timestamp": at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis(),
-                    "CloudWatchMetrics": [
-                        {"Namespace": self.namespace, "Dimensions": dimensions, "Metrics": metrics},
-                    ],
-                }),
-            ),
+        let time = now.wall();
+        let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let mut line = json!({
+            "timestamp": humantime::format_rfc3339_millis(time).to_string(),
+            "level": self.level,
+            "_aws": {"Timestamp": since_epoch.as_millis()},
+        });
+        let mut definitions = Vec::new();
+        for (name, unit, value) in metrics {
+            definitions.push(json!({"Name": name, "Unit": unit}));
+            line[*name] = value.clone();
+        }
+        line["_aws"]["CloudWatchMetrics"] = json!([
+            {"Namespace": self.namespace, "Dimensions": dimensions, "Metrics": definitions},
         ]);
-        line.extend(reason.map(|reason| ("Reason".to_owned(), json!(reason))));
-        line.extend(values.iter().map(|(name, _, value)| ((*name).to_owned(), value.clone())));
-        Value::Object(line)
+        if let Some(reason) = reason {
+            line["Reason"] = json!(reason);
+        }
+        line
     }
 }
 

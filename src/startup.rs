@@ -11,8 +11,8 @@ use crate::keys::Keys;
 use crate::keys::provider::Provider;
 use crate::metrics::Metrics;
 use crate::remote::cache::Lifetimes;
-use crate::remote::http::{Endpoint, Fetcher};
-use crate::remote::refresh::ended;
+use crate::remote::endpoint::Endpoint;
+use crate::remote::http::Fetcher;
 use crate::revocation::Revocations;
 
 impl Authorizer {
@@ -89,7 +89,7 @@ impl Authorizer {
             refreshes.extend(list.prefetch());
         }
         for refresh in refreshes {
-            ended(refresh).await;
+            refresh.wait_until_done().await;
         }
     }
 }

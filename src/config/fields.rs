@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::config::reader::{Reader, members_of};
 use crate::config::settings::{self, OVERRIDABLE, PER_ISSUER};
 use crate::jose::json;
-use crate::remote::http::Endpoint;
+use crate::remote::endpoint::Endpoint;
 
 /// The fields of one issuer, from variables or from an object of `ISSUERS`, before they are checked.
 #[derive(Default)]

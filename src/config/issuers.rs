@@ -12,7 +12,7 @@ use crate::jose::algorithm::Algorithms;
 use crate::jose::jwk::{Key, Origin};
 use crate::jose::jwks::{self, Unusable};
 use crate::jose::token::{self, ClaimPath};
-use crate::remote::http::Endpoint;
+use crate::remote::endpoint::Endpoint;
 use crate::revocation::list::RevocationList;
 
 /// A trusted issuer, or several under the same rules.

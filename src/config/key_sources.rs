@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::issuer::IssuerName;
 use crate::jose::algorithm::Algorithms;
 use crate::jose::jwk::Key;
-use crate::remote::http::Endpoint;
+use crate::remote::endpoint::Endpoint;
 
 /// A source of keys, and whose they are.
 #[derive(Debug)]

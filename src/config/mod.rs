@@ -30,7 +30,8 @@ use crate::gateway::policy::ContextClaim;
 use crate::jose::token::ClaimPath;
 use crate::metrics::{self, Metrics};
 use crate::remote::cache::Lifetimes;
-use crate::remote::http::{self, Authorities, Endpoint};
+use crate::remote::endpoint::Endpoint;
+use crate::remote::tls::{self, Authorities};
 
 pub(crate) use self::issuers::{Issuer, RevocationSource};
 pub(crate) use self::key_sources::{KeyOrigin, KeySource};
@@ -227,7 +228,7 @@ impl Reader<'_> {
         let mut authorities = Authorities::new();
         for name in files {
             if let Some(file) = self.set(name) {
-                let found = http::read_authorities(&self.path(file));
+                let found = tls::read_authorities(&self.path(&file));
                 authorities.extend(self.or_report(name, found).unwrap_or_default());
             }
         }

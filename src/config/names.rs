@@ -9,7 +9,7 @@ use crate::config::issuers::Issuer;
 use crate::config::reader::{Reader, members_of};
 use crate::config::settings;
 use crate::issuer::{IssuerName, IssuerTemplate, Tenants, is_tenant};
-use crate::remote::http::Endpoint;
+use crate::remote::endpoint::Endpoint;
 
 impl Reader<'_> {
     /// The members of `TENANTS`: a list, or `@` and the file that holds it.

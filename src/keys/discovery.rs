@@ -1,10 +1,10 @@
 //! Discovery documents (OpenID Connect Discovery 1.0): where the keys of an issuer are.
 
 use crate::jose::members::Members;
-use crate::remote::http::Endpoint;
+use crate::remote::endpoint::Endpoint;
 
 /// The most characters of a wrong issuer's name that are shown.
-const MAX_TOLD: usize = 128;
+const MAX_SHOWN_CHARS: usize = 128;
 
 /// The address of the document. Section 4.1: one slash at the end of the issuer is removed first.
 pub(crate) fn endpoint(issuer: &str) -> Option<Endpoint> {
@@ -24,8 +24,8 @@ pub fn jwks_uri(document: &[u8], issuer: &str) -> Result<Endpoint, String> {
     // Section 4.3: exactly the issuer that was asked.
     let named = document.text("issuer").unwrap_or_default();
     if named != issuer {
-        let named: String = named.chars().take(MAX_TOLD).collect();
-        return Err(format!("`issuer` is {named:?}, not {issuer:?}"));
+        let shown: String = named.chars().take(MAX_SHOWN_CHARS).collect();
+        return Err(format!("`issuer` is {shown:?}, not {issuer:?}"));
     }
     let text = document.text("jwks_uri").ok_or("no `jwks_uri`")?;
     let keys_at = Endpoint::parse(&text).map_err(|problem| format!("`jwks_uri` {problem}"))?;
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_came_by_https_names_https() {
+    fn a_document_fetched_by_https_names_https() {
         let found = |issuer: &str, keys_at: &str| {
             let document = json!({"issuer": issuer, "jwks_uri": keys_at}).to_string();
             jwks_uri(document.as_bytes(), issuer).map(|endpoint| endpoint.to_string())
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_an_object_of_the_issuer_that_was_asked() {
+    fn a_document_is_a_json_object_of_its_issuer() {
         let keys = "https://keys.example.com/";
         let good = json!({"issuer": ISSUER, "jwks_uri": keys, "scopes_supported": [{"a": {}}]})
             .to_string();
@@ -117,7 +117,7 @@ mod tests {
             (with("issuer", json!("x".repeat(1000))), "`issuer` is \"xxx"),
             (with("jwks_uri", json!(null)), "no `jwks_uri`"),
             (with("jwks_uri", json!([keys])), "no `jwks_uri`"),
-            (with("jwks_uri", json!("/keys")), "`jwks_uri` want an absolute URL"),
+            (with("jwks_uri", json!("/keys")), "`jwks_uri` must be an absolute URL"),
             (with("jwks_uri", json!("file:///etc/passwd")), "`jwks_uri` must be https"),
         ];
         for (document, expected) in cases {

@@ -1,11 +1,13 @@
 //! Histories of keys: in tables, at random, and of a thousand processes.
 
+use super::Confirmation::{BeforeToken, SinceToken};
 use super::*;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
 
+use crate::remote::cache::RefreshState::{Idle, UnderWay};
 use crate::remote::cache::{Lifetimes, Refreshed};
 
 const FRESH: u64 = 600;
@@ -39,19 +41,19 @@ impl Cache {
     fn action_for(
         &self,
         key_match: KeyMatch,
-        refreshing: bool,
-        refreshed: bool,
+        refresh: RefreshState,
+        confirmation: Confirmation,
         now: &Now,
     ) -> CacheAction {
-        self.misses.action_for(&self.keys, key_match, refreshing, refreshed, now)
+        self.misses.action_for(&self.keys, key_match, refresh, confirmation, now)
     }
 
-    fn asked(&mut self, key_match: KeyMatch, now: Now) {
-        self.misses.asked(&self.keys, key_match, now);
+    fn record_miss(&mut self, key_match: KeyMatch, now: Now) {
+        self.misses.record(&self.keys, key_match, now);
     }
 
-    fn succeeded(&mut self, keys: Refreshed<KeySet>, max_age: Option<Duration>, asked: Now) {
-        self.keys.succeeded(keys, max_age, asked);
+    fn succeeded(&mut self, keys: Refreshed<KeySet>, max_age: Option<Duration>, requested_at: Now) {
+        self.keys.succeeded(keys, max_age, requested_at);
     }
 
     fn failed(&mut self, jitter: f64, now: Now) -> Duration {
@@ -80,7 +82,7 @@ fn fetched(max_age: Option<u64>) -> Cache {
 }
 
 #[test]
-fn keys_are_refreshed_when_older_than_fresh_and_unused_when_older_than_stale() {
+fn stale_keys_are_refreshed_and_expired_keys_are_unused() {
     use CacheAction::{Answer, AnswerAndRefresh, RefreshAndWait};
     let cache = fetched(None);
     for (age, action) in [
@@ -92,38 +94,48 @@ fn keys_are_refreshed_when_older_than_fresh_and_unused_when_older_than_stale() {
         (STALE * 1000, RefreshAndWait),
     ] {
         assert_eq!(
-            cache.action_for(KeyMatch::Known, false, false, &start().later(seconds(age))),
+            cache.action_for(KeyMatch::Known, Idle, BeforeToken, &start().later(seconds(age))),
             action,
             "{age} s"
         );
     }
     let frozen = start().frozen(seconds(FRESH + 1));
     assert_eq!(
-        cache.action_for(KeyMatch::Known, false, false, &frozen),
+        cache.action_for(KeyMatch::Known, Idle, BeforeToken, &frozen),
         AnswerAndRefresh,
         "ages while frozen"
     );
     let set_back = start().later(seconds(FRESH + 1)).set_back(seconds(3600));
     assert_eq!(
-        cache.action_for(KeyMatch::Known, false, false, &set_back),
+        cache.action_for(KeyMatch::Known, Idle, BeforeToken, &set_back),
         AnswerAndRefresh,
         "ages though the clock was set back"
     );
 }
 
 #[test]
-fn a_refresh_under_way_delays_nobody_who_has_a_key() {
+fn a_refresh_delays_no_token_whose_key_is_known() {
     let cache = fetched(None);
     assert_eq!(
-        cache.action_for(KeyMatch::Known, true, false, &start().later(seconds(STALE))),
+        cache.action_for(KeyMatch::Known, UnderWay, BeforeToken, &start().later(seconds(STALE))),
         CacheAction::Answer
     );
     assert_eq!(
-        cache.action_for(KeyMatch::Known, true, false, &start().later(seconds(STALE + 1))),
+        cache.action_for(
+            KeyMatch::Known,
+            UnderWay,
+            BeforeToken,
+            &start().later(seconds(STALE + 1))
+        ),
         CacheAction::Wait
     );
     assert_eq!(
-        Cache::empty(LIFETIMES, start()).action_for(KeyMatch::Unknown, true, false, &start()),
+        Cache::empty(LIFETIMES, start()).action_for(
+            KeyMatch::Unknown,
+            UnderWay,
+            BeforeToken,
+            &start()
+        ),
         CacheAction::Wait
     );
 }
@@ -132,8 +144,9 @@ fn a_refresh_under_way_delays_nobody_who_has_a_key() {
 fn max_age_shortens_down_to_a_minute_and_never_lengthens() {
     for (max_age, fresh) in [(0, 60), (59, 60), (61, 61), (599, 599), (601, 600), (u64::MAX, 600)] {
         let cache = fetched(Some(max_age));
-        let action =
-            |age| cache.action_for(KeyMatch::Known, false, false, &start().later(seconds(age)));
+        let action = |age| {
+            cache.action_for(KeyMatch::Known, Idle, BeforeToken, &start().later(seconds(age)))
+        };
         assert_eq!(
             (action(fresh), action(fresh + 1)),
             (CacheAction::Answer, CacheAction::AnswerAndRefresh),
@@ -144,11 +157,11 @@ fn max_age_shortens_down_to_a_minute_and_never_lengthens() {
     let mut cache = Cache::empty(short, start());
     cache.succeeded(Refreshed::Document(no_keys()), Some(seconds(3600)), start());
     assert_eq!(
-        cache.action_for(KeyMatch::Known, false, false, &start().later(seconds(5))),
+        cache.action_for(KeyMatch::Known, Idle, BeforeToken, &start().later(seconds(5))),
         CacheAction::Answer
     );
     assert_ne!(
-        cache.action_for(KeyMatch::Known, false, false, &start().later(seconds(6))),
+        cache.action_for(KeyMatch::Known, Idle, BeforeToken, &start().later(seconds(6))),
         CacheAction::Answer
     );
 }
@@ -158,29 +171,37 @@ fn misses_refresh_once_in_thirty_seconds() {
     for key_match in [KeyMatch::Unknown, KeyMatch::Mismatch] {
         let mut cache = fetched(None);
         let now = start().later(seconds(1));
-        assert_eq!(cache.action_for(key_match, false, false, &now), CacheAction::RefreshAndWait);
-        cache.asked(key_match, now);
         assert_eq!(
-            cache.action_for(key_match, true, false, &now),
+            cache.action_for(key_match, Idle, BeforeToken, &now),
+            CacheAction::RefreshAndWait
+        );
+        cache.record_miss(key_match, now);
+        assert_eq!(
+            cache.action_for(key_match, UnderWay, BeforeToken, &now),
             CacheAction::Wait,
             "shares the refresh"
         );
         cache.succeeded(Refreshed::Unchanged, None, now);
         assert_eq!(
-            cache.action_for(key_match, false, true, &now),
+            cache.action_for(key_match, Idle, SinceToken, &now),
             CacheAction::Answer,
             "the provider was asked"
         );
         assert_eq!(
-            cache.action_for(key_match, false, false, &now.later(Duration::from_millis(29_999))),
+            cache.action_for(
+                key_match,
+                Idle,
+                BeforeToken,
+                &now.later(Duration::from_millis(29_999))
+            ),
             CacheAction::Answer
         );
         assert_eq!(
-            cache.action_for(key_match, false, false, &now.later(seconds(30))),
+            cache.action_for(key_match, Idle, BeforeToken, &now.later(seconds(30))),
             CacheAction::RefreshAndWait
         );
         assert_eq!(
-            cache.action_for(KeyMatch::Known, false, false, &now),
+            cache.action_for(KeyMatch::Known, Idle, BeforeToken, &now),
             CacheAction::Answer,
             "known keys are not touched"
         );
@@ -188,53 +209,53 @@ fn misses_refresh_once_in_thirty_seconds() {
 }
 
 #[test]
-fn what_is_asked_without_any_keys_or_for_a_known_one_is_no_miss() {
+fn only_an_unknown_key_in_a_known_set_is_a_miss() {
     let mut none = Cache::empty(LIFETIMES, start());
-    none.asked(KeyMatch::Unknown, start());
+    none.record_miss(KeyMatch::Unknown, start());
     none.succeeded(Refreshed::Document(no_keys()), None, start());
     let mut known = fetched(None);
-    known.asked(KeyMatch::Known, start());
+    known.record_miss(KeyMatch::Known, start());
     for cache in [none, known] {
         assert_eq!(
-            cache.action_for(KeyMatch::Unknown, false, false, &start().later(seconds(1))),
+            cache.action_for(KeyMatch::Unknown, Idle, BeforeToken, &start().later(seconds(1))),
             CacheAction::RefreshAndWait
         );
     }
 }
 
 #[test]
-fn after_a_failure_an_unknown_key_is_undecided_and_a_bad_signature_is_bad() {
+fn after_a_failure_only_an_unknown_key_is_undecided() {
     let mut cache = fetched(None);
     let now = start().later(seconds(1));
-    cache.asked(KeyMatch::Unknown, now);
+    cache.record_miss(KeyMatch::Unknown, now);
     let backoff = cache.failed(1.0, now);
     assert_eq!(backoff, seconds(1));
     for later in [0, 1, 29] {
         let now = now.later(seconds(later));
         assert_eq!(
-            cache.action_for(KeyMatch::Unknown, false, false, &now),
+            cache.action_for(KeyMatch::Unknown, Idle, BeforeToken, &now),
             CacheAction::Unavailable,
             "{later} s"
         );
         assert_eq!(
-            cache.action_for(KeyMatch::Mismatch, false, false, &now),
+            cache.action_for(KeyMatch::Mismatch, Idle, BeforeToken, &now),
             CacheAction::Answer,
             "{later} s"
         );
         assert_eq!(
-            cache.action_for(KeyMatch::Known, false, false, &now),
+            cache.action_for(KeyMatch::Known, Idle, BeforeToken, &now),
             CacheAction::Answer,
             "{later} s"
         );
     }
     assert_eq!(
-        cache.action_for(KeyMatch::Unknown, false, false, &now.later(seconds(30))),
+        cache.action_for(KeyMatch::Unknown, Idle, BeforeToken, &now.later(seconds(30))),
         CacheAction::RefreshAndWait
     );
 }
 
 #[test]
-fn backoffs_double_up_to_a_minute_and_end_with_a_success() {
+fn backoffs_double_to_a_minute_and_end_with_success() {
     let mut cache = fetched(None);
     for longest in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
         assert_eq!(cache.failed(1.0, start()), seconds(longest));
@@ -251,39 +272,45 @@ fn backoffs_double_up_to_a_minute_and_end_with_a_success() {
 fn during_a_backoff_nothing_is_fetched_and_nothing_waits() {
     let mut cache = Cache::empty(LIFETIMES, start());
     assert_eq!(
-        cache.action_for(KeyMatch::Unknown, false, false, &start()),
+        cache.action_for(KeyMatch::Unknown, Idle, BeforeToken, &start()),
         CacheAction::RefreshAndWait
     );
     cache.failed(1.0, start());
     let at = |milliseconds| start().later(Duration::from_millis(milliseconds));
     assert_eq!(
-        cache.action_for(KeyMatch::Unknown, false, false, &at(999)),
+        cache.action_for(KeyMatch::Unknown, Idle, BeforeToken, &at(999)),
         CacheAction::Unavailable
     );
     assert_eq!(
-        cache.action_for(KeyMatch::Unknown, false, false, &at(1000)),
+        cache.action_for(KeyMatch::Unknown, Idle, BeforeToken, &at(1000)),
         CacheAction::RefreshAndWait
     );
 
     let mut cache = fetched(None);
     let stale = start().later(seconds(FRESH + 1));
     cache.failed(1.0, stale);
-    assert_eq!(cache.action_for(KeyMatch::Known, false, false, &stale), CacheAction::Answer);
+    assert_eq!(cache.action_for(KeyMatch::Known, Idle, BeforeToken, &stale), CacheAction::Answer);
     assert_eq!(
-        cache.action_for(KeyMatch::Known, false, false, &stale.later(seconds(1))),
+        cache.action_for(KeyMatch::Known, Idle, BeforeToken, &stale.later(seconds(1))),
         CacheAction::AnswerAndRefresh
     );
-    assert_eq!(cache.action_for(KeyMatch::Unknown, false, false, &stale), CacheAction::Unavailable);
+    assert_eq!(
+        cache.action_for(KeyMatch::Unknown, Idle, BeforeToken, &stale),
+        CacheAction::Unavailable
+    );
     let expired = start().later(seconds(STALE + 1));
     cache.failed(1.0, expired);
-    assert_eq!(cache.action_for(KeyMatch::Known, false, false, &expired), CacheAction::Unavailable);
+    assert_eq!(
+        cache.action_for(KeyMatch::Known, Idle, BeforeToken, &expired),
+        CacheAction::Unavailable
+    );
 }
 
 #[test]
-fn configured_keys_serve_at_once_and_are_refreshed_in_the_background() {
+fn configured_keys_serve_at_once_and_are_refreshed() {
     let seeded = Cache::seeded(KeySet::default(), LIFETIMES, start());
     let action =
-        |age| seeded.action_for(KeyMatch::Known, false, false, &start().later(seconds(age)));
+        |age| seeded.action_for(KeyMatch::Known, Idle, BeforeToken, &start().later(seconds(age)));
     assert_eq!(
         (action(0), action(STALE), action(STALE + 1)),
         (CacheAction::AnswerAndRefresh, CacheAction::AnswerAndRefresh, CacheAction::RefreshAndWait)
@@ -291,7 +318,7 @@ fn configured_keys_serve_at_once_and_are_refreshed_in_the_background() {
     let fixed = Cache::fixed(KeySet::default(), LIFETIMES, start());
     for key_match in [KeyMatch::Known, KeyMatch::Unknown, KeyMatch::Mismatch] {
         assert_eq!(
-            fixed.action_for(key_match, false, false, &start().later(seconds(STALE * 1000))),
+            fixed.action_for(key_match, Idle, BeforeToken, &start().later(seconds(STALE * 1000))),
             CacheAction::Answer
         );
     }
@@ -348,10 +375,10 @@ impl World {
 
     /// What `Keys::verify` does, with a fetch that takes no time.
     fn ask(&mut self, kid: u8, jitter: f64) -> Verdict {
-        let mut refreshed = false;
+        let mut confirmation = BeforeToken;
         for _ in 0..3 {
             let key_match = self.key_match(kid);
-            let action = self.cache.action_for(key_match, false, refreshed, &self.now);
+            let action = self.cache.action_for(key_match, Idle, confirmation, &self.now);
             match action {
                 CacheAction::Answer | CacheAction::AnswerAndRefresh => {
                     if action == CacheAction::AnswerAndRefresh {
@@ -364,9 +391,11 @@ impl World {
                     };
                 }
                 CacheAction::RefreshAndWait => {
-                    self.cache.asked(key_match, self.now);
+                    self.cache.record_miss(key_match, self.now);
                     self.fetch(jitter);
-                    refreshed = !self.down;
+                    if !self.down {
+                        confirmation = SinceToken;
+                    }
                 }
                 CacheAction::Wait => unreachable!("no refresh outlasts its call here"),
                 CacheAction::Unavailable => return Verdict::Undecided,
@@ -502,13 +531,13 @@ fn a_thousand_processes_do_not_strike_together() {
 }
 
 #[test]
-fn a_miss_is_known_by_when_it_asked() {
+fn a_miss_is_remembered_with_its_time() {
     let start = Now::at(1_800_000_000.0);
     let mut cache = Cache::seeded(KeySet::default(), LIFETIMES, start);
     assert!(!cache.misses.any_since(None) && !cache.misses.any_since(Some(start)));
-    let asked = start.later(Duration::from_secs(5));
-    cache.asked(KeyMatch::Unknown, asked);
+    let missed_at = start.later(Duration::from_secs(5));
+    cache.record_miss(KeyMatch::Unknown, missed_at);
     assert!(cache.misses.any_since(None) && cache.misses.any_since(Some(start)));
-    assert!(!cache.misses.any_since(Some(asked)));
-    assert!(!cache.misses.any_since(Some(asked.later(Duration::from_secs(1)))));
+    assert!(!cache.misses.any_since(Some(missed_at)));
+    assert!(!cache.misses.any_since(Some(missed_at.later(Duration::from_secs(1)))));
 }

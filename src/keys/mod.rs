@@ -1,4 +1,4 @@
-//! The keys of one source: which of them a token asks for, and what is done where there is none.
+//! The keys of one source: which of them a token asks for, and what is done if there is none.
 
 pub(crate) mod discovery;
 pub(crate) mod misses;
@@ -12,12 +12,12 @@ use crate::jose::algorithm::Algorithm;
 use crate::jose::jwk::Key;
 use crate::jose::key_set::{KeyQuery, KeySet};
 use crate::jose::token::{Claims, Token};
-use crate::keys::misses::KeyMatch;
+use crate::keys::misses::{Confirmation, KeyMatch};
 use crate::keys::provider::Provider;
 use crate::metrics::Metrics;
 use crate::reason::Obstacle;
 use crate::remote::cache::{Cache, CacheAction, Lifetimes};
-use crate::remote::refresh::PendingRefresh;
+use crate::remote::refresh::PendingRefreshes;
 use crate::remote::{Cached, State};
 
 /// The keys of one source: of one issuer, or of all that share it.
@@ -44,22 +44,21 @@ impl Keys {
         Self::new(cache, Some(provider), metrics)
     }
 
-    /// The claims of a token, if it is signed by one of these keys. `key_issuer`: see [`KeyQuery`]. `came`: when
-    /// the token came in. `pending`: see [`Cached::get`].
+    /// The claims of a token, if it is signed by one of these keys. `key_issuer`: see [`KeyQuery`]. `pending`: see
+    /// [`Cached::get`].
     pub(crate) async fn verify(
         self: &Arc<Self>,
         mut token: Token<'_>,
         algorithm: Algorithm,
         key_issuer: Option<&str>,
-        came: &Now,
-        pending: &mut Vec<PendingRefresh>,
+        received_at: &Now,
+        pending: &mut PendingRefreshes,
     ) -> Result<Claims, Refusal> {
         let mut failed = None;
         loop {
             let query = token.key_query(algorithm, key_issuer);
-            let found = self.get(pending, |state, refreshing, now| {
-                find(state, query, failed.as_ref(), came, refreshing, now)
-            });
+            let lookup = Lookup { query, failed: failed.as_ref(), received_at };
+            let found = self.get(pending, |state, now| lookup.find(state, now));
             match found.await {
                 Some((KeyMatch::Known, Some(keys))) => {
                     match token.verify(&keys, algorithm, key_issuer) {
@@ -78,27 +77,37 @@ impl Keys {
     }
 }
 
-/// What to do for a token that came in at this time, and the keys to try. `failed`: the set under which its signature did
-/// not verify.
-fn find(
-    state: &mut State<Provider>,
-    query: KeyQuery<'_>,
-    failed: Option<&Arc<KeySet>>,
-    came: &Now,
-    refreshing: bool,
-    now: Now,
-) -> (CacheAction, (KeyMatch, Option<Arc<KeySet>>)) {
-    let keys = state.cache.document().filter(|keys| keys.knows(query)).cloned();
-    let key_match = match &keys {
-        None => KeyMatch::Unknown,
-        Some(keys) if failed.is_some_and(|failed| Arc::ptr_eq(failed, keys)) => KeyMatch::Mismatch,
-        Some(_) => KeyMatch::Known,
-    };
-    let confirmed = state.cache.confirmed_at();
-    let refreshed = confirmed.is_some_and(|confirmed| came.since(&confirmed).is_zero());
-    let action = state.misses.action_for(&state.cache, key_match, refreshing, refreshed, &now);
-    if action == CacheAction::RefreshAndWait {
-        state.misses.asked(&state.cache, key_match, now);
+/// The search for the keys of one token.
+struct Lookup<'a> {
+    query: KeyQuery<'a>,
+    /// The set under which the signature did not verify.
+    failed: Option<&'a Arc<KeySet>>,
+    /// When the token was received.
+    received_at: &'a Now,
+}
+
+impl Lookup<'_> {
+    /// What to do, and the keys to try.
+    fn find(
+        &self,
+        state: &mut State<Provider>,
+        now: Now,
+    ) -> (CacheAction, (KeyMatch, Option<Arc<KeySet>>)) {
+        let keys = state.cache.document().filter(|keys| keys.knows(self.query)).cloned();
+        let key_match = match (&keys, self.failed) {
+            (None, _) => KeyMatch::Unknown,
+            (Some(keys), Some(failed)) if Arc::ptr_eq(failed, keys) => KeyMatch::Mismatch,
+            (Some(_), _) => KeyMatch::Known,
+        };
+        let confirmation = match state.cache.confirmed_at() {
+            Some(then) if self.received_at.since(&then).is_zero() => Confirmation::SinceToken,
+            _ => Confirmation::BeforeToken,
+        };
+        let refresh = state.refresh.state();
+        let action = state.misses.action_for(&state.cache, key_match, refresh, confirmation, &now);
+        if action == CacheAction::RefreshAndWait {
+            state.misses.record(&state.cache, key_match, now);
+        }
+        (action, (key_match, keys))
     }
-    (action, (key_match, keys))
 }

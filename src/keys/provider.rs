@@ -1,6 +1,7 @@
 //! What an identity provider publishes: its discovery document and its key set.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Now;
 use crate::jose::algorithm::Algorithms;
@@ -11,8 +12,10 @@ use crate::keys::discovery;
 use crate::keys::misses::Misses;
 use crate::metrics::DocumentKind;
 use crate::remote::cache::Refreshed;
-use crate::remote::http::{Endpoint, FetchError, FetchStage, Fetcher, Response};
-use crate::remote::{Fetched, Remote};
+use crate::remote::endpoint::Endpoint;
+use crate::remote::error::{FetchError, FetchStage};
+use crate::remote::http::{Fetcher, Response};
+use crate::remote::{Attempt, Fetched, Outcome, Remote};
 
 /// Where the keys of one source are fetched.
 pub(crate) struct Provider {
@@ -31,8 +34,8 @@ pub(crate) struct Provider {
 struct Known {
     keys_at: Option<Endpoint>,
     etag: Option<String>,
-    /// When the discovery document was asked for last.
-    discovered: Option<Now>,
+    /// When the discovery document was last requested.
+    discovered_at: Option<Now>,
     /// A miss has asked for a fetch since.
     missed: bool,
 }
@@ -43,42 +46,46 @@ impl Remote for Provider {
 
     const KIND: DocumentKind = DocumentKind::Keys;
 
-    fn name(&self) -> &str {
-        &self.issuer
-    }
-
     fn size(keys: &KeySet) -> usize {
         keys.len()
     }
 
-    /// Fetches the key set, and before it, if necessary, the document that says where it is. That is also necessary if
-    /// an earlier fetch did not bring all keys that tokens ask for: they may be at another address by now.
     async fn fetch(&self, misses: &Misses) -> Result<Fetched<KeySet>, FetchError> {
-        let known = self.known().clone();
-        self.known().missed = misses.any_since(known.discovered);
-        let keys_at = match known.keys_at.clone() {
-            Some(keys_at) if !known.missed || self.discovery.is_none() => keys_at,
-            earlier => {
-                *self.known() =
-                    Known { discovered: Some(Now::read()), missed: false, ..known.clone() };
-                self.discover().await.or_else(|failure| earlier.ok_or(failure))?
-            }
-        };
-        let etag = known.etag.filter(|_| known.keys_at.as_ref() == Some(&keys_at));
-        let fetched = match self.fetcher.get(&keys_at, etag.as_deref()).await {
-            Ok(response) => self.read(response, keys_at),
-            Err(failure) => Err(failure),
-        };
+        let fetched = self.fetch_keys(misses).await;
         if fetched.is_err() && self.discovery.is_some() {
-            // The keys may have moved: look again next time.
+            // The keys may have moved: the next fetch looks for them again.
             *self.known() = Known::default();
         }
         fetched
     }
+
+    fn log(&self, Attempt { milliseconds, outcome }: &Attempt) {
+        let issuer = &*self.issuer;
+        match outcome {
+            Outcome::Refreshed { size: keys, skipped, unchanged } => {
+                tracing::info!(issuer, keys, skipped, unchanged, milliseconds, "keys refreshed");
+            }
+            Outcome::Failed { failure, backoff_milliseconds, age_seconds } => tracing::warn!(
+                issuer,
+                stage = failure.stage.code(),
+                error = failure.detail,
+                milliseconds,
+                backoff_milliseconds,
+                age_seconds,
+                "key refresh failed"
+            ),
+            Outcome::Interrupted(failure) => tracing::info!(
+                issuer,
+                milliseconds,
+                error = failure.detail,
+                "key refresh interrupted by a freeze"
+            ),
+        }
+    }
 }
 
 impl Provider {
-    /// A provider whose keys are at `keys_at`, or else where its discovery document says.
+    /// A provider whose keys are at `keys_at`. Without an address, its discovery document says where they are.
     pub(crate) fn new(
         issuer: String,
         keys_at: Option<Endpoint>,
@@ -91,16 +98,59 @@ impl Provider {
         Self { issuer, discovery, allowed, symmetric, fetcher, known }
     }
 
+    async fn fetch_keys(&self, misses: &Misses) -> Result<Fetched<KeySet>, FetchError> {
+        let keys_at = self.locate_keys(misses).await?;
+        let known = self.known().clone();
+        // An `ETag` is of one address.
+        let etag = known.etag.filter(|_| known.keys_at.as_ref() == Some(&keys_at));
+        let response = self.fetcher.get(&keys_at, etag.as_deref()).await?;
+        self.read(response, keys_at)
+    }
+
+    /// The address of the keys. The discovery document is asked for it if none is known, and also if an earlier fetch
+    /// did not bring all keys that tokens ask for: they may have moved.
+    async fn locate_keys(&self, misses: &Misses) -> Result<Endpoint, FetchError> {
+        let earlier = {
+            let mut known = self.known();
+            let missed_since = misses.any_since(known.discovered_at);
+            let missed = mem::replace(&mut known.missed, missed_since);
+            if let Some(keys_at) = &known.keys_at
+                && (self.discovery.is_none() || !missed)
+            {
+                return Ok(keys_at.clone());
+            }
+            (known.discovered_at, known.missed) = (Some(Now::read()), false);
+            known.keys_at.clone()
+        };
+        match (self.discover().await, earlier) {
+            (Err(_), Some(earlier)) => Ok(earlier),
+            (discovered, _) => discovered,
+        }
+    }
+
+    async fn discover(&self) -> Result<Endpoint, FetchError> {
+        let failed =
+            |stage, detail| FetchError::new(stage, format!("discovery document: {detail}"));
+        let Some(document_at) = &self.discovery else {
+            return Err(failed(FetchStage::Parse, "no address".to_owned()));
+        };
+        let response = self.fetcher.get(document_at, None).await;
+        let response = response.map_err(|failure| failed(failure.stage, failure.detail))?;
+        discovery::jwks_uri(&response.body.unwrap_or_default(), &self.issuer)
+            .map_err(|problem| failed(FetchStage::Parse, problem))
+    }
+
     fn read(&self, response: Response, keys_at: Endpoint) -> Result<Fetched<KeySet>, FetchError> {
         let Response { body, etag, max_age } = response;
         let Some(body) = body else {
             return Ok(Fetched { refreshed: Refreshed::Unchanged, max_age, skipped: 0 });
         };
-        let parsed = jwks::parse(&body, self.allowed, Origin::Network);
-        let parsed = parsed.map_err(|unusable| FetchError::new(FetchStage::Parse, unusable))?;
+        let parsed = jwks::parse(&body, self.allowed, Origin::Network)
+            .map_err(|unusable| FetchError::new(FetchStage::Parse, unusable))?;
         let mut known = self.known();
         (known.keys_at, known.etag) = (Some(keys_at), etag);
-        let keys = parsed.keys.into_iter().chain(self.symmetric.iter().cloned());
+        let mut keys = parsed.keys;
+        keys.extend(self.symmetric.iter().cloned());
         Ok(Fetched {
             refreshed: Refreshed::Document(Arc::new(KeySet::new(keys))),
             max_age,
@@ -108,20 +158,7 @@ impl Provider {
         })
     }
 
-    async fn discover(&self) -> Result<Endpoint, FetchError> {
-        let unreadable = |detail: String| {
-            FetchError::new(FetchStage::Parse, format!("discovery document: {detail}"))
-        };
-        let endpoint =
-            self.discovery.as_ref().ok_or_else(|| unreadable("no address".to_owned()))?;
-        let response = self.fetcher.get(endpoint, None).await;
-        let response = response.map_err(|failure| {
-            FetchError::new(failure.stage, format!("discovery document: {}", failure.detail))
-        })?;
-        discovery::jwks_uri(&response.body.unwrap_or_default(), &self.issuer).map_err(unreadable)
-    }
-
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

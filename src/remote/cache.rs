@@ -35,36 +35,43 @@ pub(crate) struct Lifetimes {
     pub(crate) stale: Duration,
 }
 
+/// Whether a refresh is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RefreshState {
+    Idle,
+    UnderWay,
+}
+
 /// What to do for a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CacheAction {
-    /// Answer from the document at hand.
+    /// Answer from the cached document.
     Answer,
-    /// Answer from the document at hand, and start a refresh in the background.
+    /// Answer from the cached document, and start a refresh in the background.
     AnswerAndRefresh,
     /// Start a refresh, wait for it and look again.
     RefreshAndWait,
-    /// Wait for the refresh that is under way and look again.
+    /// Wait for the refresh under way and look again.
     Wait,
     /// No verdict: the document is unavailable.
     Unavailable,
 }
 
-/// What came of a refresh.
+/// The result of a good refresh.
 #[derive(Debug)]
 pub(crate) enum Refreshed<D> {
     /// A new document.
     Document(Arc<D>),
-    /// The source says that the one at hand is still right.
+    /// The source says that the cached one is current.
     Unchanged,
 }
 
-/// A document and the history that decides about it.
+/// A document and its history.
 #[derive(Debug)]
 pub(crate) struct Cache<D> {
     lifetimes: Lifetimes,
     document: Option<Arc<D>>,
-    /// When the document was known to be the source's.
+    /// When the source confirmed the document.
     confirmed: Confirmed,
     /// How long the document counts as fresh.
     fresh: Duration,
@@ -75,9 +82,10 @@ pub(crate) struct Cache<D> {
 
 #[derive(Clone, Copy, Debug)]
 enum Confirmed {
-    /// By a good answer of the source, which was asked then.
+    /// By a good answer to a request of this time.
     At(Now),
-    /// A configured document, to start from: of unknown age, so not fresh, and usable from this time on.
+    /// Never: it is a configured document to start from. Its age is unknown, so it is not fresh, and it is used from this
+    /// time on.
     Since(Now),
     /// A configured document without a source. It never expires.
     Static,
@@ -113,17 +121,17 @@ impl<D> Cache<D> {
         Self { confirmed: Confirmed::Static, ..Self::seeded(document, lifetimes, now) }
     }
 
-    /// The document at hand, of whatever age.
+    /// The cached document, even if it has expired.
     pub(crate) fn document(&self) -> Option<&Arc<D>> {
         self.document.as_ref()
     }
 
-    /// Whether the document is configured, and all there is.
+    /// Whether the document is configured and never refreshed.
     pub(crate) fn is_fixed(&self) -> bool {
         matches!(self.confirmed, Confirmed::Static)
     }
 
-    /// When the source was asked that confirmed the document at hand. Unknown for a configured one: its source may have
+    /// When the source was asked that confirmed the cached document. Unknown for a configured one: its source may have
     /// replaced it long ago.
     pub(crate) fn confirmed_at(&self) -> Option<Now> {
         match self.confirmed {
@@ -132,30 +140,31 @@ impl<D> Cache<D> {
         }
     }
 
-    /// What to do for a token about which the document at hand, if there is one, has something to say. `refreshing`: a
-    /// refresh is under way.
-    pub(crate) fn action(&self, refreshing: bool, now: &Now) -> CacheAction {
+    /// What to do for a token that the cached document can answer.
+    pub(crate) fn action(&self, refresh: RefreshState, now: &Now) -> CacheAction {
         if self.is_fixed() {
             return CacheAction::Answer;
         }
-        match self.freshness(now) {
-            Freshness::Expired if refreshing => CacheAction::Wait,
-            Freshness::Expired if self.in_backoff(now) => CacheAction::Unavailable,
-            Freshness::Expired => CacheAction::RefreshAndWait,
-            Freshness::Stale if !refreshing && !self.in_backoff(now) => {
-                CacheAction::AnswerAndRefresh
+        match (self.freshness(now), refresh) {
+            (Freshness::Fresh, _) => CacheAction::Answer,
+            (Freshness::Stale, RefreshState::UnderWay) => CacheAction::Answer,
+            (Freshness::Stale, RefreshState::Idle) if self.in_backoff(now) => CacheAction::Answer,
+            (Freshness::Stale, RefreshState::Idle) => CacheAction::AnswerAndRefresh,
+            (Freshness::Expired, RefreshState::UnderWay) => CacheAction::Wait,
+            (Freshness::Expired, RefreshState::Idle) if self.in_backoff(now) => {
+                CacheAction::Unavailable
             }
-            Freshness::Fresh | Freshness::Stale => CacheAction::Answer,
+            (Freshness::Expired, RefreshState::Idle) => CacheAction::RefreshAndWait,
         }
     }
 
-    /// A refresh succeeded. `max_age` is what the source said of the life of its answer. `asked` is when it was asked:
-    /// an answer may have waited for a frozen process, and is as old as that (RFC 9111 section 4.2.3).
+    /// A refresh succeeded. `max_age` is the lifetime that the source gave its answer. The answer is as old as the request
+    /// (RFC 9111 section 4.2.3): it may have waited for a frozen process.
     pub(crate) fn succeeded(
         &mut self,
         refreshed: Refreshed<D>,
         max_age: Option<Duration>,
-        asked: Now,
+        requested_at: Now,
     ) {
         if let Refreshed::Document(document) = refreshed {
             self.document = Some(document);
@@ -165,7 +174,7 @@ impl<D> Cache<D> {
         if let Some(max_age) = max_age {
             self.fresh = self.lifetimes.fresh.min(max_age.max(SHORTEST_MAX_AGE));
         }
-        self.confirmed = Confirmed::At(asked);
+        self.confirmed = Confirmed::At(requested_at);
         (self.failures, self.backoff) = (0, None);
     }
 
@@ -201,8 +210,7 @@ impl<D> Cache<D> {
     }
 }
 
-// `keys/misses_tests.rs` tries the same with keys, whose misses come on top; `revocation/histories_tests.rs` tries
-// histories of a list.
+// `keys/misses_tests.rs` tests histories of keys, misses included; `revocation/histories_tests.rs` those of a list.
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,8 +223,8 @@ mod tests {
         use CacheAction::{Answer, AnswerAndRefresh, RefreshAndWait, Unavailable, Wait};
         let start = Now::at(1_800_000_000.0);
         let mut cache = Cache::empty(LIFETIMES, start);
-        assert_eq!(cache.action(false, &start), RefreshAndWait);
-        assert_eq!(cache.action(true, &start), Wait);
+        assert_eq!(cache.action(RefreshState::Idle, &start), RefreshAndWait);
+        assert_eq!(cache.action(RefreshState::UnderWay, &start), Wait);
         cache.succeeded(Refreshed::Document(Arc::new("list")), None, start);
         // Without a refresh under way, with one, and in a backoff.
         for (age, idle, refreshing, in_backoff) in [
@@ -227,23 +235,23 @@ mod tests {
             (3600.001, RefreshAndWait, Wait, Unavailable),
         ] {
             let now = start.later(Duration::from_secs_f64(age));
-            assert_eq!(cache.action(false, &now), idle, "{age} s");
-            assert_eq!(cache.action(true, &now), refreshing, "{age} s");
+            assert_eq!(cache.action(RefreshState::Idle, &now), idle, "{age} s");
+            assert_eq!(cache.action(RefreshState::UnderWay, &now), refreshing, "{age} s");
             let mut failing = Cache::empty(LIFETIMES, start);
             failing.succeeded(Refreshed::Document(Arc::new("list")), None, start);
             failing.failed(1.0, now);
-            assert_eq!(failing.action(false, &now), in_backoff, "{age} s");
+            assert_eq!(failing.action(RefreshState::Idle, &now), in_backoff, "{age} s");
             let over = now.later(Duration::from_secs(1));
             assert!(!failing.in_backoff(&over) && failing.has_failed());
         }
     }
 
     #[test]
-    fn a_document_that_is_confirmed_stays_fresh_for_as_long_as_was_said_of_it() {
+    fn a_confirmed_document_is_fresh_for_its_max_age() {
         let start = Now::at(1_800_000_000.0);
         let lifetimes = Lifetimes { fresh: Duration::from_secs(600), ..LIFETIMES };
         let mut cache = Cache::empty(lifetimes, start);
-        let mut asked = start;
+        let mut requested_at = start;
         for (document, max_age, fresh) in [
             (Some("list"), Some(90), 90),
             (None, None, 90),
@@ -253,27 +261,31 @@ mod tests {
             (Some("list"), Some(90), 90),
             (Some("list"), None, 600),
         ] {
-            asked = asked.later(Duration::from_secs(1));
+            requested_at = requested_at.later(Duration::from_secs(1));
             let refreshed = document
                 .map_or(Refreshed::Unchanged, |document| Refreshed::Document(Arc::new(document)));
-            cache.succeeded(refreshed, max_age.map(Duration::from_secs), asked);
-            let last = asked.later(Duration::from_secs(fresh));
-            assert_eq!(cache.action(false, &last), CacheAction::Answer, "{max_age:?}");
+            cache.succeeded(refreshed, max_age.map(Duration::from_secs), requested_at);
+            let last = requested_at.later(Duration::from_secs(fresh));
+            assert_eq!(cache.action(RefreshState::Idle, &last), CacheAction::Answer, "{max_age:?}");
             let over = last.later(Duration::from_millis(1));
-            assert_eq!(cache.action(false, &over), CacheAction::AnswerAndRefresh, "{max_age:?}");
+            assert_eq!(
+                cache.action(RefreshState::Idle, &over),
+                CacheAction::AnswerAndRefresh,
+                "{max_age:?}"
+            );
         }
     }
 
     #[test]
-    fn only_an_answer_of_the_source_tells_an_age() {
+    fn only_an_answer_of_the_source_has_an_age() {
         let start = Now::at(1_800_000_000.0);
         let mut empty = Cache::<()>::empty(LIFETIMES, start);
         let fixed = Cache::fixed((), LIFETIMES, start);
         assert!(empty.confirmed_at().is_none() && empty.document().is_none());
         assert!(Cache::seeded((), LIFETIMES, start).confirmed_at().is_none());
         assert!(fixed.confirmed_at().is_none() && fixed.is_fixed() && !empty.is_fixed());
-        let asked = start.later(Duration::from_secs(5));
-        empty.succeeded(Refreshed::Document(Arc::new(())), None, asked);
+        let requested_at = start.later(Duration::from_secs(5));
+        empty.succeeded(Refreshed::Document(Arc::new(())), None, requested_at);
         assert_eq!(
             empty.confirmed_at().map(|then| then.since(&start)),
             Some(Duration::from_secs(5))

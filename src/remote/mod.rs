@@ -1,40 +1,40 @@
-//! Documents that are fetched and kept in process, key sets and revocation lists: looked up without waiting, refreshed
-//! by one task at a time.
+//! Documents that are fetched and cached in the process: key sets and revocation lists. They are looked up without
+//! waiting, and refreshed by one task at a time.
 //!
 //! [`Cache`] decides what to do, and [`Cached::get`] does it. A refresh is a task of its own, so it runs in the
 //! background. Lambda freezes the process when the next event is asked for, and a refresh that every freeze interrupts
-//! would never end. So one invocation waits for it once its answer is sent: see [`PendingRefresh`]. A refresh that a
+//! would never end. So one invocation waits for it once its answer is sent: see [`PendingRefreshes`]. A refresh that a
 //! freeze interrupted all the same says nothing about the source.
 
 pub(crate) mod cache;
+pub(crate) mod endpoint;
+pub(crate) mod error;
 pub(crate) mod http;
 pub(crate) mod refresh;
+pub(crate) mod tls;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Now;
-use crate::metrics::{DocumentKind, Metrics};
+use crate::metrics::{DocumentKind, FetchRecord, Metrics};
 use crate::remote::cache::{Cache, CacheAction, Refreshed};
-use crate::remote::http::{FetchError, FetchStage};
-use crate::remote::refresh::{Ended, PendingRefresh, Refresh, ended};
+use crate::remote::error::{FetchError, FetchStage};
+use crate::remote::refresh::{Completion, PendingRefreshes, Refresh};
 
-/// How often one look-up waits. Once is enough, unless a freeze broke the refresh that it waited for.
+/// How often one look-up waits. Once is enough, unless a freeze interrupted the refresh that it waited for.
 const MAX_WAITS: usize = 3;
 
-/// How often a refresh tries to fetch, if freezes interrupt it.
+/// How often a refresh tries to fetch if freezes interrupt it.
 const MAX_ATTEMPTS: usize = 2;
 
-/// Where a kind of document comes from.
+/// A source of one kind of document.
 pub(crate) trait Remote: Send + Sync + 'static {
     type Document: Send + Sync;
-    /// What is remembered of look-ups that the document at hand had no answer to.
+    /// What is remembered of look-ups that the cached document had no answer to.
     type Misses: Clone + Default + Send + Sync;
 
     const KIND: DocumentKind;
-
-    /// What the log calls it.
-    fn name(&self) -> &str;
 
     /// How many entries a document has.
     fn size(document: &Self::Document) -> usize;
@@ -43,9 +43,12 @@ pub(crate) trait Remote: Send + Sync + 'static {
         &self,
         misses: &Self::Misses,
     ) -> impl Future<Output = Result<Fetched<Self::Document>, FetchError>> + Send;
+
+    /// Writes the log event of an attempt to fetch.
+    fn log(&self, attempt: &Attempt);
 }
 
-/// A fetch that went well.
+/// The result of a good fetch.
 pub(crate) struct Fetched<D> {
     pub(crate) refreshed: Refreshed<D>,
     pub(crate) max_age: Option<Duration>,
@@ -53,12 +56,34 @@ pub(crate) struct Fetched<D> {
     pub(crate) skipped: usize,
 }
 
+/// An attempt to fetch, for the log.
+pub(crate) struct Attempt {
+    pub(crate) milliseconds: u64,
+    pub(crate) outcome: Outcome,
+}
+
+pub(crate) enum Outcome {
+    Refreshed {
+        size: usize,
+        skipped: usize,
+        unchanged: bool,
+    },
+    Failed {
+        failure: FetchError,
+        backoff_milliseconds: u64,
+        /// Of the cached document.
+        age_seconds: Option<u64>,
+    },
+    /// By a freeze.
+    Interrupted(FetchError),
+}
+
 /// A document of one source, kept fresh.
 pub(crate) struct Cached<S: Remote> {
     state: Mutex<State<S>>,
     /// None: the document is configured and never refreshed.
     source: Option<S>,
-    /// With the document's place among those whose age is reported.
+    /// With the document's slot among those whose age is reported.
     metrics: Option<(Arc<Metrics>, usize)>,
 }
 
@@ -70,11 +95,11 @@ pub(crate) struct State<S: Remote> {
     last_failure: Option<String>,
 }
 
-/// What is at hand, to be shown.
+/// The state of a cached document, to be shown.
 pub struct DocumentStatus {
     /// The entries of the document that can be used.
     pub size: usize,
-    /// The stage that broke, and how, if the last fetch failed.
+    /// The stage and the error, if the last fetch failed.
     pub last_failure: Option<String>,
 }
 
@@ -91,8 +116,8 @@ impl<S: Remote> Cached<S> {
             last_failure: None,
         };
         let metrics = metrics.map(|metrics| {
-            let place = metrics.keep_age(S::KIND);
-            (metrics, place)
+            let slot = metrics.add_document(S::KIND);
+            (metrics, slot)
         });
         Arc::new(Self { state: Mutex::new(state), source, metrics })
     }
@@ -102,101 +127,108 @@ impl<S: Remote> Cached<S> {
         DocumentStatus { size: state.size(), last_failure: state.last_failure.clone() }
     }
 
-    /// Begins to fetch the first document, unless there is one to answer from.
-    pub(crate) fn prefetch(self: &Arc<Self>) -> Option<Ended> {
+    /// Starts to fetch the first document, unless there is one to answer from.
+    pub(crate) fn prefetch(self: &Arc<Self>) -> Option<Completion> {
         let mut state = self.state();
-        state.cache.document().is_none().then(|| self.start_or_join(&mut state))
-    }
-
-    /// The refresh that is under way; one is started if there is none.
-    pub(crate) fn start_or_join(self: &Arc<Self>, state: &mut State<S>) -> Ended {
-        if let Some(ended) = state.refresh.under_way() {
-            return ended.clone();
+        if state.cache.document().is_some() {
+            return None;
         }
-        let kept = Arc::clone(self);
-        state.refresh.start(Box::pin(async move { kept.refresh().await }))
+        Some(self.start_or_join(&mut state))
     }
 
-    /// Looks the document up. `look` takes what it needs and says what to do; its second argument is whether a refresh
-    /// is under way. If it says to wait, it is called again afterwards. Returns nothing if the document is unavailable.
-    /// `pending` gets the refresh to wait for when the answer is sent, if there is one.
+    /// The refresh under way. One is started if there is none.
+    pub(crate) fn start_or_join(self: &Arc<Self>, state: &mut State<S>) -> Completion {
+        if let Some(completion) = state.refresh.under_way() {
+            return completion.clone();
+        }
+        let cached = Arc::clone(self);
+        state.refresh.start(Box::pin(async move { cached.refresh().await }))
+    }
+
+    /// Looks the document up. `look` takes what it needs and says what to do. If it says to wait, it is called again
+    /// afterwards. Returns nothing if the document is unavailable. `pending` gets the refresh to wait for when the answer
+    /// is sent, if there is one.
     pub(crate) async fn get<T>(
         self: &Arc<Self>,
-        pending: &mut Vec<PendingRefresh>,
-        mut look: impl FnMut(&mut State<S>, bool, Now) -> (CacheAction, T),
+        pending: &mut PendingRefreshes,
+        mut look: impl FnMut(&mut State<S>, Now) -> (CacheAction, T),
     ) -> Option<T> {
-        let mut waits = 0..MAX_WAITS;
-        loop {
-            let refresh = {
+        for _ in 0..=MAX_WAITS {
+            let completion = {
                 let mut state = self.state();
-                let refreshing = state.refresh.under_way().is_some();
-                let (action, found) = look(&mut state, refreshing, Now::read());
-                let refresh = match action {
+                let (action, found) = look(&mut state, Now::read());
+                let completion = match action {
                     CacheAction::Answer | CacheAction::Unavailable => None,
                     _ => Some(self.start_or_join(&mut state)),
                 };
-                pending.extend(state.refresh.claim());
+                pending.claim(&mut state.refresh);
                 match action {
                     CacheAction::Answer | CacheAction::AnswerAndRefresh => return Some(found),
-                    _ => refresh?,
+                    _ => completion?,
                 }
             };
-            waits.next()?;
-            ended(refresh).await;
+            completion.wait_until_done().await;
         }
+        None
     }
 
-    /// Fetches the document. An attempt that a freeze interrupted says nothing. It is repeated once, for those who
-    /// wait for this refresh.
+    /// Fetches the document. An attempt that a freeze interrupted says nothing about the source. It is repeated once,
+    /// for those who wait for this refresh.
     async fn refresh(&self) {
         let Some(source) = &self.source else { return };
         for _ in 0..MAX_ATTEMPTS {
             let misses = self.state().misses.clone();
-            let asked = Now::read();
-            let fetched = source.fetch(&misses).await;
-            if !self.take(source, fetched, asked) {
+            let requested_at = Now::read();
+            let result = source.fetch(&misses).await;
+            let is_interrupted =
+                matches!(&result, Err(failure) if failure.stage == FetchStage::Interrupted);
+            self.record(source, result, requested_at);
+            if !is_interrupted {
                 return;
             }
         }
     }
 
-    /// Takes what was fetched. Returns whether a freeze interrupted the fetch.
-    fn take(
+    fn record(
         &self,
         source: &S,
-        fetched: Result<Fetched<S::Document>, FetchError>,
-        asked: Now,
-    ) -> bool {
+        result: Result<Fetched<S::Document>, FetchError>,
+        requested_at: Now,
+    ) {
         let now = Now::read();
+        let elapsed = now.since(&requested_at);
         let mut state = self.state();
-        let attempt = Attempt::new(source, now.since(&asked));
-        let (mut failed, mut interrupted) = (false, false);
-        match fetched {
+        let outcome = match result {
             Ok(Fetched { refreshed, max_age, skipped }) => {
                 let unchanged = matches!(refreshed, Refreshed::Unchanged);
-                state.cache.succeeded(refreshed, max_age, asked);
+                state.cache.succeeded(refreshed, max_age, requested_at);
                 state.last_failure = None;
-                attempt.succeeded(state.size(), skipped, unchanged);
+                Outcome::Refreshed { size: state.size(), skipped, unchanged }
             }
             Err(failure) if failure.stage == FetchStage::Interrupted => {
-                interrupted = true;
                 // The misses that asked for this fetch got no answer, so they may ask again.
                 state.misses = S::Misses::default();
-                attempt.interrupted(&failure.detail);
+                Outcome::Interrupted(failure)
             }
             Err(failure) => {
-                failed = true;
                 state.last_failure = Some(failure.to_string());
                 let backoff = state.cache.failed(jitter(), now);
-                let age = state.cache.confirmed_at().map(|then| now.since(&then));
-                attempt.failed(&failure, backoff, age);
+                Outcome::Failed {
+                    failure,
+                    backoff_milliseconds: milliseconds(backoff),
+                    age_seconds: state.age(&now).map(|age| age.as_secs()),
+                }
             }
+        };
+        if let Some((metrics, slot)) = &self.metrics {
+            let fetch = FetchRecord {
+                elapsed,
+                has_failed: matches!(outcome, Outcome::Failed { .. }),
+                confirmed_at: state.cache.confirmed_at(),
+            };
+            metrics.record_fetch(*slot, &fetch, &now);
         }
-        if let Some((metrics, place)) = &self.metrics {
-            let confirmed = state.cache.confirmed_at();
-            metrics.fetched(*place, confirmed, failed, attempt.took, &now);
-        }
-        interrupted
+        source.log(&Attempt { milliseconds: milliseconds(elapsed), outcome });
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State<S>> {
@@ -205,71 +237,18 @@ impl<S: Remote> Cached<S> {
 }
 
 impl<S: Remote> State<S> {
+    /// What to do for a token that the cached document can answer.
+    pub(crate) fn action(&self, now: &Now) -> CacheAction {
+        self.cache.action(self.refresh.state(), now)
+    }
+
     fn size(&self) -> usize {
         self.cache.document().map_or(0, |document| S::size(document))
     }
-}
 
-/// An attempt to fetch, for the log. All kinds of documents share this code.
-struct Attempt<'s> {
-    /// What the document is called.
-    document: &'static str,
-    /// The issuer whose keys they are.
-    issuer: Option<&'s str>,
-    /// The address of the list.
-    list: Option<&'s str>,
-    took: Duration,
-}
-
-impl<'s> Attempt<'s> {
-    fn new<S: Remote>(source: &'s S, took: Duration) -> Self {
-        let name = Some(source.name());
-        match S::KIND {
-            DocumentKind::Keys => Self { document: "key", issuer: name, list: None, took },
-            DocumentKind::Revocations => {
-                Self { document: "revocation", issuer: None, list: name, took }
-            }
-        }
-    }
-
-    fn succeeded(&self, size: usize, skipped: usize, unchanged: bool) {
-        let Self { document, issuer, list, took } = *self;
-        tracing::info!(
-            issuer,
-            list,
-            keys = issuer.map(|_| size),
-            entries = list.map(|_| size),
-            skipped = issuer.map(|_| skipped),
-            unchanged,
-            milliseconds = milliseconds(took),
-            "{document}s refreshed"
-        );
-    }
-
-    fn interrupted(&self, error: &str) {
-        let Self { document, issuer, list, took } = *self;
-        let milliseconds = milliseconds(took);
-        tracing::info!(
-            issuer,
-            list,
-            milliseconds,
-            error,
-            "{document} refresh interrupted by a freeze"
-        );
-    }
-
-    fn failed(&self, failure: &FetchError, backoff: Duration, age: Option<Duration>) {
-        let Self { document, issuer, list, took } = *self;
-        tracing::warn!(
-            issuer,
-            list,
-            stage = failure.stage.code(),
-            error = failure.detail,
-            milliseconds = milliseconds(took),
-            backoff_milliseconds = milliseconds(backoff),
-            age_seconds = age.map(|age| age.as_secs()),
-            "{document} refresh failed"
-        );
+    /// The time since the source confirmed the cached document, if it ever did.
+    fn age(&self, now: &Now) -> Option<Duration> {
+        Some(now.since(&self.cache.confirmed_at()?))
     }
 }
 
@@ -292,7 +271,7 @@ mod tests {
     use super::*;
     use crate::remote::cache::Lifetimes;
 
-    /// A source whose second answer is broken by a freeze, as soon as that is told.
+    /// A source whose second answer is broken by a freeze, when the test says so.
     #[derive(Default)]
     struct Frozen {
         fetches: AtomicUsize,
@@ -304,10 +283,6 @@ mod tests {
         type Misses = ();
 
         const KIND: DocumentKind = DocumentKind::Revocations;
-
-        fn name(&self) -> &str {
-            "a list"
-        }
 
         fn size(_: &Self::Document) -> usize {
             1
@@ -325,6 +300,8 @@ mod tests {
             let refreshed = Refreshed::Document(Arc::new(document));
             Ok(Fetched { refreshed, max_age: None, skipped: 0 })
         }
+
+        fn log(&self, _: &Attempt) {}
     }
 
     #[test]
@@ -336,36 +313,34 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_told_in_whole_milliseconds() {
+    fn times_are_in_whole_milliseconds() {
         assert_eq!(milliseconds(Duration::from_micros(1_999_999)), 1999);
         assert_eq!(milliseconds(Duration::MAX), u64::MAX);
     }
 
     #[tokio::test]
-    async fn who_waits_for_a_refresh_that_was_interrupted_waits_for_the_next_attempt() {
+    async fn an_interrupted_refresh_is_repeated_for_those_who_wait() {
         let source = Arc::new(Frozen::default());
         let lifetimes = Lifetimes { fresh: Duration::ZERO, stale: Duration::from_secs(3600) };
         let cache = Cache::empty(lifetimes, Now::read());
-        let kept = Cached::new(cache, Some(Arc::clone(&source)), None);
-        ended(kept.prefetch().unwrap()).await;
+        let cached = Cached::new(cache, Some(Arc::clone(&source)), None);
+        cached.prefetch().unwrap().wait_until_done().await;
         let look_up = async || {
-            let mut pending = Vec::new();
-            let found = kept.get(&mut pending, |state, refreshing, now| {
-                (state.cache.action(refreshing, &now), state.cache.document().map(|found| **found))
+            let mut pending = PendingRefreshes::default();
+            let found = cached.get(&mut pending, |state, now| {
+                (state.action(&now), state.cache.document().map(|found| **found))
             });
             (found.await.flatten(), pending)
         };
         // The first gives up at its deadline, and the process is frozen. In the second the refresh turns out broken.
         let (found, given_up) = look_up().await;
-        assert_eq!((found, given_up.len()), (Some("old"), 1));
+        assert_eq!((found, given_up.is_empty()), (Some("old"), false));
         tokio::task::yield_now().await;
         drop(given_up);
         let (found, pending) = look_up().await;
-        assert_eq!((found, pending.len()), (Some("old"), 1));
+        assert_eq!((found, pending.is_empty()), (Some("old"), false));
         source.thaw.notify_one();
-        for refresh in pending {
-            refresh.ended().await;
-        }
+        pending.wait_until_done().await;
         assert_eq!(look_up().await.0, Some("new"));
     }
 }

@@ -15,11 +15,11 @@ use crate::denial::{Denial, RevokedBy};
 use crate::jose::token::Claims;
 use crate::remote::http::MAX_DOCUMENT_BYTES;
 
-/// What a list may say.
-pub(crate) const WANTED: &str = "a JSON object with any of `jti` and `sid` (arrays of texts), `sub` (object: subject \
-    -> number) and `before` (number), each once";
+/// What a list is.
+const EXPECTED: &str = "a JSON object with any of `jti` and `sid` (arrays of strings), `sub` (object: subject -> number) \
+    and `before` (number), each once";
 
-/// Tokens that are not good any more. Texts are compared byte for byte, and a look-up takes no longer in a long list.
+/// Revoked tokens. Strings are compared byte for byte, and a look-up takes no longer in a long list.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RevocationList {
@@ -42,10 +42,10 @@ impl RevocationList {
         }
         let text = str::from_utf8(document).map_err(|_| "not UTF-8")?;
         let mut json = serde_json::Deserializer::from_str(text);
-        let list = json.deserialize_map(ListVisitor);
-        list.and_then(|list| json.end().map(|()| list)).map_err(|error| {
+        let list = json.deserialize_map(ListVisitor).and_then(|list| json.end().map(|()| list));
+        list.map_err(|error| {
             let (line, column) = (error.line(), error.column());
-            format!("want {WANTED}; wrong at line {line} column {column}")
+            format!("must be {EXPECTED}; wrong at line {line} column {column}")
         })
     }
 
@@ -57,15 +57,15 @@ impl RevocationList {
     /// Whether a token with these claims is still good. They have passed the rules for claims, so `iat`, if present, is
     /// a number.
     pub(crate) fn check(&self, claims: &Claims) -> Result<(), Denial> {
-        let text = |name| claims.member(name).and_then(Value::as_str);
         let revoked = |entry| Err(Denial::TokenRevoked(entry));
-        if text("jti").is_some_and(|jti| self.jti.contains(jti)) {
+        if string(claims, "jti").is_some_and(|jti| self.jti.contains(jti)) {
             return revoked(RevokedBy::Jti);
         }
-        if text("sid").is_some_and(|sid| self.sid.contains(sid)) {
+        if string(claims, "sid").is_some_and(|sid| self.sid.contains(sid)) {
             return revoked(RevokedBy::Sid);
         }
-        if is_issued_before(claims, text("sub").and_then(|sub| self.sub.0.get(sub))) {
+        let signed_out_at = string(claims, "sub").and_then(|sub| self.sub.0.get(sub));
+        if is_issued_before(claims, signed_out_at) {
             return revoked(RevokedBy::Sub);
         }
         if is_issued_before(claims, self.before.as_ref()) {
@@ -75,10 +75,14 @@ impl RevocationList {
     }
 }
 
+fn string<'c>(claims: &'c Claims, name: &str) -> Option<&'c str> {
+    claims.member(name)?.as_str()
+}
+
 /// Whether a token was issued before this time, if there is one. A token without `iat` counts as issued before.
 fn is_issued_before(claims: &Claims, time: Option<&f64>) -> bool {
-    let issued = || claims.member("iat").and_then(Value::as_f64);
-    time.is_some_and(|time| issued().is_none_or(|issued| issued < *time))
+    let Some(time) = time else { return false };
+    claims.member("iat").and_then(Value::as_f64).is_none_or(|issued_at| issued_at < *time)
 }
 
 /// A member that must not be null if it is present.
@@ -93,7 +97,7 @@ impl<'de> Visitor<'de> for ListVisitor {
     type Value = RevocationList;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(WANTED)
+        f.write_str(EXPECTED)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<RevocationList, A::Error> {
@@ -141,7 +145,7 @@ mod tests {
         RevocationList::parse(document.to_string().as_bytes()).unwrap()
     }
 
-    /// What the list says of a token with these claims: why it is refused, or nothing.
+    /// Why the list refuses a token with these claims; empty if it does not.
     fn said(list: &RevocationList, claims: Value) -> String {
         match list.check(&Claims::verified(claims)) {
             Ok(()) => String::new(),
@@ -179,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subject_and_all_are_signed_out_up_to_a_second() {
+    fn subjects_and_everyone_are_signed_out_to_the_second() {
         const SUB: &str = "its `sub` is listed, and it was not issued since";
         const ALL: &str = "it was not issued since `before`";
         let of_sub = list(&json!({"sub": {"u": 1000, "v": 1000.5, "w": -1}}));
@@ -217,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_revokes_nothing() {
+    fn an_empty_list_revokes_nothing() {
         for document in [json!({}), json!({"jti": [], "sid": [], "sub": {}})] {
             let list = list(&document);
             assert_eq!(
@@ -234,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_as_it_should_be_is_no_list_and_is_not_quoted() {
+    fn a_malformed_list_is_refused_and_not_quoted() {
         for document in [
             "",
             "secret",
@@ -285,7 +289,10 @@ mod tests {
             "\u{feff}{}",
         ] {
             let problem = RevocationList::parse(document.as_bytes()).unwrap_err();
-            assert!(problem.starts_with("want a JSON object with any of"), "{document}: {problem}");
+            assert!(
+                problem.starts_with("must be a JSON object with any of"),
+                "{document}: {problem}"
+            );
             assert!(problem.contains(" at line ") && !problem.contains("secret"), "{problem}");
         }
         assert_eq!(RevocationList::parse(b"{\"jti\":[\"\xff\"]}").unwrap_err(), "not UTF-8");

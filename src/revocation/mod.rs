@@ -1,8 +1,8 @@
-//! Tokens that an issuer has taken back: a list that is configured, or fetched and kept fresh beside the keys.
+//! Tokens that an issuer has revoked: a list that is configured, or fetched and kept fresh like the keys.
 
 pub(crate) mod list;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Now;
 use crate::denial::Refusal;
@@ -10,9 +10,11 @@ use crate::jose::token::Claims;
 use crate::metrics::{DocumentKind, Metrics};
 use crate::reason::Obstacle;
 use crate::remote::cache::{Cache, CacheAction, Lifetimes, Refreshed};
-use crate::remote::http::{Endpoint, FetchError, FetchStage, Fetcher, Response};
-use crate::remote::refresh::PendingRefresh;
-use crate::remote::{Cached, Fetched, Remote};
+use crate::remote::endpoint::Endpoint;
+use crate::remote::error::{FetchError, FetchStage};
+use crate::remote::http::{Fetcher, Response};
+use crate::remote::refresh::PendingRefreshes;
+use crate::remote::{Attempt, Cached, Fetched, Outcome, Remote};
 use crate::revocation::list::RevocationList;
 
 /// A revocation list. Issuers that name the same address share it.
@@ -21,11 +23,15 @@ pub(crate) type Revocations = Cached<Publisher>;
 /// Where a list is fetched.
 pub(crate) struct Publisher {
     list_at: Endpoint,
-    /// The address without its query, which may be a signature.
-    name: String,
     fetcher: Arc<Fetcher>,
-    /// Of the list at hand.
+    /// Of the cached list.
     etag: Mutex<Option<String>>,
+}
+
+impl Publisher {
+    fn etag(&self) -> MutexGuard<'_, Option<String>> {
+        self.etag.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Remote for Publisher {
@@ -35,26 +41,45 @@ impl Remote for Publisher {
 
     const KIND: DocumentKind = DocumentKind::Revocations;
 
-    fn name(&self) -> &str {
-        &self.name
-    }
-
     fn size(list: &RevocationList) -> usize {
         list.len()
     }
 
     async fn fetch(&self, (): &()) -> Result<Fetched<RevocationList>, FetchError> {
-        let known = || self.etag.lock().unwrap_or_else(PoisonError::into_inner);
-        let etag = known().clone();
+        let etag = self.etag().clone();
         let Response { body, etag, max_age } =
             self.fetcher.get(&self.list_at, etag.as_deref()).await?;
         let Some(body) = body else {
             return Ok(Fetched { refreshed: Refreshed::Unchanged, max_age, skipped: 0 });
         };
-        let list = RevocationList::parse(&body);
-        let list = list.map_err(|problem| FetchError::new(FetchStage::Parse, problem))?;
-        *known() = etag;
+        let list = RevocationList::parse(&body)
+            .map_err(|problem| FetchError::new(FetchStage::Parse, problem))?;
+        *self.etag() = etag;
         Ok(Fetched { refreshed: Refreshed::Document(Arc::new(list)), max_age, skipped: 0 })
+    }
+
+    fn log(&self, Attempt { milliseconds, outcome }: &Attempt) {
+        let list = self.list_at.without_query();
+        match outcome {
+            Outcome::Refreshed { size: entries, unchanged, .. } => {
+                tracing::info!(list, entries, unchanged, milliseconds, "revocations refreshed");
+            }
+            Outcome::Failed { failure, backoff_milliseconds, age_seconds } => tracing::warn!(
+                list,
+                stage = failure.stage.code(),
+                error = failure.detail,
+                milliseconds,
+                backoff_milliseconds,
+                age_seconds,
+                "revocation refresh failed"
+            ),
+            Outcome::Interrupted(failure) => tracing::info!(
+                list,
+                milliseconds,
+                error = failure.detail,
+                "revocation refresh interrupted by a freeze"
+            ),
+        }
     }
 }
 
@@ -71,31 +96,28 @@ impl Revocations {
         fetcher: Arc<Fetcher>,
         metrics: Option<Arc<Metrics>>,
     ) -> Arc<Self> {
-        let name = list_at.without_query().to_owned();
-        let publisher = Publisher { list_at, name, fetcher, etag: Mutex::default() };
+        let publisher = Publisher { list_at, fetcher, etag: Mutex::default() };
         Self::new(Cache::empty(lifetimes, Now::read()), Some(publisher), metrics)
     }
 
     /// Starts the refresh that a check would have to wait for, in parallel to that of the keys. A forged token cannot
     /// trigger more fetches this way than a good one.
-    pub(crate) fn prepare(self: &Arc<Self>, pending: &mut Vec<PendingRefresh>) {
+    pub(crate) fn prepare(self: &Arc<Self>, pending: &mut PendingRefreshes) {
         let mut state = self.state();
-        let refreshing = state.refresh.under_way().is_some();
-        if state.cache.action(refreshing, &Now::read()) == CacheAction::RefreshAndWait {
+        if state.action(&Now::read()) == CacheAction::RefreshAndWait {
             self.start_or_join(&mut state);
-            pending.extend(state.refresh.claim());
+            pending.claim(&mut state.refresh);
         }
     }
 
-    /// Refuses a token that the list holds. `pending`: see [`Cached::get`].
+    /// Refuses a token that is on the list. `pending`: see [`Cached::get`].
     pub(crate) async fn check(
         self: &Arc<Self>,
         claims: &Claims,
-        pending: &mut Vec<PendingRefresh>,
+        pending: &mut PendingRefreshes,
     ) -> Result<(), Refusal> {
-        let list = self.get(pending, |state, refreshing, now| {
-            (state.cache.action(refreshing, &now), state.cache.document().cloned())
-        });
+        let list =
+            self.get(pending, |state, now| (state.action(&now), state.cache.document().cloned()));
         let Some(list) = list.await.flatten() else {
             let detail = "the revocation list of the token's issuer is unavailable now";
             return Err(Obstacle::RevocationsUnavailable.because(detail).into());

@@ -1,0 +1,167 @@
+//! The address of a document.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use reqwest::Url;
+
+/// An address that may be fetched: `https`, or `http` on a loopback address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint(Url);
+
+impl Endpoint {
+    /// Reads an address. The error says what is expected.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        const NOT_ABSOLUTE: &str =
+            "must be an absolute URL, for example https://login.example.com/keys";
+        // RFC 3986 section 2: a URL is ASCII. An internationalized host is supported in punycode only.
+        if !text.is_ascii() || host(text).contains('%') {
+            return Err(
+                "must be ASCII: write the host in punycode (`xn--...`), the rest percent-encoded",
+            );
+        }
+        let Ok(url) = Url::parse(text) else { return Err(NOT_ABSOLUTE) };
+        if is_repaired(text, &url) {
+            return Err(NOT_ABSOLUTE);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("must not hold a user name or password");
+        }
+        if url.fragment().is_some() {
+            return Err("must not have a fragment (`#...`)");
+        }
+        match url.scheme() {
+            "https" => Ok(Self(url)),
+            "http" if is_loopback(&url) => Ok(Self(url)),
+            "http" => Err("must be https: http is for loopback addresses only"),
+            _ => Err("must be https"),
+        }
+    }
+
+    /// Whether it is fetched over TLS. If not, it is on this machine.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    pub(crate) fn has_query(&self) -> bool {
+        self.0.query().is_some()
+    }
+
+    /// The address as it may be shown: without a query, which may be a signature.
+    pub(crate) fn without_query(&self) -> &str {
+        self.0.as_str().split('?').next().unwrap_or_default()
+    }
+
+    pub(super) fn url(&self) -> Url {
+        self.0.clone()
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The host as it is written, with user name and port.
+fn host(text: &str) -> &str {
+    const SEPARATORS: [char; 4] = ['/', '\\', '?', '#'];
+    let rest = match text.split_once(':') {
+        Some((_, rest)) => rest.trim_start_matches(SEPARATORS),
+        None => text,
+    };
+    rest.split(SEPARATORS).next().unwrap_or_default()
+}
+
+/// Whether parsing repaired a malformed URL, as browsers do. That would hide a typing error until no token matches.
+fn is_repaired(text: &str, url: &Url) -> bool {
+    if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
+        return true;
+    }
+    match text.split_once("://") {
+        Some((_, rest)) => url.has_host() && rest.starts_with('/'),
+        None => url.has_host(),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    // `Url` has normalized the host: 0x7f.1 is 127.0.0.1 by now.
+    let host = url.host_str().unwrap_or_default();
+    match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host == "localhost",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_https_or_on_this_machine() {
+        for (text, is_https) in [
+            ("https://login.example.com", true),
+            ("https://login.example.com/keys?a=b", true),
+            ("https://login.example.com:8443/keys", true),
+            ("https://xn--bcher-kva.example/keys%20and%3F", true),
+            ("HTTPS://LOGIN.EXAMPLE.COM/", true),
+            ("https://10.0.0.1/keys", true),
+            ("https://[2001:db8::1]/keys", true),
+            ("http://127.0.0.1:8080/keys", false),
+            ("http://127.9.9.9/", false),
+            ("http://[::1]:8080/", false),
+            ("http://localhost:8080/", false),
+            ("http://LOCALHOST/", false),
+        ] {
+            assert_eq!(
+                Endpoint::parse(text).map(|endpoint| endpoint.is_https()),
+                Ok(is_https),
+                "{text}"
+            );
+        }
+        for (text, problem) in [
+            ("", "absolute URL"),
+            ("login.example.com", "absolute URL"),
+            ("/keys", "absolute URL"),
+            ("https://", "absolute URL"),
+            ("https://login example.com/", "absolute URL"),
+            ("ftp://login.example.com/", "must be https"),
+            ("file:///keys", "must be https"),
+            ("localhost:8080", "must be https"),
+            ("http://login.example.com/", "loopback"),
+            ("http://10.0.0.1/", "loopback"),
+            ("http://0.0.0.0/", "loopback"),
+            ("http://169.254.169.254/", "loopback"),
+            ("http://128.0.0.1/", "loopback"),
+            ("http://[2001:db8::1]/", "loopback"),
+            ("http://localhost.example.com/", "loopback"),
+            ("http://127.0.0.1.example.com/", "loopback"),
+            ("http://127.0.0.1@login.example.com/", "user name"),
+            ("https://user@login.example.com/", "user name"),
+            ("https://user:password@login.example.com/", "user name"),
+            ("https://:password@login.example.com/", "user name"),
+            ("https://login.example.com/#keys", "fragment"),
+            ("https://login.example.com/#", "fragment"),
+            ("https://bücher.example/", "punycode"),
+            ("https://BÜCHER.example/keys", "punycode"),
+            ("https://%C3%9CX.example/keys", "punycode"),
+            ("https:\\\\%C3%9CX.example", "punycode"),
+            ("https:///login.example.com/", "absolute URL"),
+            ("https:login.example.com", "absolute URL"),
+        ] {
+            let found = Endpoint::parse(text).unwrap_err();
+            assert!(found.contains(problem), "{text}: {found}");
+        }
+        assert!(Endpoint::parse("https://login.example.com/?").unwrap().has_query());
+        assert!(!Endpoint::parse("https://login.example.com/").unwrap().has_query());
+        for (text, shown) in [
+            ("https://a.example.com/list?sig=a?b", "https://a.example.com/list"),
+            ("https://a.example.com/a%3Fb?c", "https://a.example.com/a%3Fb"),
+            ("https://a.example.com?c", "https://a.example.com/"),
+            ("https://a.example.com/list", "https://a.example.com/list"),
+        ] {
+            assert_eq!(Endpoint::parse(text).unwrap().without_query(), shown);
+        }
+    }
+}
