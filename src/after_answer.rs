@@ -7,10 +7,12 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::clock::Now;
-use crate::denial::Refusal;
+use crate::denial::{Denial, Refusal};
+use crate::gateway::policy::Answer;
 use crate::metrics::Metrics;
 use crate::remote::refresh::PendingRefreshes;
-use crate::verdict::{Trace, Verdict};
+use crate::trial::TrialRun;
+use crate::verdict::{Decision, Failure, Trace, Verdict};
 
 /// The wait for a refresh ends this long before the invocation's deadline.
 const DEADLINE_MARGIN: Duration = Duration::from_millis(500);
@@ -30,33 +32,23 @@ pub struct Invocation<'a> {
 /// What is left to do once an answer is sent, and before Lambda is asked for the next event.
 #[must_use = "decisions are recorded, and refreshes waited for"]
 pub struct AfterAnswer {
+    pub(crate) record: Record,
+    pub(crate) pending: PendingRefreshes,
+    pub(crate) metrics: Option<Arc<Metrics>>,
+}
+
+/// A decision, as far as it is recorded.
+pub(crate) struct Record {
     /// Why the request is not allowed; none if it is.
     refusal: Option<Refusal>,
     /// The token's header and payload, unverified.
     token: Option<(Arc<Value>, Arc<Value>)>,
     omitted: Vec<String>,
     elapsed: Duration,
-    pending: PendingRefreshes,
-    metrics: Option<Arc<Metrics>>,
+    trial: Option<TrialRun>,
 }
 
 impl AfterAnswer {
-    pub(crate) fn new(
-        verdict: Verdict<'_>,
-        trace: Trace<'_>,
-        elapsed: Duration,
-        pending: PendingRefreshes,
-        metrics: Option<Arc<Metrics>>,
-    ) -> Self {
-        let Trace { token, omitted, .. } = trace;
-        let refusal = match verdict {
-            Verdict::Allow(_) => None,
-            Verdict::Deny(denial) => Some(Refusal::Denied(denial)),
-            Verdict::Undecided(fault) => Some(Refusal::Undecided(fault)),
-        };
-        Self { refusal, token, omitted, elapsed, pending, metrics }
-    }
-
     /// Records the decision under the invocation that was answered, and waits for the refreshes that it began:
     /// for as long as their fetches may take, but not beyond half a second before the invocation's `deadline`.
     pub async fn finish(self, invocation: Invocation<'_>, deadline: SystemTime) {
@@ -70,30 +62,48 @@ impl AfterAnswer {
         let _ = tokio::time::timeout(left.saturating_sub(DEADLINE_MARGIN), done).await;
     }
 
-    /// Writes the log event of the decision, and its metric.
+    /// Writes the log event of the decision, and its metrics.
     pub fn record(&self, invocation: Invocation<'_>) {
-        let (decision, metric, reason, detail) = match &self.refusal {
-            None => ("allow", "Allowed", None, String::new()),
-            Some(Refusal::Denied(denial)) => {
-                ("deny", "Refused", Some(denial.reason().code()), denial.to_string())
-            }
-            Some(Refusal::Undecided(fault)) => {
-                ("none", "Unavailable", Some(fault.obstacle.code()), fault.detail.to_string())
-            }
+        let (name, reason) = match &self.record.refusal {
+            None => ("Allowed", None),
+            Some(Refusal::Denied(denial)) => ("Refused", Some(denial.reason().code())),
+            Some(Refusal::Undecided(fault)) => ("Unavailable", Some(fault.obstacle.code())),
         };
-        self.log(decision, reason, &detail, invocation);
+        let trial = self.record.trial.as_ref().and_then(TrialRun::refusal);
+        self.record.log(trial.as_ref(), invocation);
         if let Some(metrics) = &self.metrics {
-            metrics.count(metric, reason, &Now::read());
+            let now = Now::read();
+            metrics.count(name, reason, &now);
+            if let Some(denial) = trial {
+                metrics.count("TrialRefused", Some(denial.reason().code()), &now);
+            }
         }
     }
+}
 
-    fn log(
-        &self,
-        decision: &str,
-        reason: Option<&str>,
-        detail: &str,
-        Invocation { request_id, trace_id }: Invocation<'_>,
-    ) {
+impl Record {
+    /// The answer of a decision, and what is recorded of it.
+    pub(crate) fn of(decision: Decision<'_>) -> (Result<Answer, Failure>, Self) {
+        let trial = decision.trial_run();
+        let Decision { verdict, answer, trace: Trace { token, omitted, .. }, elapsed } = decision;
+        let refusal = match verdict {
+            Verdict::Allow(_) => None,
+            Verdict::Deny(denial) => Some(Refusal::Denied(denial)),
+            Verdict::Undecided(fault) => Some(Refusal::Undecided(fault)),
+        };
+        (answer, Self { refusal, token, omitted, elapsed, trial })
+    }
+
+    fn log(&self, trial: Option<&Denial>, Invocation { request_id, trace_id }: Invocation<'_>) {
+        let (decision, reason, detail) = match &self.refusal {
+            None => ("allow", None, String::new()),
+            Some(Refusal::Denied(denial)) => {
+                ("deny", Some(denial.reason().code()), denial.to_string())
+            }
+            Some(Refusal::Undecided(fault)) => {
+                ("none", Some(fault.obstacle.code()), fault.detail.to_string())
+            }
+        };
         let (mut issuer, mut kid, mut alg) = (None, None, None);
         if let Some((header, payload)) = &self.token {
             issuer = unverified(payload, "iss");
@@ -101,10 +111,11 @@ impl AfterAnswer {
             alg = unverified(header, "alg");
         }
         let (issuer, kid, alg) = (issuer.as_deref(), kid.as_deref(), alg.as_deref());
-        let detail = if detail.is_empty() { None } else { Some(detail) };
+        let detail = not_empty(detail);
         let duration_us = u64::try_from(self.elapsed.as_micros()).unwrap_or(u64::MAX);
-        let omitted = self.omitted.join(" ");
-        let context_omitted = if omitted.is_empty() { None } else { Some(omitted) };
+        let context_omitted = not_empty(self.omitted.join(" "));
+        let trial_detail = trial.and_then(|denial| not_empty(denial.to_string()));
+        let trial = trial.map(|denial| denial.reason().code());
         // `tracing` needs a constant level at each call.
         macro_rules! event {
             ($level:ident) => {
@@ -118,7 +129,9 @@ impl AfterAnswer {
                     duration_us,
                     request_id,
                     trace_id,
-                    context_omitted
+                    context_omitted,
+                    trial,
+                    trial_detail
                 )
             };
         }
@@ -127,6 +140,10 @@ impl AfterAnswer {
             _ => event!(info),
         }
     }
+}
+
+fn not_empty(text: String) -> Option<String> {
+    if text.is_empty() { None } else { Some(text) }
 }
 
 /// A string of a token, safe to log.

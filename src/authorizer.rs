@@ -8,8 +8,7 @@ use serde_json::Value;
 
 use crate::access::binding::TokenBinding;
 use crate::access::rights::Access;
-use crate::access::routes::CONNECT;
-use crate::after_answer::AfterAnswer;
+use crate::after_answer::{AfterAnswer, Record};
 use crate::clock::Now;
 use crate::config::words::{ExpiryGuard, OnRefusal, SimpleResponse};
 use crate::denial::{Denial, Refusal};
@@ -65,8 +64,8 @@ impl Authorizer {
     /// refused token with `REFUSAL=unauthorized`.
     pub async fn handle(&self, event: &str) -> (Result<Answer, Failure>, AfterAnswer) {
         let (decision, pending) = self.decide_call(event).await;
-        let Decision { verdict, answer, trace, elapsed, .. } = decision;
-        (answer, AfterAnswer::new(verdict, trace, elapsed, pending, self.metrics.clone()))
+        let (answer, record) = Record::of(decision);
+        (answer, AfterAnswer { record, pending, metrics: self.metrics.clone() })
     }
 
     /// Decides about an event, without a word to the log.
@@ -121,12 +120,13 @@ impl Authorizer {
         let claims = token.verify(&call.received_at, &mut call.pending).await?;
         call.trace.claims = Some(claims.clone());
         // Reads the clock again: the wait for keys can take a while.
-        let caller = issuer.caller(&claims, &Now::read())?;
+        let checked_at = Now::read();
+        let caller = issuer.caller(&claims, &checked_at)?;
         self.binding.check(&claims, || request.client_certificate())?;
         issuer.check_not_revoked(&claims, &caller, &mut call.pending).await?;
         let access = issuer.access(&claims, &caller, self.single_request(request))?;
         size::check_length(&request.stage, &access, self.guarded_expiry(caller.expires_at))?;
-        Ok(Allowed { claims, caller, access })
+        Ok(Allowed { claims, caller, access, checked_at })
     }
 
     /// The answer to a verdict. Traces the claims that are omitted from its context.
@@ -138,7 +138,7 @@ impl Authorizer {
     ) -> Result<Answer, Failure> {
         let (stage, format) = (&request.stage, self.response_format(request.kind));
         match verdict {
-            Verdict::Allow(Allowed { claims, caller, access }) => {
+            Verdict::Allow(Allowed { claims, caller, access, .. }) => {
                 // The policy can leave a route closed, so API Gateway's own 403 needs a challenge as well.
                 let challenge = match access {
                     Access::Routes(decided) if decided.leaves_route_closed() => {
@@ -190,9 +190,10 @@ impl Authorizer {
     /// The request that the answer will be used for, if it is for that one only.
     fn single_request<'e>(&self, request: &Request<'e>) -> Option<&'e str> {
         match request.kind {
-            // A connection is recognized by the event's type, whatever its ARN ends in.
-            EventKind::WebSocket => Some(CONNECT),
-            kind if self.response_format(kind) == ResponseFormat::Simple => Some(request.route),
+            EventKind::WebSocket => Some(request.route_to_decide()),
+            kind if self.response_format(kind) == ResponseFormat::Simple => {
+                Some(request.route_to_decide())
+            }
             _ => None,
         }
     }

@@ -33,8 +33,10 @@ pub struct Explanation<'a> {
     pub routes: Vec<String>,
     /// What the entries are for the token, if it is a good one.
     pub table: Option<TableReport<'a>>,
-    /// Claims that are not in the answer's context: it would be too long.
+    /// Claims that are not in the answer's context: it would be too long, or they have a control character.
     pub omitted: Vec<String>,
+    /// Why the settings of `TRIAL` would refuse the request, if it is allowed and they would.
+    pub trial: Option<Denial>,
 }
 
 /// A check, named after the reason that it refuses for.
@@ -88,6 +90,7 @@ impl Authorizer {
             routes,
             table: table(trace, &decision.verdict),
             omitted: trace.omitted.clone(),
+            trial: decision.trial_run().and_then(|run| run.refusal()),
         }
     }
 

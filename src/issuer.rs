@@ -17,6 +17,7 @@ use crate::jose::token::{ClaimPath, Claims, Token};
 use crate::keys::Keys;
 use crate::remote::refresh::PendingRefreshes;
 use crate::revocation::Revocations;
+use crate::trial::Trial;
 
 /// What Entra ID writes for the tenant into the `issuer` of a key that serves all tenants.
 const ANY_TENANT: &str = "{tenantid}";
@@ -41,6 +42,8 @@ pub(crate) struct TrustedIssuer {
     pub(crate) revocations: Option<Arc<Revocations>>,
     pub(crate) scope_claims: Vec<ClaimPath>,
     pub(crate) rights: Rights,
+    /// Stricter settings to try.
+    pub(crate) trial: Option<Arc<Trial>>,
 }
 
 /// What the `iss` of an issuer's tokens is. Displayed, it is the name as it is configured.
@@ -357,6 +360,7 @@ mod tests {
             revocations: None,
             scope_claims: Vec::new(),
             rights: Rights::default(),
+            trial: None,
         }
     }
 

@@ -17,6 +17,7 @@
 //! | `authorizer` | the flow |
 //! | `after_answer` | what is done once the answer is sent: the log event, the wait for refreshes |
 //! | `verdict` | a decision: the verdict, the answer, the trace of what was seen |
+//! | `trial` | stricter settings, tried on what was allowed |
 //! | `config` | environment -> typed settings |
 //! | `issuer` | the issuers by name, and what each is trusted with |
 //! | `keys` | the keys of one source: which one a token asks for, and where they are |
@@ -46,6 +47,7 @@ mod reason;
 mod remote;
 mod revocation;
 mod startup;
+mod trial;
 mod verdict;
 
 #[cfg(test)]

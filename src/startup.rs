@@ -41,6 +41,10 @@ impl Authorizer {
             let revocations = revoked.map(|source| {
                 list_of(source, config.list_lifetimes, &fetcher, &metrics, &mut lists)
             });
+            let trial = config
+                .trial
+                .as_ref()
+                .map(|trial| Arc::new(trial.for_issuer(&types, &rules, &scope_claims, &rights)));
             for (name, source) in names {
                 issuers.insert(TrustedIssuer {
                     name,
@@ -50,6 +54,7 @@ impl Authorizer {
                     revocations: revocations.clone(),
                     scope_claims: scope_claims.clone(),
                     rights: rights.clone(),
+                    trial: trial.clone(),
                 });
             }
         }

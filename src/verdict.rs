@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::access::claims::Caller;
 use crate::access::rights::Access;
+use crate::clock::Now;
 use crate::denial::Denial;
 use crate::gateway::credential::CredentialLocation;
 use crate::gateway::event::Request;
@@ -15,6 +16,7 @@ use crate::gateway::policy::Answer;
 use crate::issuer::TrustedIssuer;
 use crate::jose::token::{Claims, Token};
 use crate::reason::Fault;
+use crate::trial::TrialRun;
 
 /// What was decided.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub struct Allowed<'a> {
     pub(crate) claims: Claims,
     pub(crate) caller: Caller,
     pub(crate) access: Access<'a>,
+    /// When the claims were checked.
+    pub(crate) checked_at: Now,
 }
 
 impl Verdict<'_> {
@@ -93,7 +97,7 @@ pub struct Decision<'a> {
 /// decision ended before it.
 #[derive(Debug, Default)]
 pub(crate) struct Trace<'a> {
-    /// The ARN up to the stage, and what follows it. No answer contains the latter.
+    /// The ARN up to the stage, and what follows it (for a connection, `$connect`). No answer contains the latter.
     pub(crate) request: Option<(String, String)>,
     pub(crate) location: Option<CredentialLocation<'a>>,
     /// The token's header and payload, unverified.
@@ -102,13 +106,30 @@ pub(crate) struct Trace<'a> {
     pub(crate) issuer: Option<&'a TrustedIssuer>,
     /// The claims, once the signature is verified.
     pub(crate) claims: Option<Claims>,
-    /// Claims that are not in the answer's context: it would be too long.
+    /// Claims that are not in the answer's context: it would be too long, or they have a control character.
     pub(crate) omitted: Vec<String>,
+}
+
+impl Decision<'_> {
+    /// What is to be held against the settings on trial: an Allow, if there are such settings.
+    pub(crate) fn trial_run(&self) -> Option<TrialRun> {
+        let Verdict::Allow(Allowed { claims, checked_at, .. }) = &self.verdict else { return None };
+        let trial = Arc::clone(self.trace.issuer?.trial.as_ref()?);
+        let (header, _) = self.trace.token.as_ref()?;
+        let (_, request) = self.trace.request.as_ref()?;
+        Some(TrialRun {
+            trial,
+            header: Arc::clone(header),
+            claims: claims.clone(),
+            request: request.clone(),
+            checked_at: *checked_at,
+        })
+    }
 }
 
 impl Trace<'_> {
     pub(crate) fn request(&mut self, request: &Request<'_>) {
-        self.request = Some((request.stage.arn().to_owned(), request.route.to_owned()));
+        self.request = Some((request.stage.arn().to_owned(), request.route_to_decide().to_owned()));
     }
 
     pub(crate) fn token(&mut self, token: &Token<'_>) {

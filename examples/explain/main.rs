@@ -25,8 +25,8 @@ use common::support::tokens;
 use page::{Page, plain};
 use serde_json::{Value, json};
 use token_authorizer::{
-    Authorizer, CheckState, Config, DecidedBy, DocumentStatus, EntryReport, Explanation, Failure,
-    Obstacle, Reason, TableReport, Verdict,
+    Authorizer, CheckState, Config, DecidedBy, Denial, DocumentStatus, EntryReport, Explanation,
+    Failure, Obstacle, Reason, TableReport, Verdict,
 };
 
 const USAGE: &str =
@@ -105,6 +105,7 @@ pub(crate) async fn explain(
         .as_ref()
         .map(|answer| serde_json::from_str::<Value>(answer.get()).unwrap_or_default());
     show_answer(&mut page, &seen, &decision.verdict, answer.as_ref().map_err(|failure| *failure));
+    show_trial(&mut page, seen.trial.as_ref());
     show_entries(&mut page, seen.table.as_ref());
     let requests = requests_of(&seen, &asked, subject_is_event(&text));
     show_requests(&mut page, &seen, answer.as_ref().ok(), &requests);
@@ -296,6 +297,18 @@ fn show_answer(
             for (name, value) in answer["context"].as_object().into_iter().flatten() {
                 page.pair(&format!("context.{name}"), value);
             }
+        }
+    }
+}
+
+/// Why the settings of `TRIAL` would refuse the request.
+fn show_trial(page: &mut Page, trial: Option<&Denial>) {
+    let Some(denial) = trial else { return };
+    page.heading("Trial");
+    page.bad(&format!("the settings of TRIAL would refuse it: {}", denial.reason().code()));
+    for line in [denial.to_string(), denial.expected().unwrap_or_default()] {
+        if !line.is_empty() {
+            page.line(&plain(&line));
         }
     }
 }

@@ -105,12 +105,13 @@ fn blank_is_unset_and_a_default_can_be_spelled_out() {
 }
 
 /// Settings that have tests of their own: about keys, authorities and issuers here, the others on the shipped binary.
-const ELSEWHERE: [&str; 9] = [
+const ELSEWHERE: [&str; 10] = [
     "TENANTS",
     "JWKS_URI",
     "JWKS",
     "PATH_GUARD",
     "JWKS_CA_FILE",
+    "TRIAL",
     "METRICS_NAMESPACE",
     "ISSUERS",
     "AWS_LAMBDA_LOG_LEVEL",
@@ -395,8 +396,9 @@ fn a_bad_value_is_one_problem_of_its_variable() {
             assert_eq!(reported, [*name], "{name}={value}: {found}");
         }
     }
-    // Any text is a claim's name, the log's are warned of, and ISSUERS has a test of its own.
-    let others = ["USAGE_KEY_CLAIM", "AWS_LAMBDA_LOG_LEVEL", "AWS_LAMBDA_LOG_FORMAT", "ISSUERS"];
+    // Any string is a claim's name, the log's are warned of, and ISSUERS and TRIAL have tests of their own.
+    let others =
+        ["USAGE_KEY_CLAIM", "TRIAL", "AWS_LAMBDA_LOG_LEVEL", "AWS_LAMBDA_LOG_FORMAT", "ISSUERS"];
     assert_all_tried(cases.iter().map(|(name, _)| *name), &others);
     let filled = "challenge claims error integrationLatency integrationStatus latency principalId reason requestId status";
     for name in filled.split(' ') {
@@ -769,5 +771,40 @@ fn issuers_exclude_the_variables_of_one_issuer() {
         if *name != "ISSUERS" && !default.is_empty() {
             assert!(read(&[("ISSUERS", &entries), (name, default)]).is_ok(), "{name}");
         }
+    }
+}
+
+#[test]
+fn a_trial_is_read_as_the_settings_that_it_is_for() {
+    let all = json!({
+        "audience": "a", "audience_claim": ["azp"], "token_types": "application/X", "required_claims": {"t": 1},
+        "max_token_seconds": 60, "required_scopes": ["s"], "routes": {"GET /": []},
+    });
+    let trial = read_with(&[("TRIAL", &all.to_string())]).unwrap().trial.unwrap();
+    assert_eq!(trial.audiences.as_deref(), Some(&["a".to_owned()][..]));
+    assert_eq!(trial.audience_claims.unwrap(), [ClaimPath::Member("azp".to_owned())]);
+    assert_eq!(trial.types.as_deref(), Some(&["x".to_owned()][..]));
+    assert_eq!(trial.required_claims.unwrap().len(), 1);
+    assert_eq!((trial.max_life, trial.routes.is_some()), (Some(60.0), true));
+    assert_eq!(trial.required_scopes.as_deref(), Some(&["s".to_owned()][..]));
+    assert!(read_with(&[]).unwrap().trial.is_none());
+    for (value, setting, message) in [
+        ("{}", "TRIAL", "is empty: must have at least one of audience, "),
+        ("[]", "TRIAL", "must be a JSON object"),
+        (r#"{"issuer": "x"}"#, "TRIAL.issuer", "unknown member; there are audience, "),
+        (r#"{"audience": []}"#, "TRIAL.audience", "is an empty list"),
+        (r#"{"audience_claim": "iss"}"#, "TRIAL.audience_claim", "`iss` cannot hold an audience"),
+        (r#"{"required_claims": {"a": null}}"#, "TRIAL.required_claims", "claim `a`: must be"),
+        (r#"{"max_token_seconds": "60"}"#, "TRIAL.max_token_seconds", "must be a whole number"),
+        (r#"{"max_token_seconds": 0}"#, "TRIAL.max_token_seconds", "from 1 to 31536000"),
+        (r#"{"max_token_seconds": 1.0}"#, "TRIAL.max_token_seconds", "must be a whole number"),
+        (r#"{"required_scopes": "a\""}"#, "TRIAL.required_scopes", "must be printable ASCII"),
+        (r#"{"routes": {"get /": []}}"#, "TRIAL.routes", "entry `get /`: "),
+        (r#"{"token_types": 5}"#, "TRIAL.token_types", "must be a string"),
+    ] {
+        let found = read_with(&[("TRIAL", value)]).unwrap_err().0;
+        assert_eq!(found.len(), 1, "{value}: {found:?}");
+        assert_eq!(found[0].setting, setting, "{value}");
+        assert!(found[0].message.contains(message), "{value}: {}", found[0].message);
     }
 }

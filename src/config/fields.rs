@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::config::reader::{Reader, members_of};
 use crate::config::settings::{self, OVERRIDABLE, PER_ISSUER};
 use crate::jose::json;
+use crate::jose::token;
 use crate::remote::endpoint::Endpoint;
 
 /// The fields of one issuer, from variables or from an object of `ISSUERS`, before they are checked.
@@ -38,6 +39,15 @@ impl Fields {
         } else {
             format!("{}.{}", self.entry, variable.to_lowercase())
         }
+    }
+
+    /// The accepted `typ`, in lower case and without `application/`.
+    pub(super) fn types(&self) -> Vec<String> {
+        let mut types = Vec::new();
+        for typ in &self.token_types {
+            types.push(token::media_type(typ).to_lowercase());
+        }
+        types
     }
 
     /// Whether anything is fetched over TLS. Fields with a problem do not count.
@@ -108,19 +118,19 @@ impl Reader<'_> {
         for (index, entry) in entries.iter().enumerate() {
             let setting = format!("ISSUERS[{index}]");
             if let Some(members) = self.object_member(&setting, entry, "must be an object") {
-                fields.push(self.entry(setting, members));
+                fields.push(self.entry(setting, &members));
             }
         }
         fields
     }
 
-    fn entry(&mut self, entry: String, members: Map<String, Value>) -> Fields {
+    pub(super) fn entry(&mut self, entry: String, members: &Map<String, Value>) -> Fields {
         const KEY_SET: &str = "must be a key set, for example {\"keys\": [...]}";
         const CLAIMS: &str = "must be a JSON object: claim -> value or array of values";
         const TABLE: &str = "must be a JSON object: \"VERB /path\" -> rule";
         const LIST: &str = "must be an object, or a string: `@file` or an https URL";
         let mut fields = Fields { entry, ..Fields::default() };
-        for (name, value) in &members {
+        for (name, value) in members {
             let setting = format!("{}.{name}", fields.entry);
             match name.as_str() {
                 "issuer" => fields.issuer.extend(self.string(&setting, value)),

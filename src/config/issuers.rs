@@ -11,7 +11,7 @@ use crate::issuer::IssuerName;
 use crate::jose::algorithm::Algorithms;
 use crate::jose::jwk::{Key, Origin};
 use crate::jose::jwks::{self, Unusable};
-use crate::jose::token::{self, ClaimPath};
+use crate::jose::token::ClaimPath;
 use crate::remote::endpoint::Endpoint;
 use crate::revocation::list::RevocationList;
 
@@ -81,10 +81,6 @@ impl Reader<'_> {
                 None => principal_claims.clone(),
             },
         };
-        let mut types = Vec::new();
-        for typ in &fields.token_types {
-            types.push(token::media_type(typ).to_lowercase());
-        }
         let scope_claims = self.claims_at(&fields.setting("SCOPE_CLAIMS"), &fields.scope_claims);
         let rights = self.rights(fields, shared);
         let keys = self.key_origin(fields, algorithms.unwrap_or(Algorithms::ALL));
@@ -94,10 +90,11 @@ impl Reader<'_> {
         }
         let algorithms = algorithms?;
         let names = sources.assign_sources(names, keys?, fields.jwks.as_deref(), algorithms);
+        let types = fields.types();
         Some(Issuer { names, algorithms, types, rules, revoked, scope_claims, rights })
     }
 
-    fn audience_claims(&mut self, fields: &Fields) -> Vec<ClaimPath> {
+    pub(super) fn audience_claims(&mut self, fields: &Fields) -> Vec<ClaimPath> {
         let setting = fields.setting("AUDIENCE_CLAIM");
         for name in &fields.audience_claim {
             // Issuer and times say nothing about the audience.
@@ -108,7 +105,7 @@ impl Reader<'_> {
         self.claims_at(&setting, &fields.audience_claim)
     }
 
-    fn required_claims(&mut self, fields: &Fields) -> Vec<Requirement> {
+    pub(super) fn required_claims(&mut self, fields: &Fields) -> Vec<Requirement> {
         let mut required = Vec::new();
         for (claim, value) in &fields.required_claims {
             let requirement = Requirement::parse(claim, value);

@@ -11,6 +11,7 @@ mod reader;
 mod rights;
 mod settings;
 mod spelling;
+mod trial;
 pub(crate) mod words;
 
 use std::time::Duration;
@@ -32,6 +33,7 @@ use crate::metrics::{self, Metrics};
 use crate::remote::cache::Lifetimes;
 use crate::remote::endpoint::Endpoint;
 use crate::remote::tls::{self, Authorities};
+use crate::trial::TrialSettings;
 
 pub(crate) use self::issuers::{Issuer, RevocationSource};
 pub(crate) use self::key_sources::{KeyOrigin, KeySource};
@@ -57,6 +59,8 @@ pub struct Config {
     pub(crate) fetch_timeout: Duration,
     pub(crate) authorities: Authorities,
     pub(crate) metrics: Option<Metrics>,
+    /// Stricter settings to try.
+    pub(crate) trial: Option<TrialSettings>,
     /// Settings that are allowed but need attention, for the log.
     pub(crate) warnings: Vec<String>,
 }
@@ -117,6 +121,7 @@ impl Reader<'_> {
         if simple_response == Some(SimpleResponse::On) {
             self.warn_of_simple_response(&issuers);
         }
+        let trial = self.trial(&shared);
         let token_locations = self.token_locations();
         let bearer_prefix = self.choice(settings::BEARER_PREFIX);
         let context = self.context();
@@ -145,6 +150,7 @@ impl Reader<'_> {
             fetch_timeout: Duration::from_millis(fetch_timeout?),
             authorities,
             metrics,
+            trial,
             warnings: std::mem::take(&mut self.warnings),
         })
     }

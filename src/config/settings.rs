@@ -100,6 +100,7 @@ settings! {
     JWKS_STALE_SECONDS: Number(1..=604_800) = "86400",
     JWKS_TIMEOUT_MS: Number(100..=10_000) = "2000",
     JWKS_CA_FILE: Text = "",
+    TRIAL: Json = "",
     METRICS_NAMESPACE: Text = "",
     ISSUERS: Json = "",
     AWS_LAMBDA_LOG_LEVEL: Word<LogLevel> = "INFO",

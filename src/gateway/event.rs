@@ -192,7 +192,12 @@ impl<'a> Event<'a> {
     }
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// What a table of routes decides about. A connection is recognized by the event's type, whatever its ARN ends in.
+    pub(crate) fn route_to_decide(&self) -> &'a str {
+        if self.kind == EventKind::WebSocket { CONNECT } else { self.route }
+    }
+
     /// The client certificate of mutual TLS, in PEM, from the place where API Gateway puts it in events of this kind.
     /// API Gateway has verified it. Parsed on demand only.
     pub(crate) fn client_certificate(&self) -> Option<String> {

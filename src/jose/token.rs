@@ -77,9 +77,8 @@ impl<'a> Token<'a> {
                 return Err(Denial::CriticalHeaderUnsupported { member });
             }
         }
-        // RFC 8725 section 3.11. RFC 7519 section 5.1: without `typ`, it is a JWT to its reader.
-        let typ = media_type(self.member("typ").unwrap_or("JWT"));
-        if !types.iter().any(|accepted| typ.eq_ignore_ascii_case(accepted)) {
+        // RFC 8725 section 3.11.
+        if !is_accepted_type(self.member("typ"), types) {
             return Err(Denial::TypeNotAccepted { accepted: Some(types.to_vec()) });
         }
         // RFC 7519 section 5.2: the payload of a nested JWT is not a claims set.
@@ -149,6 +148,12 @@ impl<'a> Token<'a> {
     fn member(&self, name: &str) -> Option<&str> {
         self.header.get(name)?.as_str()
     }
+}
+
+/// Whether this `typ` is on the list. RFC 7519 section 5.1: without one, it is a JWT to its reader.
+pub(crate) fn is_accepted_type(typ: Option<&str>, accepted: &[String]) -> bool {
+    let typ = media_type(typ.unwrap_or("JWT"));
+    accepted.iter().any(|accepted| typ.eq_ignore_ascii_case(accepted))
 }
 
 /// RFC 7515 section 4.1.9: `application/` may be left out of a media type without another slash.

@@ -93,3 +93,41 @@ fn lines_bear_a_level_that_lambda_knows() {
         assert_eq!(line["level"], expected, "{level}");
     }
 }
+
+#[test]
+fn a_trial_is_logged_and_counted_and_changes_no_answer() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let trial = r#"{"required_scopes": ["admin"], "required_claims": {"client_id": "client-1"}}"#;
+    let lambda = start(&idp, &[("METRICS_NAMESPACE", "Pets"), ("TRIAL", trial)]);
+    let plain = start(&idp, &[]);
+    // One line for the fetch at start, one for each decision, one for each refusal on trial.
+    let mut expected_lines = 1;
+    for (changes, reason, detail) in [
+        (json!({"scope": "admin"}), json!(null), json!(null)),
+        (json!({"scope": "read"}), json!("insufficient_scope"), json!("scope `admin`")),
+        (json!({"client_id": "x"}), json!("claim_invalid"), json!("claim `client_id`")),
+    ] {
+        let event = bearer(&key.token(&claims(&idp, changes)));
+        let reply = lambda.invoke(&event);
+        assert_eq!(reply.body, plain.invoke(&event).body);
+        expected_lines += if reason.is_null() { 1 } else { 2 };
+        lambda.wait_for_log(|_| lines(&lambda).len() == expected_lines);
+        let log = lambda.log_lines();
+        let decision = log.iter().rfind(|line| line.get("decision").is_some()).unwrap();
+        assert_eq!(decision["decision"], "allow");
+        assert_eq!((&decision["trial"], &decision["trial_detail"]), (&reason, &detail));
+        let counted = lines(&lambda);
+        let last = counted.last().unwrap();
+        if reason.is_null() {
+            assert_eq!(values(last), json!({"Allowed": 1}));
+        } else {
+            assert_eq!(values(last), json!({"TrialRefused": 1}));
+            assert_eq!(last["Reason"], reason);
+        }
+    }
+    // A refusal is tried no further.
+    lambda.invoke(&bearer("rubbish"));
+    lambda.wait_for_log(|_| lines(&lambda).len() == expected_lines + 1);
+    assert_eq!(values(lines(&lambda).last().unwrap()), json!({"Refused": 1}));
+}
