@@ -8,7 +8,7 @@ use crate::authorizer::Authorizer;
 use crate::denial::Denial;
 use crate::issuer::{IssuerName, Tenants};
 use crate::reason::{Obstacle, Reason};
-use crate::remote::DocumentStatus;
+use crate::remote::SourceStatus;
 use crate::verdict::{Decision, Trace, Verdict};
 
 /// What there is to show of a decision.
@@ -22,9 +22,9 @@ pub struct Explanation<'a> {
     /// Whether a key has verified them.
     pub is_verified: bool,
     /// The name of the issuer, and its keys.
-    pub keys: Option<(String, DocumentStatus)>,
+    pub keys: Option<(String, SourceStatus)>,
     /// The revocation list of the issuer, if it has one.
-    pub revocations: Option<DocumentStatus>,
+    pub revocations: Option<SourceStatus>,
     /// The checks, in their order.
     pub checks: Vec<Check>,
     /// What the settings expect in place of what the token has, where the token is refused for that.

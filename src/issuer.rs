@@ -200,7 +200,8 @@ impl TrustedIssuer {
         self.rules.check(claims, now)
     }
 
-    /// Starts the refresh of the revocation list that a check would have to wait for: see [`Revocations::prepare`].
+    /// Starts the refresh of the revocation list that a check would have to wait for, in parallel to that of the keys. A
+    /// forged token cannot trigger more fetches this way than a good one.
     pub(crate) fn prepare_revocations(&self, pending: &mut PendingRefreshes) {
         if let Some(list) = &self.revocations {
             list.prepare(pending);
@@ -348,7 +349,7 @@ mod tests {
         TrustedIssuer {
             name,
             header_rules: HeaderRules::default(),
-            keys: Keys::fixed(Vec::new(), lifetimes),
+            keys: Keys::fixed(String::new(), Vec::new(), lifetimes),
             rules: Rules {
                 audience_claims: path("aud"),
                 audiences: vec!["api".to_owned()],

@@ -24,8 +24,10 @@ pub(crate) struct Metrics {
 
 /// What is fetched and cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DocumentKind {
+pub enum DocumentKind {
+    /// A key set.
     Keys,
+    /// A revocation list.
     Revocations,
 }
 

@@ -35,12 +35,25 @@ impl Authorizer {
             key_sets.push(keys_of(source, config.lifetimes, &fetcher, &metrics));
         }
         let mut issuers = Issuers::default();
-        let mut lists = Vec::new();
+        let (mut lists, mut static_lists) = (Vec::new(), Vec::new());
         for issuer in config.issuers {
             let Issuer { names, algorithms, types, rules, revoked, scope_claims, rights } = issuer;
-            let revocations = revoked.map(|source| {
-                list_of(source, config.list_lifetimes, &fetcher, &metrics, &mut lists)
-            });
+            let revocations = match revoked {
+                None => None,
+                Some(RevocationSource::Static(list)) => {
+                    let names: Vec<_> = names.iter().map(|(name, _)| name.to_string()).collect();
+                    let list = Revocations::fixed(names.join(" "), list, config.list_lifetimes);
+                    static_lists.push(Arc::clone(&list));
+                    Some(list)
+                }
+                Some(RevocationSource::At(list_at)) => Some(list_at_address(
+                    list_at,
+                    config.list_lifetimes,
+                    &fetcher,
+                    &metrics,
+                    &mut lists,
+                )),
+            };
             let trial = config
                 .trial
                 .as_ref()
@@ -69,7 +82,7 @@ impl Authorizer {
         Self {
             issuers,
             key_sets,
-            lists: lists.into_iter().map(|(_, list)| list).collect(),
+            lists: lists.into_iter().map(|(_, list)| list).chain(static_lists).collect(),
             binding: config.binding,
             credentials: config.credentials,
             context: config.context,
@@ -107,7 +120,9 @@ fn keys_of(
     metrics: &Option<Arc<Metrics>>,
 ) -> Arc<Keys> {
     let (keys_at, mut seed) = match origin {
-        KeyOrigin::Static(keys) => return Keys::fixed(usable(keys, algorithms), lifetimes),
+        KeyOrigin::Static(keys) => {
+            return Keys::fixed(issuers, usable(keys, algorithms), lifetimes);
+        }
         KeyOrigin::Discovery => (None, Vec::new()),
         KeyOrigin::Address(keys_at, keys) => (Some(keys_at), keys),
     };
@@ -123,18 +138,14 @@ fn usable(mut keys: Vec<Key>, algorithms: Algorithms) -> Vec<Key> {
     keys
 }
 
-/// A revocation list. Issuers that name the same address share it: `lists` has those so far.
-fn list_of(
-    source: RevocationSource,
+/// The revocation list at this address. Issuers that name the same one share it: `lists` has those so far.
+fn list_at_address(
+    list_at: Endpoint,
     lifetimes: Lifetimes,
     fetcher: &Arc<Fetcher>,
     metrics: &Option<Arc<Metrics>>,
     lists: &mut Vec<(Endpoint, Arc<Revocations>)>,
 ) -> Arc<Revocations> {
-    let list_at = match source {
-        RevocationSource::Static(list) => return Revocations::fixed(list, lifetimes),
-        RevocationSource::At(list_at) => list_at,
-    };
     if let Some((_, list)) = lists.iter().find(|(known, _)| *known == list_at) {
         return Arc::clone(list);
     }

@@ -25,8 +25,8 @@ use common::support::tokens;
 use page::{Page, plain};
 use serde_json::{Value, json};
 use token_authorizer::{
-    Authorizer, CheckState, Config, DecidedBy, Denial, DocumentStatus, EntryReport, Explanation,
-    Failure, Obstacle, Reason, TableReport, Verdict,
+    Authorizer, CheckState, Config, DecidedBy, Denial, EntryReport, Explanation, Failure, Obstacle,
+    Reason, SourceStatus, TableReport, Verdict,
 };
 
 const USAGE: &str =
@@ -228,10 +228,10 @@ fn show_revocations(page: &mut Page, seen: &Explanation<'_>) {
     );
 }
 
-fn show_document(page: &mut Page, status: &DocumentStatus, entries: &str) {
-    page.line(&plain(&format!("{} {entries}", status.size)));
-    if let Some(failure) = &status.last_failure {
-        page.bad(&plain(&format!("the last fetch failed: {failure}")));
+fn show_document(page: &mut Page, status: &SourceStatus, entries: &str) {
+    page.line(&plain(&format!("{} {entries}", status.entries)));
+    if let Some((stage, failure)) = &status.last_failure {
+        page.bad(&plain(&format!("the last fetch failed: {stage}: {failure}")));
     }
 }
 

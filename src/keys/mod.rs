@@ -24,9 +24,10 @@ use crate::remote::{Cached, State};
 pub(crate) type Keys = Cached<Provider>;
 
 impl Keys {
-    /// Configured keys, and no network.
-    pub(crate) fn fixed(keys: Vec<Key>, lifetimes: Lifetimes) -> Arc<Self> {
-        Self::new(Cache::fixed(KeySet::new(keys), lifetimes, Now::read()), None, None)
+    /// Configured keys of these issuers, and no network.
+    pub(crate) fn fixed(issuers: String, keys: Vec<Key>, lifetimes: Lifetimes) -> Arc<Self> {
+        let cache = Cache::fixed(KeySet::new(keys), lifetimes, Now::read());
+        Self::new(issuers, cache, None, None)
     }
 
     /// Keys of a provider, with configured ones to start from, if there are any.
@@ -41,7 +42,7 @@ impl Keys {
         } else {
             Cache::seeded(KeySet::new(seed), lifetimes, Now::read())
         };
-        Self::new(cache, Some(provider), metrics)
+        Self::new(provider.issuer().to_owned(), cache, Some(provider), metrics)
     }
 
     /// The claims of a token, if it is signed by one of these keys. `key_issuer`: see [`KeyQuery`]. `pending`: see

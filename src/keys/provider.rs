@@ -98,6 +98,11 @@ impl Provider {
         Self { issuer, discovery, allowed, symmetric, fetcher, known }
     }
 
+    /// The names of the issuers whose keys these are.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     async fn fetch_keys(&self, misses: &Misses) -> Result<Fetched<KeySet>, FetchError> {
         let keys_at = self.locate_keys(misses).await?;
         let known = self.known().clone();

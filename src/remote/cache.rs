@@ -126,6 +126,11 @@ impl<D> Cache<D> {
         self.document.as_ref()
     }
 
+    /// Whether there is a document that can be used.
+    pub(crate) fn is_available(&self, now: &Now) -> bool {
+        self.freshness(now) != Freshness::Expired
+    }
+
     /// Whether the document is configured and never refreshed.
     pub(crate) fn is_fixed(&self) -> bool {
         matches!(self.confirmed, Confirmed::Static)

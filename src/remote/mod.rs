@@ -80,6 +80,8 @@ pub(crate) enum Outcome {
 
 /// A document of one source, kept fresh.
 pub(crate) struct Cached<S: Remote> {
+    /// What the document is called in a status.
+    name: String,
     state: Mutex<State<S>>,
     /// None: the document is configured and never refreshed.
     source: Option<S>,
@@ -92,19 +94,29 @@ pub(crate) struct State<S: Remote> {
     pub(crate) misses: S::Misses,
     pub(crate) refresh: Refresh,
     /// Why the last fetch failed, if it did.
-    last_failure: Option<String>,
+    last_failure: Option<FetchError>,
 }
 
-/// The state of a cached document, to be shown.
-pub struct DocumentStatus {
-    /// The entries of the document that can be used.
-    pub size: usize,
-    /// The stage and the error, if the last fetch failed.
-    pub last_failure: Option<String>,
+/// The state of a key set or a revocation list, to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceStatus {
+    /// The issuers that it serves, or the address of a list without its query.
+    pub name: String,
+    /// What it is.
+    pub kind: DocumentKind,
+    /// Whether there is one that can be used: configured, or fetched and not expired.
+    pub available: bool,
+    /// How many keys or list entries can be used, also if it has expired.
+    pub entries: usize,
+    /// The time since its source last confirmed it. None for a configured one and for one that was never fetched.
+    pub age_seconds: Option<u64>,
+    /// The code of the stage at which the last fetch failed, and the error. None if that fetch succeeded.
+    pub last_failure: Option<(&'static str, String)>,
 }
 
 impl<S: Remote> Cached<S> {
     pub(crate) fn new(
+        name: String,
         cache: Cache<S::Document>,
         source: Option<S>,
         metrics: Option<Arc<Metrics>>,
@@ -119,12 +131,31 @@ impl<S: Remote> Cached<S> {
             let slot = metrics.add_document(S::KIND);
             (metrics, slot)
         });
-        Arc::new(Self { state: Mutex::new(state), source, metrics })
+        Arc::new(Self { name, state: Mutex::new(state), source, metrics })
     }
 
-    pub(crate) fn status(&self) -> DocumentStatus {
-        let state = self.state();
-        DocumentStatus { size: state.size(), last_failure: state.last_failure.clone() }
+    /// The status now. Waits for nothing.
+    pub(crate) fn status(&self) -> SourceStatus {
+        let (state, now) = (self.state(), Now::read());
+        let failure = state.last_failure.as_ref();
+        SourceStatus {
+            name: self.name.clone(),
+            kind: S::KIND,
+            available: state.cache.is_available(&now),
+            entries: state.size(),
+            age_seconds: state.age(&now).map(|age| age.as_secs()),
+            last_failure: failure.map(|failure| (failure.stage.code(), failure.detail.clone())),
+        }
+    }
+
+    /// The status once a refresh has ended that a request would have to wait for. `pending`: see [`Cached::get`]. For many
+    /// sources, call [`Cached::prepare`] for each first, so that they are fetched in parallel.
+    pub(crate) async fn status_after_refresh(
+        self: &Arc<Self>,
+        pending: &mut PendingRefreshes,
+    ) -> SourceStatus {
+        self.get(pending, |state, now| (state.action(&now), ())).await;
+        self.status()
     }
 
     /// Starts to fetch the first document, unless there is one to answer from.
@@ -134,6 +165,15 @@ impl<S: Remote> Cached<S> {
             return None;
         }
         Some(self.start_or_join(&mut state))
+    }
+
+    /// Starts the refresh that a look-up would have to wait for, in parallel to others.
+    pub(crate) fn prepare(self: &Arc<Self>, pending: &mut PendingRefreshes) {
+        let mut state = self.state();
+        if state.action(&Now::read()) == CacheAction::RefreshAndWait {
+            self.start_or_join(&mut state);
+            pending.claim(&mut state.refresh);
+        }
     }
 
     /// The refresh under way. One is started if there is none.
@@ -211,7 +251,7 @@ impl<S: Remote> Cached<S> {
                 Outcome::Interrupted(failure)
             }
             Err(failure) => {
-                state.last_failure = Some(failure.to_string());
+                state.last_failure = Some(failure.clone());
                 let backoff = state.cache.failed(jitter(), now);
                 Outcome::Failed {
                     failure,
@@ -266,10 +306,14 @@ fn jitter() -> f64 {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use futures_util::FutureExt as _;
     use tokio::sync::Notify;
 
     use super::*;
     use crate::remote::cache::Lifetimes;
+
+    const LIFETIMES: Lifetimes =
+        Lifetimes { fresh: Duration::ZERO, stale: Duration::from_secs(3600) };
 
     /// A source whose second answer is broken by a freeze, when the test says so.
     #[derive(Default)]
@@ -321,9 +365,8 @@ mod tests {
     #[tokio::test]
     async fn an_interrupted_refresh_is_repeated_for_those_who_wait() {
         let source = Arc::new(Frozen::default());
-        let lifetimes = Lifetimes { fresh: Duration::ZERO, stale: Duration::from_secs(3600) };
-        let cache = Cache::empty(lifetimes, Now::read());
-        let cached = Cached::new(cache, Some(Arc::clone(&source)), None);
+        let cache = Cache::empty(LIFETIMES, Now::read());
+        let cached = Cached::new("a list".to_owned(), cache, Some(Arc::clone(&source)), None);
         cached.prefetch().unwrap().wait_until_done().await;
         let look_up = async || {
             let mut pending = PendingRefreshes::default();
@@ -342,5 +385,98 @@ mod tests {
         source.thaw.notify_one();
         pending.wait_until_done().await;
         assert_eq!(look_up().await.0, Some("new"));
+    }
+
+    /// A source that answers when the test says so: with a document, if it has one.
+    #[derive(Default)]
+    struct Prompted {
+        document: Option<&'static str>,
+        fetches: AtomicUsize,
+        answer: Notify,
+    }
+
+    impl Remote for Arc<Prompted> {
+        type Document = &'static str;
+        type Misses = ();
+
+        const KIND: DocumentKind = DocumentKind::Keys;
+
+        fn size(document: &Self::Document) -> usize {
+            document.len()
+        }
+
+        async fn fetch(&self, (): &()) -> Result<Fetched<Self::Document>, FetchError> {
+            self.fetches.fetch_add(1, Ordering::Relaxed);
+            self.answer.notified().await;
+            match self.document {
+                Some(document) => {
+                    let refreshed = Refreshed::Document(Arc::new(document));
+                    Ok(Fetched { refreshed, max_age: None, skipped: 0 })
+                }
+                None => Err(FetchError::new(FetchStage::Status(503), "busy")),
+            }
+        }
+
+        fn log(&self, _: &Attempt) {}
+    }
+
+    fn cached_from(
+        name: &str,
+        document: Option<&'static str>,
+        fresh: Duration,
+    ) -> (Arc<Prompted>, Arc<Cached<Arc<Prompted>>>) {
+        let source = Arc::new(Prompted { document, ..Prompted::default() });
+        let cache = Cache::empty(Lifetimes { fresh, ..LIFETIMES }, Now::read());
+        (Arc::clone(&source), Cached::new(name.to_owned(), cache, Some(source), None))
+    }
+
+    #[tokio::test]
+    async fn a_status_waits_for_due_fetches_side_by_side() {
+        let (good_source, good) = cached_from("good", Some("abc"), Duration::from_secs(60));
+        let (bad_source, bad) = cached_from("bad", None, Duration::from_secs(60));
+        let status = |name: &str| SourceStatus {
+            name: name.to_owned(),
+            kind: DocumentKind::Keys,
+            available: false,
+            entries: 0,
+            age_seconds: None,
+            last_failure: None,
+        };
+        assert_eq!((good.status(), bad.status()), (status("good"), status("bad")));
+        let mut pending = PendingRefreshes::default();
+        good.prepare(&mut pending);
+        bad.prepare(&mut pending);
+        let mut waiting = Box::pin(good.status_after_refresh(&mut pending));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        tokio::task::yield_now().await;
+        let fetches =
+            [&good_source, &bad_source].map(|source| source.fetches.load(Ordering::Relaxed));
+        assert_eq!(fetches, [1, 1]);
+        good_source.answer.notify_one();
+        bad_source.answer.notify_one();
+        let found =
+            SourceStatus { available: true, entries: 3, age_seconds: Some(0), ..status("good") };
+        assert_eq!(waiting.await, found);
+        let failed =
+            SourceStatus { last_failure: Some(("status", "busy".to_owned())), ..status("bad") };
+        assert_eq!(bad.status_after_refresh(&mut pending).await, failed);
+        // In the backoff nothing waits for the network.
+        assert_eq!(bad.status_after_refresh(&mut pending).now_or_never(), Some(failed));
+        assert_eq!(bad_source.fetches.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_status_does_not_wait_while_a_document_can_be_used() {
+        let (source, stale) = cached_from("stale", Some("abc"), Duration::ZERO);
+        source.answer.notify_one();
+        let mut pending = PendingRefreshes::default();
+        stale.status_after_refresh(&mut pending).await;
+        let status = stale.status_after_refresh(&mut pending).now_or_never().unwrap();
+        assert!(status.available && !pending.is_empty(), "refreshed in the background");
+
+        let fixed = Cache::fixed("abc", LIFETIMES, Now::read());
+        let fixed = Cached::<Arc<Prompted>>::new("fixed".to_owned(), fixed, None, None);
+        let status = fixed.status_after_refresh(&mut pending).now_or_never().unwrap();
+        assert_eq!((status.available, status.entries, status.age_seconds), (true, 3, None));
     }
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::remote::cache::RefreshState;
+use crate::remote::cache::{CacheAction, RefreshState};
 
 const LIFETIMES: Lifetimes =
     Lifetimes { fresh: Duration::from_secs(60), stale: Duration::from_secs(3600) };

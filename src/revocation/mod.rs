@@ -9,7 +9,7 @@ use crate::denial::Refusal;
 use crate::jose::token::Claims;
 use crate::metrics::{DocumentKind, Metrics};
 use crate::reason::Obstacle;
-use crate::remote::cache::{Cache, CacheAction, Lifetimes, Refreshed};
+use crate::remote::cache::{Cache, Lifetimes, Refreshed};
 use crate::remote::endpoint::Endpoint;
 use crate::remote::error::{FetchError, FetchStage};
 use crate::remote::http::{Fetcher, Response};
@@ -84,9 +84,9 @@ impl Remote for Publisher {
 }
 
 impl Revocations {
-    /// A configured list, and no network.
-    pub(crate) fn fixed(list: RevocationList, lifetimes: Lifetimes) -> Arc<Self> {
-        Self::new(Cache::fixed(list, lifetimes, Now::read()), None, None)
+    /// A configured list of these issuers, and no network.
+    pub(crate) fn fixed(issuers: String, list: RevocationList, lifetimes: Lifetimes) -> Arc<Self> {
+        Self::new(issuers, Cache::fixed(list, lifetimes, Now::read()), None, None)
     }
 
     /// The list at this address.
@@ -96,18 +96,9 @@ impl Revocations {
         fetcher: Arc<Fetcher>,
         metrics: Option<Arc<Metrics>>,
     ) -> Arc<Self> {
+        let name = list_at.without_query().to_owned();
         let publisher = Publisher { list_at, fetcher, etag: Mutex::default() };
-        Self::new(Cache::empty(lifetimes, Now::read()), Some(publisher), metrics)
-    }
-
-    /// Starts the refresh that a check would have to wait for, in parallel to that of the keys. A forged token cannot
-    /// trigger more fetches this way than a good one.
-    pub(crate) fn prepare(self: &Arc<Self>, pending: &mut PendingRefreshes) {
-        let mut state = self.state();
-        if state.action(&Now::read()) == CacheAction::RefreshAndWait {
-            self.start_or_join(&mut state);
-            pending.claim(&mut state.refresh);
-        }
+        Self::new(name, Cache::empty(lifetimes, Now::read()), Some(publisher), metrics)
     }
 
     /// Refuses a token that is on the list. `pending`: see [`Cached::get`].
