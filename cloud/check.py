@@ -78,7 +78,7 @@ BROKEN = {
     "with a wrong issuer": ("[SetsIssuer, !Ref Issuer,", "[SetsIssuer, https://login.example.com,"),
     "with Refusal not handed on": ("[SetsRefusal, !Ref Refusal,", "[SetsRefusal, deny,"),
     "without a challenge": ("              WWW-Authenticate: !Sub\n", "              X-Challenge: !Sub\n"),
-    "without a pointer to the metadata": ("${Error}${Pointer}", "${Error}"),
+    "without a pointer to the metadata": ("${Scope}${Pointer}", "${Scope}"),
     "without AlwaysDeploy": ("      AlwaysDeploy: true\n", ""),
     "with a cache that is off": ("ReauthorizeEvery: !Ref CacheSeconds", "ReauthorizeEvery: 0"),
     "with a parameter that is missing": ("  Audience:\n", "  Audiences:\n"),

@@ -193,6 +193,8 @@ for given, challenge, refusal, pointer in [
     ({"Refusal": "unauthorized"}, 'Bearer realm="api", error="invalid_token"', "unauthorized", ""),
     (elsewhere, 'Bearer realm="api"', "deny", elsewhere["ResourceMetadata"]),
     (elsewhere | {"Refusal": "unauthorized"}, 'Bearer realm="api", error="invalid_token"', "unauthorized", elsewhere["ResourceMetadata"]),
+    ({"ChallengeScopes": "pets:read"}, 'Bearer realm="api", scope="pets:read"', "deny", ""),
+    (server | {"ChallengeScopes": "pets:read,api://pets/.default"}, 'Bearer realm="api", error="invalid_token", scope="pets:read api://pets/.default"', "unauthorized", f"https://mcp.example.com{METADATA}"),
     (server, 'Bearer realm="api", error="invalid_token"', "unauthorized", f"https://mcp.example.com{METADATA}"),
     (server | {"Refusal": "unauthorized"}, 'Bearer realm="api", error="invalid_token"', "unauthorized", f"https://mcp.example.com{METADATA}"),
 ]:
@@ -294,6 +296,10 @@ for given, wanted in [
 for name in ("McpServerUrl", "AuthorizationServer", "SupportedScopes", "ResourceMetadata"):
     for character in "\"'\\" + ("" if name == "ResourceMetadata" else "$#"):
         assert not re.fullmatch(parameters[name]["AllowedPattern"], f"https://mcp.example.com/{character}x"), (name, character)
+for character in "\"'\\ ":
+    assert not re.fullmatch(parameters["ChallengeScopes"]["AllowedPattern"], f"a{character}b"), character
+for scopes, passes in {"": True, "pets:read": True, "a,b{$#+-~!": True, "a,": False, ",a": False, "a, b": False, "a\x7f": False}.items():
+    assert bool(re.fullmatch(parameters["ChallengeScopes"]["AllowedPattern"], scopes)) == passes, scopes
 for url in ("https://mcp.example.com/", "http://mcp.example.com", "https://mcp.example.com?x=y"):
     assert not re.fullmatch(parameters["McpServerUrl"]["AllowedPattern"], url), url
 for scopes, passes in {"": True, "a": True, "pets:read,api://pets/.default": True, "a b": False, "a,": False, ",a": False, "a, b": False}.items():

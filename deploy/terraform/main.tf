@@ -82,6 +82,11 @@ resource "aws_lambda_function" "authorizer" {
 
   lifecycle {
     precondition {
+      condition     = length(local.problems) == 0
+      error_message = join("\n", local.problems)
+    }
+
+    precondition {
       condition     = local.environment_bytes <= 4096
       error_message = "The variables of the function have ${local.environment_bytes} bytes as Lambda counts them (compact JSON, quotes and escapes included), and it takes 4096. The largest are ${join(", ", [for entry in local.largest : "${split(" ", entry)[1]} (${tonumber(split(" ", entry)[0])})"])}. Put JSON into a file of a layer and name it, for example ROUTES = \"@/opt/routes.json\": see docs/deploy.md, \"Settings in a layer\"."
     }

@@ -37,7 +37,7 @@ variable "architecture" {
 }
 
 variable "settings" {
-  description = "Settings of the program by the names of its README, as `{ ISSUER = \"https://login.example.com\" }`. JSON as `jsonencode(...)`; blank counts as unset. The log is set by `log_level` and `log_format`."
+  description = "Settings of the program, for example `{ ISSUER = \"https://login.example.com\" }`. JSON as `jsonencode(...)`; blank counts as unset. The log is set by `log_level` and `log_format`."
   type        = map(string)
 
   validation {

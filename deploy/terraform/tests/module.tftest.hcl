@@ -367,17 +367,23 @@ run "no_address_of_a_package" {
   expect_failures = [var.package]
 }
 
+# Those of a single issuer and ISSUERS exclude each other.
 run "every_setting_of_the_program" {
   command = plan
   variables {
     settings = {
-      for name, setting in jsondecode(file("settings.json")) :
-      name => setting.kind == "number" ? setting.max : setting.kind == "word" ? setting.of[1] : coalesce(join(", ", try(setting.of, [])), "x")
-      if !startswith(name, "AWS_LAMBDA_")
+      for name, setting in jsondecode(file("settings.json")) : name => {
+        number = try(setting.max, "")
+        word   = try(setting.of[1], "")
+        json   = "@/opt/x.json"
+        list   = name == "ISSUER" ? "https://login.example.com" : coalesce(join(", ", try(setting.of, [])), "x")
+        text   = contains(["JWKS_URI", "RESOURCE_METADATA"], name) ? "https://login.example.com/x" : "x"
+      }[setting.kind]
+      if !startswith(name, "AWS_LAMBDA_") && name != "ISSUERS"
     }
   }
   assert {
-    condition     = one(aws_lambda_function.authorizer.environment).variables == tomap(var.settings) && length(var.settings) == length(jsondecode(file("settings.json"))) - 2
+    condition     = one(aws_lambda_function.authorizer.environment).variables == tomap(var.settings) && length(var.settings) == length(jsondecode(file("settings.json"))) - 3
     error_message = "The function has other settings."
   }
 }

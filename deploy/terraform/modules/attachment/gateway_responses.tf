@@ -4,8 +4,10 @@ locals {
   challenge = join(", ", concat(
     ["Bearer realm=\"api\""],
     lookup(local.settings, "REFUSAL", "deny") == "unauthorized" ? ["error=\"invalid_token\""] : [],
+    length(local.challenge_scopes) > 0 ? ["scope=\"${join(" ", local.challenge_scopes)}\""] : [],
     local.resource_metadata != "" ? ["resource_metadata=\"${local.resource_metadata}\""] : [],
   ))
+  challenge_scopes  = regexall("[^,\\s]+", lookup(local.settings, "CHALLENGE_SCOPES", ""))
   resource_metadata = lookup(local.settings, "RESOURCE_METADATA", "")
   no_verdict        = jsonencode({ message = "The request could not be authorized. Try again later." })
   # One mapping is either a literal or one variable, so the function makes the challenge of a 403 as a whole.

@@ -19,8 +19,10 @@ variable "settings" {
   type        = map(string)
 
   validation {
-    condition     = !strcontains(coalesce(lookup(var.settings, "RESOURCE_METADATA", null), " "), "'")
-    error_message = "RESOURCE_METADATA must not contain a single quote, because gateway responses put it between single quotes: write %27."
+    condition = alltrue([
+      for name in ["CHALLENGE_SCOPES", "RESOURCE_METADATA"] : can(regex("^[^'\"\\\\]*$", coalesce(lookup(var.settings, name, null), " ")))
+    ])
+    error_message = "CHALLENGE_SCOPES and RESOURCE_METADATA must not contain quotes or backslashes, because gateway responses put them between quotes. In a URL write %27 for a single quote."
   }
 }
 

@@ -93,6 +93,20 @@ run "rest_pointer_to_metadata" {
   }
 }
 
+run "rest_scopes_to_ask_for" {
+  command = plan
+
+  variables {
+    settings          = { CHALLENGE_SCOPES = "pets:read, pets:write", RESOURCE_METADATA = "https://mcp.example.com/metadata" }
+    gateway_responses = {}
+  }
+
+  assert {
+    condition     = aws_api_gateway_gateway_response.this["UNAUTHORIZED"].response_parameters["gatewayresponse.header.WWW-Authenticate"] == "'Bearer realm=\"api\", scope=\"pets:read pets:write\", resource_metadata=\"https://mcp.example.com/metadata\"'"
+    error_message = "The challenge of a 401 must say what to ask for."
+  }
+}
+
 run "rest_bound_tokens" {
   command = plan
 
@@ -302,6 +316,14 @@ run "a_quote_in_a_literal" {
   command = plan
   variables {
     settings = { RESOURCE_METADATA = "https://mcp.example.com/'" }
+  }
+  expect_failures = [var.settings]
+}
+
+run "a_quote_in_a_scope" {
+  command = plan
+  variables {
+    settings = { CHALLENGE_SCOPES = "pets'read" }
   }
   expect_failures = [var.settings]
 }
