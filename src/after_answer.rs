@@ -37,8 +37,17 @@ pub struct AfterAnswer {
     pub(crate) metrics: Option<Arc<Metrics>>,
 }
 
+/// What is recorded of an event.
+pub(crate) enum Record {
+    Decision(DecisionRecord),
+    /// It asked for the status of the function.
+    Status {
+        is_usable: bool,
+    },
+}
+
 /// A decision, as far as it is recorded.
-pub(crate) struct Record {
+pub(crate) struct DecisionRecord {
     /// Why the request is not allowed; none if it is.
     refusal: Option<Refusal>,
     /// The token's header and payload, unverified.
@@ -62,20 +71,13 @@ impl AfterAnswer {
         let _ = tokio::time::timeout(left.saturating_sub(DEADLINE_MARGIN), done).await;
     }
 
-    /// Writes the log event of the decision, and its metrics.
+    /// Writes the log event, and the metrics of a decision.
     pub fn record(&self, invocation: Invocation<'_>) {
-        let (name, reason) = match &self.record.refusal {
-            None => ("Allowed", None),
-            Some(Refusal::Denied(denial)) => ("Refused", Some(denial.reason().code())),
-            Some(Refusal::Undecided(fault)) => ("Unavailable", Some(fault.obstacle.code())),
-        };
-        let trial = self.record.trial.as_ref().and_then(TrialRun::refusal);
-        self.record.log(trial.as_ref(), invocation);
-        if let Some(metrics) = &self.metrics {
-            let now = Now::read();
-            metrics.count(name, reason, &now);
-            if let Some(denial) = trial {
-                metrics.count("TrialRefused", Some(denial.reason().code()), &now);
+        match &self.record {
+            Record::Decision(decision) => decision.record(invocation, self.metrics.as_deref()),
+            Record::Status { is_usable } => {
+                let Invocation { request_id, trace_id } = invocation;
+                tracing::info!(usable = is_usable, request_id, trace_id, "status answered");
             }
         }
     }
@@ -91,7 +93,27 @@ impl Record {
             Verdict::Deny(denial) => Some(Refusal::Denied(denial)),
             Verdict::Undecided(fault) => Some(Refusal::Undecided(fault)),
         };
-        (answer, Self { refusal, token, omitted, elapsed, trial })
+        let record = DecisionRecord { refusal, token, omitted, elapsed, trial };
+        (answer, Self::Decision(record))
+    }
+}
+
+impl DecisionRecord {
+    fn record(&self, invocation: Invocation<'_>, metrics: Option<&Metrics>) {
+        let (name, reason) = match &self.refusal {
+            None => ("Allowed", None),
+            Some(Refusal::Denied(denial)) => ("Refused", Some(denial.reason().code())),
+            Some(Refusal::Undecided(fault)) => ("Unavailable", Some(fault.obstacle.code())),
+        };
+        let trial = self.trial.as_ref().and_then(TrialRun::refusal);
+        self.log(trial.as_ref(), invocation);
+        if let Some(metrics) = metrics {
+            let now = Now::read();
+            metrics.count(name, reason, &now);
+            if let Some(denial) = trial {
+                metrics.count("TrialRefused", Some(denial.reason().code()), &now);
+            }
+        }
     }
 
     fn log(&self, trial: Option<&Denial>, Invocation { request_id, trace_id }: Invocation<'_>) {

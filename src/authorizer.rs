@@ -14,7 +14,7 @@ use crate::config::words::{ExpiryGuard, OnRefusal, SimpleResponse};
 use crate::denial::{Denial, Refusal};
 use crate::gateway::challenge::Challenges;
 use crate::gateway::credential::Credentials;
-use crate::gateway::event::{Event, EventKind, Request};
+use crate::gateway::event::{Event, EventKind, Request, asks_for_status};
 use crate::gateway::policy::{self, Allow, Answer, Context, ContextClaim, ResponseFormat};
 use crate::gateway::size;
 use crate::issuer::Issuers;
@@ -55,7 +55,7 @@ struct Call<'a> {
 }
 
 impl Authorizer {
-    /// Answers an event of API Gateway, given as JSON text. Returns the work that the client need not wait for as
+    /// Answers an event of API Gateway, or one that asks for the status, given as JSON text. Returns the work that the client need not wait for as
     /// well.
     ///
     /// # Errors
@@ -63,8 +63,16 @@ impl Authorizer {
     /// [`Failure::NoVerdict`] if nothing can be decided, also because of a panic; [`Failure::Unauthorized`] for a
     /// refused token with `REFUSAL=unauthorized`.
     pub async fn handle(&self, event: &str) -> (Result<Answer, Failure>, AfterAnswer) {
-        let (decision, pending) = self.decide_call(event).await;
-        let (answer, record) = Record::of(decision);
+        let (decision, mut pending) = self.decide_call(event).await;
+        let (answer, record) = match &decision.verdict {
+            Verdict::Undecided(fault)
+                if fault.obstacle == Obstacle::EventUnsupported && asks_for_status(event) =>
+            {
+                let (answer, is_usable) = self.status(&mut pending).await;
+                (Ok(answer), Record::Status { is_usable })
+            }
+            _ => Record::of(decision),
+        };
         (answer, AfterAnswer { record, pending, metrics: self.metrics.clone() })
     }
 

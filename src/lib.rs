@@ -14,6 +14,7 @@
 //! |---|---|
 //! | `explain` | a decision in parts, for those who ask why |
 //! | `startup` | configuration -> authorizer, and its first keys |
+//! | `status` | the answer to those who deploy the function: whether it works |
 //! | `authorizer` | the flow |
 //! | `after_answer` | what is done once the answer is sent: the log event, the wait for refreshes |
 //! | `verdict` | a decision: the verdict, the answer, the trace of what was seen |
@@ -47,6 +48,7 @@ mod reason;
 mod remote;
 mod revocation;
 mod startup;
+mod status;
 mod trial;
 mod verdict;
 

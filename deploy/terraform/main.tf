@@ -110,7 +110,7 @@ resource "aws_lambda_invocation" "status" {
 
   lifecycle {
     postcondition {
-      condition     = try(jsondecode(self.result).settings == "ok", false)
+      condition     = try(jsondecode(self.result).settings == "ok" && alltrue([for source in jsondecode(self.result).sources : source.usable]), false)
       error_message = "The function does not work: ${self.result}"
     }
   }

@@ -33,6 +33,14 @@ const NOT_AN_AUTHORIZER_EVENT: &str = "not an authorizer event: must be a REST A
     to the API as its Lambda authorizer; it cannot be an integration, nor the target of a function URL, a load \
     balancer or VPC Lattice";
 
+/// Whether this event, which is of no other kind, asks for the status of the function.
+pub(crate) fn asks_for_status(event: &str) -> bool {
+    match Event::parse(event) {
+        Ok(event) => text(&event.kind) == Some("STATUS") && event.kind().is_none(),
+        Err(_) => false,
+    }
+}
+
 fn not_an_authorizer_event() -> Fault {
     Obstacle::EventUnsupported.because(NOT_AN_AUTHORIZER_EVENT)
 }

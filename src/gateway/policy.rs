@@ -59,9 +59,9 @@ impl Allow<'_> {
     /// The answer as JSON.
     pub(crate) fn answer(&self, stage: &Stage<'_>, response_format: ResponseFormat) -> Answer {
         if response_format == ResponseFormat::Simple {
-            return json(&Simple { is_authorized: true, context: &self.context });
+            return to_answer(&Simple { is_authorized: true, context: &self.context });
         }
-        json(&Output {
+        to_answer(&Output {
             principal_id: self.principal,
             policy_document: &document(stage, self.access, self.expires_at),
             context: &self.context,
@@ -83,13 +83,13 @@ pub(crate) fn deny(
     ];
     let context = Context { entries, ..Context::default() };
     if response_format == ResponseFormat::Simple {
-        return json(&Simple { is_authorized: false, context: &context });
+        return to_answer(&Simple { is_authorized: false, context: &context });
     }
     let principal_id = match denial {
         Denial::InsufficientScope { principal, .. } => principal,
         _ => ANONYMOUS,
     };
-    json(&Output {
+    to_answer(&Output {
         principal_id,
         policy_document: &of_statements(vec![about_everything(IamPolicyEffect::Deny, stage)]),
         context: &context,
@@ -270,7 +270,7 @@ pub(crate) fn encoded_len(value: &(impl Serialize + ?Sized)) -> usize {
     clippy::expect_used,
     reason = "serializing plain structs with string keys to memory cannot fail"
 )]
-fn json(answer: &impl Serialize) -> Answer {
+pub(crate) fn to_answer(answer: &impl Serialize) -> Answer {
     serde_json::value::to_raw_value(answer).expect("plain data")
 }
 
@@ -472,7 +472,7 @@ pub(crate) mod tests {
         }));
         let context = Context::of_allow(None, &wanted, &claims);
         assert_eq!(
-            json(&context).get(),
+            to_answer(&context).get(),
             concat!(
                 r#"{"z":2,"text":"\"<é>","number":-5,"float":1.5,"big":18446744073709551615,"flag":false,"#,
                 r#""list":"[\"x\",null,1]","object":"{\"k\":[true]}","empty":"","role":"admin","a":1}"#,
@@ -498,7 +498,7 @@ pub(crate) mod tests {
         for (value, length, omitted) in cases {
             let claims = Claims::verified(json!({"a": 1, "b": value, "c": 3}));
             let context = Context::of_allow(None, &wanted, &claims);
-            assert_eq!((json(&context).get().len(), &context.omitted), (length, &omitted));
+            assert_eq!((to_answer(&context).get().len(), &context.omitted), (length, &omitted));
         }
     }
 
@@ -508,7 +508,7 @@ pub(crate) mod tests {
         let claims = Claims::verified(json!({"a": 1}));
         let of = |challenge: &Value| {
             let context = Context::of_allow(Some(challenge), &wanted, &claims);
-            (json(&context).get().to_owned(), context.omitted.join(" "))
+            (to_answer(&context).get().to_owned(), context.omitted.join(" "))
         };
         assert_eq!(of(&json!("c")), (r#"{"challenge":"c","a":1}"#.to_owned(), String::new()));
         let room = 4096 - r#"{"challenge":""}"#.len();
@@ -537,7 +537,7 @@ pub(crate) mod tests {
         ] {
             let claims = Claims::verified(json!({"v": value, "w": 1}));
             let context = Context::of_allow(None, &wanted, &claims);
-            let written: Value = serde_json::from_str(json(&context).get()).unwrap();
+            let written: Value = serde_json::from_str(to_answer(&context).get()).unwrap();
             assert_eq!(written.get("v").is_none(), is_omitted, "{value:?}");
             assert_eq!(context.omitted, if is_omitted { &["v"][..] } else { &[] });
             assert_eq!(written["w"], 1);

@@ -16,6 +16,7 @@ mod platform;
 mod providers;
 mod revocations;
 mod startup;
+mod status;
 
 #[path = "../support/mod.rs"]
 mod support;
