@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { CfnResource, CustomResource, Duration, Lazy, Stack } from 'aws-cdk-lib';
+import { CustomResource, Duration, Lazy, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
@@ -105,8 +105,8 @@ export class StatusCheck extends Construct {
         Configuration: Lazy.string({ produce: () => configurationHash(stack, cfn) }),
       },
     });
-    // Not on the construct: its permissions for authorizers belong to it, and they wait for this.
-    (this.passed.node.defaultChild as CfnResource).addDependency(cfn);
+    // Not on the function's construct: the permissions for authorizers belong to that, and they wait for this.
+    this.passed.node.addDependency(cfn);
   }
 }
 
