@@ -41,8 +41,10 @@ async function check({ ResourceProperties: { FunctionName } }) {
   const text = Buffer.from(Payload).toString();
   const status = JSON.parse(text);
   if (FunctionError) return 'The authorizer does not start: ' + (status.errorMessage || text);
-  if (status.settings !== 'ok' || !Array.isArray(status.sources)) return 'The authorizer gave no status: ' + text;
-  const bad = status.sources.filter((source) => source.usable !== true);
+  // Key sets and revocation lists.
+  const sources = Object.values(status).filter(Array.isArray).flat();
+  if (status.settings !== 'ok' || sources.length === 0) return 'The authorizer gave no status: ' + text;
+  const bad = sources.filter((source) => source.available !== true);
   if (bad.length > 0) return 'The authorizer cannot decide: ' + JSON.stringify(bad);
 }
 
