@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { CfnResource, CustomResource, Duration, Lazy, Stack } from 'aws-cdk-lib';
+import { CustomResource, Duration, Lazy, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
@@ -41,8 +41,10 @@ async function check({ ResourceProperties: { FunctionName } }) {
   const text = Buffer.from(Payload).toString();
   const status = JSON.parse(text);
   if (FunctionError) return 'The authorizer does not start: ' + (status.errorMessage || text);
-  if (status.settings !== 'ok' || !Array.isArray(status.sources)) return 'The authorizer gave no status: ' + text;
-  const bad = status.sources.filter((source) => source.usable !== true);
+  // Key sets and revocation lists.
+  const sources = Object.values(status).filter(Array.isArray).flat();
+  if (status.settings !== 'ok' || sources.length === 0) return 'The authorizer gave no status: ' + text;
+  const bad = sources.filter((source) => source.available !== true);
   if (bad.length > 0) return 'The authorizer cannot decide: ' + JSON.stringify(bad);
 }
 
@@ -105,8 +107,8 @@ export class StatusCheck extends Construct {
         Configuration: Lazy.string({ produce: () => configurationHash(stack, cfn) }),
       },
     });
-    // Not on the construct: its permissions for authorizers belong to it, and they wait for this.
-    (this.passed.node.defaultChild as CfnResource).addDependency(cfn);
+    // Not on the function's construct: the permissions for authorizers belong to that, and they wait for this.
+    this.passed.node.addDependency(cfn);
   }
 }
 

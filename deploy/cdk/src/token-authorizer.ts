@@ -23,6 +23,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct, IDependable } from 'constructs';
 import { caching, coarseRoutes, Dependencies, isCached } from './caching';
 import { badSettings, environment, listMembers, LogFormat, LogLevel, mayHaveTable, TokenAuthorizerSettings } from './environment';
+import { SETTINGS } from './settings';
 import { sizeProblems } from './size';
 import { StatusCheck } from './status-check';
 
@@ -156,6 +157,9 @@ export class TokenAuthorizer extends Construct {
     const architecture = options.architecture ?? lambda.Architecture.ARM_64;
     const isJson = (logFormat ?? 'JSON') === 'JSON';
 
+    // From other languages, and from JavaScript, any string may come.
+    mustBe('logLevel', logLevel, SETTINGS.AWS_LAMBDA_LOG_LEVEL.of);
+    mustBe('logFormat', logFormat, SETTINGS.AWS_LAMBDA_LOG_FORMAT.of);
     this.variables = environment(this, settings);
     this.hasTable = mayHaveTable(settings);
     if (alarms) {
@@ -212,6 +216,7 @@ export class TokenAuthorizer extends Construct {
 
   /** For `authorizer` of a REST API's methods, or of its `defaultMethodOptions`. */
   forRestApi(options: RestAuthorizerOptions = {}): apigateway.TokenAuthorizer | apigateway.RequestAuthorizer {
+    mustBe('type', options.type, ['TOKEN', 'REQUEST']);
     const depends = this.dependencies();
     const [source, ...others] = depends.tokenSources;
     const isHeader = others.length === 0 && source.startsWith('header:');
@@ -439,6 +444,12 @@ export class TokenAuthorizer extends Construct {
         datapointsToAlarm: 2,
       });
     }
+  }
+}
+
+function mustBe(name: string, value: string | undefined, words: readonly string[]): void {
+  if (value !== undefined && !words.includes(value)) {
+    throw new Error(`${name}: ${value}: must be ${words.join(' or ')}`);
   }
 }
 

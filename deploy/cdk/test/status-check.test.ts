@@ -13,7 +13,8 @@ import { TokenAuthorizerSettings } from '../src';
 import { HANDLER } from '../src/status-check';
 import { authorizer, TRUST } from './support';
 
-const WORKS = { version: '0.1.0', settings: 'ok', sources: [{ issuer: TRUST.ISSUER, usable: true, entries: 2 }] };
+const GOOD = { name: TRUST.ISSUER, available: true, entries: 2, age_seconds: 1 };
+const WORKS = { version: '0.1.0', settings: 'ok', keys: [GOOD], revocations: [] };
 
 interface Given {
   readonly type?: 'Create' | 'Update' | 'Delete';
@@ -74,12 +75,14 @@ test('a function that works lets the deployment pass', async () => {
 });
 
 test('a function that does not work fails the deployment', async () => {
-  const down = { issuer: TRUST.ISSUER, usable: false, failure: 'connect: connection refused' };
+  const down = { ...GOOD, available: false, last_failure: { stage: 'connect', error: 'connection refused' } };
   for (const [given, reason] of [
     [{ functionError: 'Unhandled', answer: { errorMessage: 'ISSUER: must be https' } }, /does not start: ISSUER: must be https/],
     [{ functionError: 'Unhandled', answer: {} }, /does not start: \{\}/],
-    [{ answer: { ...WORKS, sources: [...WORKS.sources, down] } }, /cannot decide: \[\{.*connection refused/],
-    [{ answer: { ...WORKS, sources: [{ ...down, usable: 'yes' }] } }, /cannot decide/],
+    [{ answer: { ...WORKS, keys: [GOOD, down] } }, /cannot decide: \[\{.*connection refused/],
+    [{ answer: { ...WORKS, revocations: [down] } }, /cannot decide: \[\{.*connection refused/],
+    [{ answer: { ...WORKS, keys: [{ ...down, available: 'yes' }] } }, /cannot decide/],
+    [{ answer: { ...WORKS, keys: [] } }, /gave no status/],
     // A policy is no status: the function is an older one.
     [{ answer: { principalId: 'anonymous', policyDocument: {} } }, /gave no status/],
     [{ answer: { ...WORKS, settings: 'bad' } }, /gave no status/],
@@ -93,7 +96,7 @@ test('a function that does not work fails the deployment', async () => {
       assert.match(Reason!, reason);
     }
   }
-  const long = { answer: { ...WORKS, sources: Array.from({ length: 100 }, () => down) } };
+  const long = { answer: { ...WORKS, keys: Array.from({ length: 100 }, () => down) } };
   assert.equal((await run(long)).Reason!.length, 1000);
 });
 
@@ -112,7 +115,7 @@ test('the check waits until its new role works', async () => {
 });
 
 test('a rollback and a deletion are not stopped', async () => {
-  const down = { answer: { ...WORKS, sources: [{ usable: false }] } };
+  const down = { answer: { ...WORKS, keys: [{ available: false }] } };
   assert.equal((await run({ ...down, type: 'Update', stack: 'UPDATE_ROLLBACK_IN_PROGRESS' })).Status, 'SUCCESS');
   assert.equal((await run({ ...down, type: 'Update', stack: 'UPDATE_IN_PROGRESS' })).Status, 'FAILED');
   const deleted = await run({ ...down, type: 'Delete' });

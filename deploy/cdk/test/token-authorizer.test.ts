@@ -178,6 +178,12 @@ test('a log of text has no levels', () => {
   });
 });
 
+test('a word that is none of those is refused', () => {
+  assert.throws(() => authorizer({ logLevel: 'debug' as 'DEBUG' }), /logLevel: debug: must be TRACE or DEBUG/);
+  assert.throws(() => authorizer({ logFormat: 'json' as 'JSON' }), /logFormat: json: must be JSON or TEXT/);
+  assert.throws(() => authorizer().it.forRestApi({ type: 'token' as 'TOKEN' }), /type: token: must be TOKEN or REQUEST/);
+});
+
 test('in a VPC the function may have network interfaces', () => {
   const stack = new Stack();
   new TokenAuthorizer(stack, 'Authorizer', { settings: TRUST, code: lambda.Code.fromAsset(zip), vpc: new ec2.Vpc(stack, 'Vpc') });
