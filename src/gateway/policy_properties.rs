@@ -190,6 +190,12 @@ mod plain {
             || ["%2e", "%2f", "%5c"].iter().any(|encoded| lower.contains(encoded))
     }
 
+    /// Whether no entry but that of a connection opens anything.
+    pub(super) fn opens_nothing(table: &Table, states: &[State]) -> bool {
+        let mut entries = table.iter().zip(states);
+        entries.all(|((route, _), state)| route == "$connect" || *state == State::Closed)
+    }
+
     /// What the policy is to say about a request.
     pub(super) fn verdict(
         table: &Table,
@@ -207,10 +213,7 @@ mod plain {
             State::Own(templates) => templates.iter().any(|template| is_for(template, verb, path)),
             State::Closed => false,
         };
-        if guard && is_guarded(path)
-            || entries().any(is_closed)
-            || states.iter().all(|state| *state == State::Closed)
-        {
+        if guard && is_guarded(path) || entries().any(is_closed) || opens_nothing(table, states) {
             Verdict::ExplicitDeny
         } else if entries().any(is_opened) {
             Verdict::Allow
@@ -657,7 +660,8 @@ proptest! {
         let has_all = required.iter().all(|scope| held.contains(scope));
         let report = rights.report(&paths, &claims).unwrap();
         prop_assert_eq!(report.missing_scope.is_none(), has_all);
-        let is_refused = !has_all || states.iter().all(|state| *state == plain::State::Closed);
+        let is_refused = !has_all || plain::opens_nothing(&table, &states);
+        prop_assert!(!document.to_string().contains("$connect"), "no policy names a connection");
         for (verb, path) in wanted.iter().chain([&asked]).map(|wanted| wanted.request(&table)) {
             let route = format!("{verb}{path}");
             let expected = match plain::verdict(&table, &states, guard, &verb, &path) {
@@ -694,7 +698,7 @@ proptest! {
         let document = document_for(&event("token", &format!("{STAGE}/GET/")), &rights, &claims(&held, true), None);
         let is_open = |rule: &Value| rule.as_array().unwrap().iter().all(|scope| held.contains(&scope.as_str().unwrap().to_owned()));
         let written = |route: &str, open: bool| match route.split_once(' ') {
-            None => vec![route.to_owned()],
+            None => Vec::new(),
             Some(("ANY", path)) if pattern_of(path) == "/*" && !open => vec!["*".to_owned()],
             Some(("ANY", path)) => VERBS[..7].iter().map(|verb| format!("{verb}{}", pattern_of(path))).collect(),
             Some((verb, path)) => vec![format!("{verb}{}", pattern_of(path))],

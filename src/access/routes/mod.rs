@@ -48,7 +48,7 @@ pub(crate) struct Entry {
     template: Template,
     /// The pattern of the path alone.
     path: String,
-    /// What is allowed where the entry is open.
+    /// What is allowed where the entry is open. A policy never names a connection: one is decided by itself.
     allowed: Vec<String>,
     /// What is denied where it is closed: the same, except that `ANY /*` also denies verbs that no entry can name.
     denied: Vec<String>,
@@ -113,9 +113,9 @@ impl Routes {
                     continue;
                 }
             };
-            if !seen.insert(entry.allowed.clone()) {
+            if !seen.insert((entry.verbs.clone(), entry.path.clone())) {
                 problems.push(format!("entry `{route}`: another entry matches the same requests"));
-            } else if guard && entry.allowed.iter().all(|pattern| guard::refuses_all(pattern)) {
+            } else if guard && guard::refuses_all(&["/", &entry.path].concat()) {
                 problems.push(format!("entry `{route}`: PATH_GUARD refuses all its requests"));
             } else {
                 path_bytes += entry.path.len();
@@ -205,11 +205,14 @@ impl Entry {
         &self.denied
     }
 
-    /// These paths under each of the entry's verbs. A connection has none.
+    /// Whether this is the entry of a WebSocket connection. It decides nothing else, and nothing else decides a
+    /// connection.
+    pub(crate) fn is_connection(&self) -> bool {
+        self.route == CONNECT
+    }
+
+    /// These paths under each of the entry's verbs. A connection has no verbs.
     fn with_verbs(&self, paths: Vec<String>) -> Vec<String> {
-        if self.verbs.is_empty() {
-            return paths;
-        }
         let mut patterns = Vec::with_capacity(paths.len() * self.verbs.len());
         for path in paths {
             for verb in &self.verbs {
@@ -249,13 +252,18 @@ impl<'r> RouteStates<'r> {
 
     /// Whether a policy opens anything.
     pub(crate) fn is_any_open(&self) -> bool {
-        self.states.iter().any(|state| *state != RouteState::Closed)
+        for (entry, state) in self.entries.iter().zip(&self.states) {
+            if *state != RouteState::Closed && !entry.is_connection() {
+                return true;
+            }
+        }
+        false
     }
 
     /// Whether an entry other than that of a connection is closed, or open for the caller's own only.
     pub(crate) fn leaves_route_closed(&self) -> bool {
         for (entry, state) in self.entries.iter().zip(&self.states) {
-            if *state != RouteState::Open && entry.route != CONNECT {
+            if *state != RouteState::Open && !entry.is_connection() {
                 return true;
             }
         }
@@ -264,6 +272,9 @@ impl<'r> RouteStates<'r> {
 
     /// What decides a request, given as an ARN has it after the stage: `GET/pets/1`. The policy says the same.
     pub(crate) fn decided_by(&self, request: &str) -> DecidedBy<'r> {
+        if request == CONNECT {
+            return self.connection_decided_by();
+        }
         if self.guard && guard::refuses(request) {
             return DecidedBy::Guard;
         }
@@ -280,14 +291,24 @@ impl<'r> RouteStates<'r> {
         }
         open.or(other_owner).unwrap_or(DecidedBy::NoEntry)
     }
+
+    /// What decides a connection: its own entry, and no other, not even `ANY /*`.
+    fn connection_decided_by(&self) -> DecidedBy<'r> {
+        for (entry, state) in self.entries.iter().zip(&self.states) {
+            if entry.is_connection() {
+                return match state {
+                    RouteState::Open => DecidedBy::Open(&entry.route),
+                    _ => DecidedBy::Closed(&entry.route),
+                };
+            }
+        }
+        DecidedBy::NoEntry
+    }
 }
 
-/// Whether a request is one of those that the patterns match. A connection has an entry of its own: no other entry
-/// decides it, not even `ANY /*`.
+/// Whether a request is one of those that the patterns match.
 fn matches(patterns: &[String], request: &str) -> bool {
-    patterns.iter().any(|pattern| {
-        (pattern == CONNECT) == (request == CONNECT) && pattern::matches(pattern, request)
-    })
+    patterns.iter().any(|pattern| pattern::matches(pattern, request))
 }
 
 /// The verbs of a route, and its path without the first slash. A connection has no verb.
