@@ -467,6 +467,31 @@ async fn a_table_opens_a_connection_by_name_only() {
     }
 }
 
+#[tokio::test]
+async fn an_open_connection_alone_opens_no_other_event() {
+    let (idp, key) = provider("rights-1");
+    let issuer = idp.issuer();
+    let routes = json!({ "$connect": [], "GET /pets": ["nobody"] }).to_string();
+    let authorizer =
+        authorizer(&[("ISSUER", &*issuer), ("AUDIENCE", "my-api"), ("ROUTES", &routes)]);
+    authorizer.prefetch().await;
+    let header = format!("Bearer {}", key.token(&claims(&issuer, "my-api")));
+    let headers = json!({ "authorization": header });
+    let arn = format!("{STAGE}/GET/pets");
+    for event in [
+        json!({ "type": "TOKEN", "methodArn": arn, "authorizationToken": header }),
+        json!({ "type": "REQUEST", "methodArn": arn, "headers": headers }),
+        json!({ "type": "REQUEST", "version": "1.0", "methodArn": arn, "headers": headers }),
+        json!({ "type": "REQUEST", "version": "2.0", "routeArn": arn, "headers": headers }),
+    ] {
+        let answer = authorizer.decide(&event.to_string()).await.answer.unwrap();
+        let answer: Value = serde_json::from_str(answer.get()).unwrap();
+        assert_eq!(answer["context"]["reason"], "insufficient_scope", "{event}");
+        let verdict = evaluate(&answer["policyDocument"], &arn, now());
+        assert_eq!(verdict, Verdict::ExplicitDeny, "{event}");
+    }
+}
+
 /// Two issuers side by side, each with a rule of its own.
 fn two_issuers(a: &Idp, b: &Idp) -> String {
     json!([

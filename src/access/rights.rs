@@ -294,6 +294,16 @@ mod tests {
     }
 
     #[test]
+    fn an_open_connection_opens_no_request() {
+        const NOTHING: &str = "no route of the table is open to the token";
+        for table in [json!({ "$connect": [] }), json!({ "$connect": [], "GET /pets": ["x"] })] {
+            let rights = rights(&[], table);
+            assert_eq!(access(&rights, "", None), refused(NOTHING));
+            assert_eq!(access(&rights, "", Some("$connect")), Ok(None));
+        }
+    }
+
+    #[test]
     fn the_guard_refuses_a_single_request() {
         let rights = |guard| Rights {
             required: Vec::new(),

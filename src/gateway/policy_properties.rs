@@ -168,15 +168,162 @@ mod plain {
     /// What each entry is for a token.
     pub(super) fn states(table: &Table, token: &Value, held: &[String]) -> Vec<State> {
         let alone: Vec<_> = table.iter().map(|entry| alone(entry, token, held)).collect();
-        let is_closed = |own: usize| {
-            (0..table.len())
-                .any(|other| alone[other] == State::Open && closes(&table[other].0, &table[own].0))
+        let is_closed = |own: usize, templates: &[String]| {
+            (0..table.len()).any(|other| {
+                closes(&table[other].0, &table[own].0)
+                    && match &alone[other] {
+                        State::Open => true,
+                        State::Own(wider) => {
+                            widens(&table[own].0, templates, &table[other].0, wider)
+                        }
+                        State::Closed => false,
+                    }
+            })
         };
         let states = alone.iter().enumerate().map(|(index, state)| match state {
-            State::Own(_) if is_closed(index) => State::Closed,
+            State::Own(templates) if is_closed(index, templates) => State::Closed,
             state => state.clone(),
         });
         states.collect()
+    }
+
+    /// Whether one of these templates of another entry, which are the caller's own, matches a path of an entry that is
+    /// not the caller's own there: with one segment for each `{name}`. `own` are the entry's templates.
+    pub(super) fn widens(route: &str, own: &[String], other: &str, wider: &[String]) -> bool {
+        if !verbs(route).iter().any(|verb| verbs(other).contains(verb)) {
+            return false;
+        }
+        let path = |route: &str| route.split_once(' ').unwrap().1.to_owned();
+        let entry = Glob::of(&path(route), true);
+        let own: Vec<_> = own.iter().map(|own| Glob::of(&path(own), false)).collect();
+        wider.iter().any(|wider| entry.reaches(&Glob::of(&path(wider), false), &own))
+    }
+
+    /// A path whose gaps are `*` (any characters) or `+` (one or more, no slash).
+    struct Glob(Vec<char>);
+
+    impl Glob {
+        fn of(path: &str, by_segment: bool) -> Self {
+            let (mut glob, mut name) = (Vec::new(), None::<String>);
+            for c in path.chars() {
+                name = match (c, name) {
+                    ('{', _) => Some(String::new()),
+                    ('}', Some(name)) => {
+                        glob.push(if by_segment && !name.ends_with('+') { '\u{1}' } else { '*' });
+                        None
+                    }
+                    (c, Some(name)) => Some(name + &c.to_string()),
+                    (c, None) => {
+                        glob.push(c);
+                        None
+                    }
+                };
+            }
+            Self(glob)
+        }
+
+        /// What can follow, by the number of elements that are done.
+        fn after(&self, done: &BTreeSet<usize>, c: char) -> BTreeSet<usize> {
+            let step = |at: &usize| match self.0.get(*at) {
+                Some('*') => vec![*at],
+                Some('\u{1}') if c != '/' => vec![*at, at + 1],
+                Some(element) if *element == c => vec![at + 1],
+                _ => Vec::new(),
+            };
+            self.skipping(done.iter().flat_map(step).collect())
+        }
+
+        /// Wildcards may be left out.
+        fn skipping(&self, mut done: BTreeSet<usize>) -> BTreeSet<usize> {
+            for at in 0..self.0.len() {
+                if done.contains(&at) && self.0[at] == '*' {
+                    done.insert(at + 1);
+                }
+            }
+            done
+        }
+
+        /// Whether a path is in this and in the other, and in none of the rest.
+        fn reaches(&self, other: &Self, rest: &[Self]) -> bool {
+            let globs: Vec<&Self> = [self, other].into_iter().chain(rest).collect();
+            let mut alphabet: BTreeSet<char> =
+                globs.iter().flat_map(|glob| glob.0.iter().copied()).collect();
+            alphabet.extend(['/', '\u{2}']);
+            let start: Vec<_> =
+                globs.iter().map(|glob| glob.skipping(BTreeSet::from([0]))).collect();
+            let (mut seen, mut pending) = (BTreeSet::from([start.clone()]), vec![start]);
+            while let Some(state) = pending.pop() {
+                let ends: Vec<_> = globs
+                    .iter()
+                    .zip(&state)
+                    .map(|(glob, done)| done.contains(&glob.0.len()))
+                    .collect();
+                if ends[0] && ends[1] && !ends[2..].contains(&true) {
+                    return true;
+                }
+                for c in alphabet.iter().filter(|c| **c != '*' && **c != '\u{1}') {
+                    let next: Vec<_> =
+                        globs.iter().zip(&state).map(|(glob, done)| glob.after(done, *c)).collect();
+                    if !next[0].is_empty() && !next[1].is_empty() && seen.insert(next.clone()) {
+                        pending.push(next);
+                    }
+                }
+            }
+            false
+        }
+    }
+
+    /// Pairs of entries of which the second keeps the first closed for this token, though both are open for the
+    /// caller's own only.
+    pub(super) fn widened(
+        table: &Table,
+        token: &Value,
+        held: &[String],
+    ) -> BTreeSet<(String, String)> {
+        let mut pairs = BTreeSet::new();
+        for own in table {
+            let State::Own(templates) = alone(own, token, held) else { continue };
+            for other in table {
+                if closes(&other.0, &own.0)
+                    && let State::Own(wider) = alone(other, token, held)
+                    && widens(&own.0, &templates, &other.0, &wider)
+                {
+                    pairs.insert((own.0.clone(), other.0.clone()));
+                }
+            }
+        }
+        pairs
+    }
+
+    /// Whether some token makes one entry keep another closed in this way.
+    pub(super) fn can_widen(table: &Table, pair: &(String, String)) -> bool {
+        let parts: Vec<String> = table
+            .iter()
+            .flat_map(|(route, _)| {
+                route.split('/').skip(1).map(|part| pattern_of(part).replace('*', "Z"))
+            })
+            .filter(|part| value(&json!(part)).is_some())
+            .chain(["u", "v", "w"].map(str::to_owned))
+            .collect();
+        let of = |(own, other): &(String, String)| -> Table {
+            table.iter().filter(|(route, _)| route == own || route == other).cloned().collect()
+        };
+        let table = of(pair);
+        for bits in 0..8 {
+            let held: Vec<String> =
+                (0..3).filter(|n| bits >> n & 1 == 1).map(|n| SCOPES[n].to_owned()).collect();
+            for sub in &parts {
+                for uid in &parts {
+                    for tid in &parts {
+                        let token = json!({ "sub": sub, "uid": uid, "tid": tid });
+                        if widened(&table, &token, &held).contains(pair) {
+                            return true;
+                        }
+                    }
+                }
+            }
+        }
+        false
     }
 
     /// A path that a backend may read as another.
@@ -188,6 +335,12 @@ mod plain {
             || segments.contains(&".")
             || segments.contains(&"..")
             || ["%2e", "%2f", "%5c"].iter().any(|encoded| lower.contains(encoded))
+    }
+
+    /// Whether no entry but that of a connection opens anything.
+    pub(super) fn opens_nothing(table: &Table, states: &[State]) -> bool {
+        let mut entries = table.iter().zip(states);
+        entries.all(|((route, _), state)| route == "$connect" || *state == State::Closed)
     }
 
     /// What the policy is to say about a request.
@@ -207,10 +360,7 @@ mod plain {
             State::Own(templates) => templates.iter().any(|template| is_for(template, verb, path)),
             State::Closed => false,
         };
-        if guard && is_guarded(path)
-            || entries().any(is_closed)
-            || states.iter().all(|state| *state == State::Closed)
-        {
+        if guard && is_guarded(path) || entries().any(is_closed) || opens_nothing(table, states) {
             Verdict::ExplicitDeny
         } else if entries().any(is_opened) {
             Verdict::Allow
@@ -599,6 +749,20 @@ fn resources(document: &Value, effect: &str) -> Vec<String> {
     below.collect()
 }
 
+/// The pairs of entries in the warnings of a kind: between these words are the names of the others.
+fn warned_of(routes: &Routes, before: &str, after: &str) -> BTreeSet<(String, String)> {
+    let mut pairs = BTreeSet::new();
+    for warning in routes.warnings() {
+        let Some((own, others)) = warning.split_once(before) else { continue };
+        let own = own.split('`').nth(1).unwrap();
+        let others = others.split_once(after).unwrap().0;
+        for other in others.split('`').skip(1).step_by(2) {
+            pairs.insert((own.to_owned(), other.to_owned()));
+        }
+    }
+    pairs
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
@@ -629,14 +793,16 @@ proptest! {
             }
         };
         prop_assert_eq!(wrong, BTreeSet::new(), "{:?}", table);
-        let warned = routes.warnings().into_iter().flat_map(|warning| {
-            let (own, others) = warning.split_once(": its `path` condition is ignored").unwrap();
-            let others: Vec<_> = others.split('`').skip(1).step_by(2).map(str::to_owned).collect();
-            let own = own.split('`').nth(1).unwrap().to_owned();
-            others.into_iter().map(move |other| (own.clone(), other))
-        });
-        let warned: BTreeSet<_> = warned.collect();
+        let warned = warned_of(&routes, ": its `path` condition is ignored", " lets in");
         prop_assert!(warned == pairs || has_claims && warned.is_superset(&pairs), "{:?} {:?}", warned, pairs);
+        let wider = warned_of(&routes, ": it is denied for tokens", " would open");
+        let happens = plain::widened(&table, &token, &held);
+        prop_assert!(wider.is_superset(&happens), "{:?} {:?}", wider, happens);
+        if !has_claims {
+            for pair in &wider {
+                prop_assert!(plain::can_widen(&table, pair), "{:?} of {:?}", pair, table);
+            }
+        }
 
         let claims = with_scopes(&token, &held, as_array);
         let rights = Rights { required: required.clone(), routes: Some(routes.into()) };
@@ -657,7 +823,8 @@ proptest! {
         let has_all = required.iter().all(|scope| held.contains(scope));
         let report = rights.report(&paths, &claims).unwrap();
         prop_assert_eq!(report.missing_scope.is_none(), has_all);
-        let is_refused = !has_all || states.iter().all(|state| *state == plain::State::Closed);
+        let is_refused = !has_all || plain::opens_nothing(&table, &states);
+        prop_assert!(!document.to_string().contains("$connect"), "no policy names a connection");
         for (verb, path) in wanted.iter().chain([&asked]).map(|wanted| wanted.request(&table)) {
             let route = format!("{verb}{path}");
             let expected = match plain::verdict(&table, &states, guard, &verb, &path) {
@@ -694,7 +861,7 @@ proptest! {
         let document = document_for(&event("token", &format!("{STAGE}/GET/")), &rights, &claims(&held, true), None);
         let is_open = |rule: &Value| rule.as_array().unwrap().iter().all(|scope| held.contains(&scope.as_str().unwrap().to_owned()));
         let written = |route: &str, open: bool| match route.split_once(' ') {
-            None => vec![route.to_owned()],
+            None => Vec::new(),
             Some(("ANY", path)) if pattern_of(path) == "/*" && !open => vec!["*".to_owned()],
             Some(("ANY", path)) => VERBS[..7].iter().map(|verb| format!("{verb}{}", pattern_of(path))).collect(),
             Some((verb, path)) => vec![format!("{verb}{}", pattern_of(path))],

@@ -56,19 +56,24 @@ pub(crate) fn longest_stage() -> Stage<'static> {
 /// the one entry whose Deny saves the fewest bytes is longer still, if the statement around it takes more than that.
 pub(crate) fn longest(routes: &Routes) -> RouteStates<'_> {
     let mut longest = routes.longest();
-    if longest.guard || longest.entries.len() < 2 {
-        return longest;
-    }
     let frame = encoded_len(&statement(IamPolicyEffect::Deny, Vec::new()));
     let mut cheapest: Option<(usize, usize)> = None;
+    let mut opened = 0;
     for (index, entry) in longest.entries.iter().enumerate() {
+        if entry.is_connection() {
+            continue;
+        }
+        opened += 1;
         let loss = resources_len(longest.allowed(index)) - resources_len(entry.denied_if_closed());
         if cheapest.is_none_or(|(_, least)| loss < least) {
             cheapest = Some((index, loss));
         }
     }
+    // The only entry of a policy is not closed: there is no policy that opens nothing.
     if let Some((index, loss)) = cheapest
         && loss < frame
+        && opened > 1
+        && !longest.guard
     {
         longest.states[index] = RouteState::Closed;
     }
@@ -86,7 +91,9 @@ pub(crate) fn largest_parts(routes: &Routes) -> String {
     let longest = routes.longest();
     let mut entries: Vec<(&Entry, &[String])> = Vec::new();
     for (index, entry) in longest.entries.iter().enumerate() {
-        entries.push((entry, longest.allowed(index)));
+        if !entry.is_connection() {
+            entries.push((entry, longest.allowed(index)));
+        }
     }
     entries.sort_by_key(|(_, patterns)| Reverse(resources_len(patterns)));
     let (mut parts, mut others) = (Vec::new(), 0);
@@ -180,6 +187,23 @@ mod tests {
             });
         }
         assert!(check_length(&long_stage(128), &Access::Stage, None).is_ok());
+    }
+
+    #[test]
+    fn a_connection_takes_no_room_in_a_policy() {
+        // Without PATH_GUARD, the longest policy closes the entry whose Deny saves the fewest bytes.
+        let table = json!({ "GET /a": ["a"], "ANY /*": ["b"] });
+        let mut with_connection = table.clone();
+        with_connection["$connect"] = json!(["chat"]);
+        for guard in [false, true] {
+            let longest_of = |table: &Value| {
+                let routes = Routes::parse(table.as_object().unwrap(), guard).unwrap();
+                let states = longest(&routes);
+                encoded_len(&document(&longest_stage(), &Access::Routes(states), None))
+            };
+            assert_eq!(longest_of(&with_connection), longest_of(&table), "guard {guard}");
+        }
+        assert!(!largest_parts(&routes(&with_connection)).contains("$connect"));
     }
 
     #[test]

@@ -20,12 +20,15 @@ impl Routes {
             if !entry.rule.is_owner_scoped() {
                 continue;
             }
-            let mut conflicts = Vec::new();
+            let (mut conflicts, mut wider) = (Vec::new(), Vec::new());
             for (other_index, other) in self.entries.iter().enumerate() {
                 if other_index == index || !other.overlaps(entry) || other.lies_inside(entry) {
                     continue;
                 }
                 conflicts.push(other_index);
+                if other.may_open_more_of(entry) {
+                    wider.push(other_index);
+                }
                 if other.rule.is_for_everyone(&self.predicates)
                     && entry.rule.can_conflict_with(&other.rule, &self.predicates)
                 {
@@ -37,28 +40,69 @@ impl Routes {
                 }
             }
             self.entries[index].conflicts_with = conflicts;
+            self.entries[index].can_be_widened_by = wider;
         }
         problems
     }
 
-    /// The owner-scoped entries that are denied for some tokens because another entry lets these in.
+    /// What an operator may not expect: entries whose `path` condition other entries override for some tokens.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for entry in &self.entries {
-            let mut others = Vec::new();
+            let mut open = Vec::new();
             for other in &entry.conflicts_with {
                 let other = &self.entries[*other];
                 if entry.rule.can_conflict_with(&other.rule, &self.predicates) {
-                    others.push(format!("`{}`", other.route));
+                    open.push(format!("`{}`", other.route));
                 }
             }
-            if !others.is_empty() {
+            if !open.is_empty() {
                 warnings.push(format!(
                     "entry `{}`: its `path` condition is ignored and the entry is denied for any token that {} lets \
                      in, because the two overlap. Give both the same alternatives",
                     entry.route,
-                    others.join(" or ")
+                    open.join(" or ")
                 ));
+            }
+            let mut wider = Vec::new();
+            for other in &entry.can_be_widened_by {
+                let other = &self.entries[*other];
+                if other.can_open_more_of(entry, &self.predicates) {
+                    wider.push(format!("`{}`", other.route));
+                }
+            }
+            if !wider.is_empty() {
+                warnings.push(format!(
+                    "entry `{}`: it is denied for tokens to which {} would open more of its requests than the \
+                     caller's own. Give both the same `path` conditions, or use narrower entries",
+                    entry.route,
+                    wider.join(" or ")
+                ));
+            }
+        }
+        warnings.extend(self.spanning_warnings());
+        warnings
+    }
+
+    /// Entries inside an owner-scoped one that open deeper paths than they seem to.
+    fn spanning_warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for inner in &self.entries {
+            for outer in &self.entries {
+                if !outer.rule.is_owner_scoped()
+                    || !inner.overlaps(outer)
+                    || !inner.lies_inside(outer)
+                {
+                    continue;
+                }
+                if let Some(variable) = inner.spans_inside(outer, &self.predicates) {
+                    warnings.push(format!(
+                        "entry `{}`: `{{{variable}}}` also matches slashes, so the entry opens deeper paths of other \
+                         owners in `{}`. Put the fixed segment before the variable, or give both the same \
+                         alternatives",
+                        inner.route, outer.route
+                    ));
+                }
             }
         }
         warnings
@@ -79,6 +123,28 @@ impl Entry {
         pattern::contains(&other.path, &self.path)
             && (has_other_verbs || !pattern::contains(&self.path, &other.path))
     }
+
+    /// The variable that makes this entry open deeper paths than it seems to, to tokens to which `outer` is open for
+    /// the caller's own only.
+    fn spans_inside(&self, outer: &Self, predicates: &Predicates) -> Option<&str> {
+        for own in &outer.rule.owner_scoped {
+            for open in &self.rule.open {
+                if let Some(variable) = self.template.spanning_variable(&[])
+                    && outer.rule.can_be_only(own, open, predicates)
+                {
+                    return Some(variable);
+                }
+            }
+            for inner in &self.rule.owner_scoped {
+                if let Some(variable) = self.template.spanning_variable(&inner.variables())
+                    && outer.rule.can_be_only(own, &inner.all_of, predicates)
+                {
+                    return Some(variable);
+                }
+            }
+        }
+        None
+    }
 }
 
 impl Rule {
@@ -98,16 +164,30 @@ impl Rule {
     fn can_conflict_with(&self, other: &Self, predicates: &Predicates) -> bool {
         for own in &self.owner_scoped {
             for open in &other.open {
-                // Such a token meets both, and perhaps nothing else.
-                let both = own.all_of.and(open);
-                if both.can_be_met(own, predicates)
-                    && !self.open.iter().any(|all_of| all_of.is_part_of(&both))
-                {
+                if self.can_be_only(own, open, predicates) {
                     return true;
                 }
             }
         }
         false
+    }
+
+    /// Whether a token can exist that meets `own`, an alternative of this rule, and `other`, and to which this entry
+    /// is open for the caller's own only.
+    pub(super) fn can_be_only(
+        &self,
+        own: &OwnerScoped,
+        other: &AllOf,
+        predicates: &Predicates,
+    ) -> bool {
+        // Such a token meets both, and perhaps nothing else.
+        let both = own.all_of.and(other);
+        both.can_be_met(own, predicates) && !self.is_open_with(&both)
+    }
+
+    /// Whether a token that meets these is one to which the entry is open.
+    pub(super) fn is_open_with(&self, met: &AllOf) -> bool {
+        self.open.iter().any(|all_of| all_of.is_part_of(met))
     }
 }
 
@@ -160,14 +240,14 @@ fn subset(values: &[&Value], bits: usize) -> Vec<Value> {
 }
 
 impl AllOf {
-    fn and(&self, other: &Self) -> Self {
+    pub(super) fn and(&self, other: &Self) -> Self {
         Self {
             scopes: [&*self.scopes, &*other.scopes].concat(),
             claims: [&*self.claims, &*other.claims].concat(),
         }
     }
 
-    fn is_part_of(&self, other: &Self) -> bool {
+    pub(super) fn is_part_of(&self, other: &Self) -> bool {
         self.scopes.iter().all(|number| other.scopes.contains(number))
             && self.claims.iter().all(|number| other.claims.contains(number))
     }
@@ -178,7 +258,7 @@ impl AllOf {
 
     /// Whether a token can meet these and have the values of `own`. The answer is no only if that is a plain
     /// contradiction.
-    fn can_be_met(&self, own: &OwnerScoped, predicates: &Predicates) -> bool {
+    pub(super) fn can_be_met(&self, own: &OwnerScoped, predicates: &Predicates) -> bool {
         let requirements = self.requirements(predicates);
         for one in &requirements {
             if requirements.iter().any(|other| one.contradicts(other)) {

@@ -1,9 +1,13 @@
 //! Entries that overlap, and rules that are true for every token.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 
 use super::*;
+use crate::access::routes::RouteState;
 use crate::access::routes::template::Template;
+use crate::jose::token::Claims;
 
 fn parse(table: &Value) -> Result<Routes, Vec<String>> {
     Routes::parse(table.as_object().unwrap(), true)
@@ -202,5 +206,215 @@ fn a_rule_is_for_everyone_if_no_claims_fail_it() {
     ] {
         let (parsed, predicates) = parse_rule(&rule);
         assert_eq!(parsed.is_for_everyone(&predicates), is_for_everyone, "{rule}");
+    }
+}
+
+/// A caller's tenant, and the caller within it.
+fn tenant_and_user() -> Value {
+    json!({
+        "ANY /tenants/{t}/{proxy+}": { "path": { "t": "tid" } },
+        "GET /tenants/{t}/users/{id}": { "path": { "t": "tid", "id": "sub" } },
+    })
+}
+
+fn states(table: &Value, claims: &Value) -> Vec<String> {
+    let routes = parse(table).unwrap();
+    let claims = Claims::verified(claims.clone());
+    let evaluated = routes.evaluate(&HashSet::from(["read"]), &claims);
+    let decided = routes.decide(&evaluated);
+    let mut states = Vec::new();
+    for (entry, state) in decided.entries.iter().zip(&decided.states) {
+        let state = match state {
+            RouteState::Open => "open",
+            RouteState::OwnerScoped(_) => "own",
+            RouteState::Closed => "closed",
+        };
+        states.push(format!("{}: {state}", entry.route));
+    }
+    states
+}
+
+#[test]
+fn a_wider_own_entry_closes_a_stricter_one() {
+    let alice = json!({ "sub": "alice", "tid": "acme" });
+    assert_eq!(
+        states(&tenant_and_user(), &alice),
+        ["ANY /tenants/{t}/{proxy+}: own", "GET /tenants/{t}/users/{id}: closed"]
+    );
+    let own = |variable: &str, claim: &str| json!({ "path": { variable: claim } });
+    for (a, a_rule, b, b_rule, claims, expected) in [
+        // For the same owner nothing is wider.
+        (
+            "GET /u/{id}/{proxy+}",
+            own("id", "sub"),
+            "GET /u/{id}/posts/{p}",
+            own("id", "sub"),
+            &alice,
+            ["own", "own"],
+        ),
+        // Two that do so to each other.
+        (
+            "GET /t/{t}/u/{x}/{w}",
+            own("t", "tid"),
+            "GET /t/{y}/{z}/a/{id}",
+            own("id", "sub"),
+            &alice,
+            ["closed", "closed"],
+        ),
+        // Other owners' requests, only because a value is the name of another path.
+        (
+            "GET /u/me/{x}",
+            own("x", "sub"),
+            "GET /u/{id}/profile",
+            own("id", "sub"),
+            &alice,
+            ["own", "own"],
+        ),
+        (
+            "GET /u/me/{x}",
+            own("x", "sub"),
+            "GET /u/{id}/profile",
+            own("id", "sub"),
+            &json!({ "sub": "profile" }),
+            ["own", "closed"],
+        ),
+        // Two claims with the same value.
+        (
+            "ANY /t/{t}/{id}",
+            own("t", "tid"),
+            "GET /t/{t}/{id}",
+            json!({ "any": [own("t", "tid"), own("id", "sub")] }),
+            &alice,
+            ["own", "own"],
+        ),
+        (
+            "ANY /t/{t}/{proxy+}",
+            own("t", "tid"),
+            "GET /t/{t}/u/{id}",
+            json!({ "path": { "t": "oid", "id": "sub" } }),
+            &json!({ "sub": "u", "tid": "acme", "oid": "other" }),
+            ["own", "closed"],
+        ),
+        // No verb in common, no path in common.
+        (
+            "POST /u/{proxy+}",
+            json!(["none"]),
+            "GET /u/{id}",
+            own("id", "sub"),
+            &alice,
+            ["closed", "own"],
+        ),
+        ("POST /{t}/{x}", own("t", "tid"), "GET /{t}/{x}", own("x", "sub"), &alice, ["own", "own"]),
+        ("GET /acme/{x}", own("x", "tid"), "GET /{t}/{x}", own("t", "sub"), &alice, ["own", "own"]),
+    ] {
+        let found = states(&json!({ a: a_rule, b: b_rule }), claims);
+        for (route, state) in [(a, expected[0]), (b, expected[1])] {
+            assert!(found.contains(&format!("{route}: {state}")), "{a} {b} {claims}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn an_entry_that_counts_as_closed_still_closes_others() {
+    let table = json!({
+        "ANY /t/{t}/{proxy+}": { "path": { "t": "tid" } },
+        "GET /t/{t}/u/{id}": { "path": { "id": "sub" } },
+        // Closes the first one for this token, not the second one: they share no request.
+        "GET /t/*/o": ["read"],
+    });
+    let table_states = states(&table, &json!({ "sub": "alice", "tid": "acme" }));
+    assert_eq!(
+        table_states,
+        ["ANY /t/{t}/{proxy+}: own", "GET /t/*/o: open", "GET /t/{t}/u/{id}: closed"]
+    );
+    let mut table = table;
+    table["GET /t/{x}"] = json!(["read"]);
+    assert_eq!(
+        states(&table, &json!({ "sub": "alice", "tid": "acme" })),
+        [
+            "ANY /t/{t}/{proxy+}: closed",
+            "GET /t/*/o: open",
+            "GET /t/{t}/u/{id}: closed",
+            "GET /t/{x}: open",
+        ]
+    );
+}
+
+#[test]
+fn wider_own_entries_that_can_happen_are_named() {
+    let named = "entry `GET /tenants/{t}/users/{id}`: it is denied for tokens to which `ANY /tenants/{t}/{proxy+}` \
+                 would open more of its requests than the caller's own. Give both the same `path` conditions, or use \
+                 narrower entries";
+    assert_eq!(parse(&tenant_and_user()).unwrap().warnings(), [named]);
+    let own = |variable: &str, claim: &str| json!({ "path": { variable: claim } });
+    for (wider, wider_rule, entry, rule, is_named) in [
+        ("GET /u/{id}/{proxy+}", own("id", "sub"), "GET /u/{id}/p/{p}", own("id", "sub"), false),
+        ("GET /u/{id}/{proxy+}", own("id", "tid"), "GET /u/{id}/p/{p}", own("id", "sub"), true),
+        // Only for a token whose `sub` is `profile`, or begins or ends like the segment.
+        ("GET /u/me/{x}", own("x", "sub"), "GET /u/{id}/profile", own("id", "sub"), true),
+        ("GET /u/me/{x}", own("x", "sub"), "GET /u/{id}/a*b", own("id", "sub"), true),
+        ("GET /u/me/{x}", own("x", "sub"), "GET /u/{id}/a:b", own("id", "sub"), false),
+        (
+            "GET /u/{id}/{proxy+}",
+            json!(["a", { "any": ["b", own("id", "tid")] }]),
+            "GET /u/{id}/p/{p}",
+            json!({ "any": ["b", own("id", "sub")] }),
+            true,
+        ),
+        // Both are open then.
+        (
+            "GET /u/{id}/{proxy+}",
+            json!(["a", own("id", "tid")]),
+            "GET /u/{id}/p/{p}",
+            json!({ "any": ["a", own("id", "sub")] }),
+            false,
+        ),
+        // A variable with two claims has one value.
+        (
+            "GET /u/{id}/{proxy+}",
+            json!([own("id", "tid"), own("id", "sub")]),
+            "GET /u/{id}/p/{p}",
+            own("id", "sub"),
+            false,
+        ),
+    ] {
+        let warnings = parse(&json!({ wider: wider_rule, entry: rule })).unwrap().warnings();
+        let expected = format!("entry `{entry}`: it is denied for tokens to which `{wider}`");
+        let found = warnings.iter().any(|warning| warning.starts_with(&expected));
+        assert_eq!(found, is_named, "{wider} {entry}: {warnings:?}");
+    }
+}
+
+#[test]
+fn variables_that_span_slashes_inside_own_entries_are_named() {
+    let own = |variable: &str| json!({ "path": { variable: "sub" } });
+    let outer = "GET /users/{id}/{proxy+}";
+    let named = format!(
+        "entry `GET /users/{{x}}/public`: `{{x}}` also matches slashes, so the entry opens deeper paths of other \
+         owners in `{outer}`. Put the fixed segment before the variable, or give both the same alternatives"
+    );
+    let table = json!({ outer: own("id"), "GET /users/{x}/public": [] });
+    assert_eq!(parse(&table).unwrap().warnings(), [named]);
+    let any_own = json!({ "any": ["admin", own("id")] });
+    for (inner, rule, outer_rule, is_named) in [
+        ("GET /users/{x}/public", json!(["read"]), own("id"), true),
+        ("GET /users/{x}/a/{y}", json!([]), own("id"), true),
+        ("GET /users/{id}/u/{x}/v", own("id"), own("id"), true),
+        ("GET /users/public/{x}", json!([]), own("id"), false),
+        ("GET /users/{x}/{y}", json!([]), own("id"), false),
+        ("GET /users/me/x", json!([]), own("id"), false),
+        ("GET /users/{id}/public", own("id"), own("id"), false),
+        ("GET /users/{id}/public", any_own.clone(), any_own.clone(), false),
+        ("GET /users/{id}/public", json!(["read"]), any_own, true),
+        ("GET /users/{x}/public", json!([]), json!(["read"]), false),
+        ("GET /pets/{x}/public", json!([]), own("id"), false),
+    ] {
+        let Ok(routes) = parse(&json!({ outer: outer_rule, inner: rule })) else {
+            assert!(inner.ends_with("{y}"), "{inner}");
+            continue;
+        };
+        let expected = format!("entry `{inner}`: `{{");
+        let found = routes.warnings().iter().any(|warning| warning.starts_with(&expected));
+        assert_eq!(found, is_named, "{inner} {rule}: {:?}", routes.warnings());
     }
 }

@@ -6,7 +6,9 @@
 pub(crate) mod condition;
 mod conflicts;
 pub(crate) mod guard;
+mod owners;
 pub(crate) mod path_value;
+mod paths;
 pub(crate) mod pattern;
 pub(crate) mod report;
 pub(crate) mod rule;
@@ -48,7 +50,7 @@ pub(crate) struct Entry {
     template: Template,
     /// The pattern of the path alone.
     path: String,
-    /// What is allowed where the entry is open.
+    /// What is allowed where the entry is open. A policy never names a connection: one is decided by itself.
     allowed: Vec<String>,
     /// What is denied where it is closed: the same, except that `ANY /*` also denies verbs that no entry can name.
     denied: Vec<String>,
@@ -56,6 +58,9 @@ pub(crate) struct Entry {
     /// The entries that, when open, allow some of the same requests to all callers. A policy cannot take back only
     /// those of other owners, so this entry is then closed instead of open for the caller's own.
     conflicts_with: Vec<usize>,
+    /// The entries that, when open for the caller's own, can allow requests of this one that are another owner's.
+    /// Whether they do depends on the values of the token's claims.
+    can_be_widened_by: Vec<usize>,
 }
 
 /// What an entry is for a token.
@@ -65,6 +70,15 @@ pub(crate) enum RouteState {
     /// Open for the caller's own requests, which match these patterns.
     OwnerScoped(Vec<String>),
     Closed,
+}
+
+/// The entry that keeps another from being open for the caller's own.
+#[derive(Debug, PartialEq)]
+enum Conflict<'r> {
+    /// It is open to all owners' requests.
+    Open(&'r str),
+    /// It is open for the caller's own, and these include requests of the other that are another owner's.
+    OwnerScoped(&'r str),
 }
 
 /// What the entries of a table are for a token.
@@ -113,9 +127,9 @@ impl Routes {
                     continue;
                 }
             };
-            if !seen.insert(entry.allowed.clone()) {
+            if !seen.insert((entry.verbs.clone(), entry.path.clone())) {
                 problems.push(format!("entry `{route}`: another entry matches the same requests"));
-            } else if guard && entry.allowed.iter().all(|pattern| guard::refuses_all(pattern)) {
+            } else if guard && guard::refuses_all(&["/", &entry.path].concat()) {
                 problems.push(format!("entry `{route}`: PATH_GUARD refuses all its requests"));
             } else {
                 path_bytes += entry.path.len();
@@ -144,19 +158,50 @@ impl Routes {
 
     /// What each entry is for a token.
     pub(crate) fn decide(&self, evaluated: &Evaluated<'_>) -> RouteStates<'_> {
-        let is_open: Vec<bool> =
-            self.entries.iter().map(|entry| entry.rule.is_open(evaluated)).collect();
+        let mut states = self.states_alone(evaluated);
+        let mut closed = Vec::new();
+        for index in 0..states.len() {
+            if self.conflict(index, &states).is_some() {
+                closed.push(index);
+            }
+        }
+        for index in closed {
+            states[index] = RouteState::Closed;
+        }
+        RouteStates { entries: &self.entries, states, guard: self.guard }
+    }
+
+    /// What each entry would be for a token if it were the only one.
+    fn states_alone(&self, evaluated: &Evaluated<'_>) -> Vec<RouteState> {
         let mut states = Vec::with_capacity(self.entries.len());
-        for (index, entry) in self.entries.iter().enumerate() {
-            states.push(if is_open[index] {
+        for entry in &self.entries {
+            states.push(if entry.rule.is_open(evaluated) {
                 RouteState::Open
-            } else if entry.conflicts_with.iter().any(|other| is_open[*other]) {
-                RouteState::Closed
             } else {
                 entry.opening(entry.rule.own_paths(&entry.template, evaluated))
             });
         }
-        RouteStates { entries: &self.entries, states, guard: self.guard }
+        states
+    }
+
+    /// What keeps an entry from being open for the caller's own. `alone` are the states of all entries as if each
+    /// were the only one: an entry that is closed for this reason still keeps others closed.
+    fn conflict(&self, index: usize, alone: &[RouteState]) -> Option<Conflict<'_>> {
+        let RouteState::OwnerScoped(own) = &alone[index] else { return None };
+        let entry = &self.entries[index];
+        for other in &entry.conflicts_with {
+            if alone[*other] == RouteState::Open {
+                return Some(Conflict::Open(&self.entries[*other].route));
+            }
+        }
+        for other in &entry.can_be_widened_by {
+            if let RouteState::OwnerScoped(wider) = &alone[*other]
+                && entry.opens_more(own, &self.entries[*other], wider)
+            {
+                return Some(Conflict::OwnerScoped(&self.entries[*other].route));
+            }
+        }
+        None
     }
 
     /// The entries in the state that takes the most bytes in a policy, for any token: open to all, or, which is never
@@ -193,6 +238,7 @@ impl Entry {
             rule: Rule::parse(rule, &template, predicates)?,
             template,
             conflicts_with: Vec::new(),
+            can_be_widened_by: Vec::new(),
         };
         entry.allowed = entry.with_verbs(vec![entry.path.clone()]);
         let is_everything = entry.verbs.len() == VERBS.len() && entry.path == "*";
@@ -205,11 +251,14 @@ impl Entry {
         &self.denied
     }
 
-    /// These paths under each of the entry's verbs. A connection has none.
+    /// Whether this is the entry of a WebSocket connection. It decides nothing else, and nothing else decides a
+    /// connection.
+    pub(crate) fn is_connection(&self) -> bool {
+        self.route == CONNECT
+    }
+
+    /// These paths under each of the entry's verbs. A connection has no verbs.
     fn with_verbs(&self, paths: Vec<String>) -> Vec<String> {
-        if self.verbs.is_empty() {
-            return paths;
-        }
         let mut patterns = Vec::with_capacity(paths.len() * self.verbs.len());
         for path in paths {
             for verb in &self.verbs {
@@ -249,13 +298,18 @@ impl<'r> RouteStates<'r> {
 
     /// Whether a policy opens anything.
     pub(crate) fn is_any_open(&self) -> bool {
-        self.states.iter().any(|state| *state != RouteState::Closed)
+        for (entry, state) in self.entries.iter().zip(&self.states) {
+            if *state != RouteState::Closed && !entry.is_connection() {
+                return true;
+            }
+        }
+        false
     }
 
     /// Whether an entry other than that of a connection is closed, or open for the caller's own only.
     pub(crate) fn leaves_route_closed(&self) -> bool {
         for (entry, state) in self.entries.iter().zip(&self.states) {
-            if *state != RouteState::Open && entry.route != CONNECT {
+            if *state != RouteState::Open && !entry.is_connection() {
                 return true;
             }
         }
@@ -264,6 +318,9 @@ impl<'r> RouteStates<'r> {
 
     /// What decides a request, given as an ARN has it after the stage: `GET/pets/1`. The policy says the same.
     pub(crate) fn decided_by(&self, request: &str) -> DecidedBy<'r> {
+        if request == CONNECT {
+            return self.connection_decided_by();
+        }
         if self.guard && guard::refuses(request) {
             return DecidedBy::Guard;
         }
@@ -280,14 +337,24 @@ impl<'r> RouteStates<'r> {
         }
         open.or(other_owner).unwrap_or(DecidedBy::NoEntry)
     }
+
+    /// What decides a connection: its own entry, and no other, not even `ANY /*`.
+    fn connection_decided_by(&self) -> DecidedBy<'r> {
+        for (entry, state) in self.entries.iter().zip(&self.states) {
+            if entry.is_connection() {
+                return match state {
+                    RouteState::Open => DecidedBy::Open(&entry.route),
+                    _ => DecidedBy::Closed(&entry.route),
+                };
+            }
+        }
+        DecidedBy::NoEntry
+    }
 }
 
-/// Whether a request is one of those that the patterns match. A connection has an entry of its own: no other entry
-/// decides it, not even `ANY /*`.
+/// Whether a request is one of those that the patterns match.
 fn matches(patterns: &[String], request: &str) -> bool {
-    patterns.iter().any(|pattern| {
-        (pattern == CONNECT) == (request == CONNECT) && pattern::matches(pattern, request)
-    })
+    patterns.iter().any(|pattern| pattern::matches(pattern, request))
 }
 
 /// The verbs of a route, and its path without the first slash. A connection has no verb.

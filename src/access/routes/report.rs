@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::access::rights::{Rights, scopes};
 use crate::access::routes::rule::{AllOf, Evaluated, OwnerScoped, Rule};
-use crate::access::routes::{DecidedBy, Entry, RouteState, RouteStates, Routes};
+use crate::access::routes::{Conflict, DecidedBy, Entry, RouteState, RouteStates};
 use crate::jose::token::{ClaimPath, Claims};
 
 /// What a table says about a token.
@@ -45,39 +45,36 @@ impl Rights {
         let held = scopes(scope_claims, claims);
         let evaluated = routes.evaluate(&held, claims);
         let states = routes.decide(&evaluated);
+        let alone = routes.states_alone(&evaluated);
         let mut entries = Vec::new();
-        for (entry, state) in states.entries.iter().zip(&states.states) {
-            let state = routes.describe(entry, state, &evaluated);
+        for (index, entry) in states.entries.iter().enumerate() {
+            let conflict = routes.conflict(index, &alone);
+            let state = entry.describe(&states.states[index], conflict, &evaluated);
             entries.push(EntryReport { route: &entry.route, state });
         }
         Some(TableReport { missing_scope: self.missing_scope(&held), entries, states })
     }
 }
 
-impl Routes {
-    fn describe(&self, entry: &Entry, state: &RouteState, evaluated: &Evaluated<'_>) -> String {
-        let own = entry.rule.own_values(evaluated);
-        match state {
-            RouteState::Open => "open".to_owned(),
-            RouteState::OwnerScoped(_) => format!("open for {own}"),
-            RouteState::Closed => match self.open_conflict(entry, evaluated) {
-                Some(other) if !own.is_empty() => format!(
-                    "closed: would be open for {own}, but overlaps `{other}`, which is open"
-                ),
-                _ => format!("closed: needs {}", entry.rule.missing(evaluated)),
-            },
-        }
-    }
-
-    /// The name of the first entry that conflicts with this one and is open to the token.
-    fn open_conflict(&self, entry: &Entry, evaluated: &Evaluated<'_>) -> Option<&str> {
-        for other in &entry.conflicts_with {
-            let other = &self.entries[*other];
-            if other.rule.is_open(evaluated) {
-                return Some(&other.route);
+impl Entry {
+    fn describe(
+        &self,
+        state: &RouteState,
+        conflict: Option<Conflict<'_>>,
+        evaluated: &Evaluated<'_>,
+    ) -> String {
+        let own = self.rule.own_values(evaluated);
+        match (state, conflict) {
+            (RouteState::Open, _) => "open".to_owned(),
+            (RouteState::OwnerScoped(_), _) => format!("open for {own}"),
+            (RouteState::Closed, Some(Conflict::Open(other))) => {
+                format!("closed: would be open for {own}, but overlaps `{other}`, which is open")
             }
+            (RouteState::Closed, Some(Conflict::OwnerScoped(other))) => format!(
+                "closed: would be open for {own}, but `{other}` opens its requests for other owners too"
+            ),
+            (RouteState::Closed, None) => format!("closed: needs {}", self.rule.missing(evaluated)),
         }
-        None
     }
 }
 
@@ -165,6 +162,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::access::routes::Routes;
 
     fn states(table: &Value, claims: Value) -> Vec<String> {
         let rights = Rights {
@@ -232,6 +230,15 @@ mod tests {
             let states = states(&table, claims);
             assert!(states[0].ends_with(expected), "{states:?} is not {expected}");
         }
+        let wider = json!({
+            "ANY /t/{t}/{proxy+}": { "path": { "t": "tid" } },
+            "GET /t/{t}/u/{id}": { "path": { "t": "tid", "id": "sub" } },
+        });
+        assert_eq!(
+            states(&wider, json!({ "scope": "a", "sub": "u", "tid": "acme" }))[1],
+            "GET /t/{t}/u/{id}: closed: would be open for `sub` = u and `tid` = acme, but `ANY /t/{t}/{proxy+}` \
+             opens its requests for other owners too"
+        );
         let table = json!({
             "GET /users/{id}/posts": { "any": ["admin", { "path": { "id": "sub" } }] },
             "GET /users/{id}": ["a"],

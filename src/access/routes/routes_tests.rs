@@ -47,10 +47,10 @@ fn a_route_becomes_the_end_of_an_arn() {
         ("HEAD /a{b}c*d", "HEAD/a*c*d"),
         ("DELETE /-._~!$&'()+,;=:@%20", "DELETE/-._~!$&'()+,;=:@%20"),
         ("OPTIONS /a//b", "OPTIONS/a//b"),
-        ("$connect", "$connect"),
     ] {
         assert_eq!(patterns_of(route), [expected], "{route}");
     }
+    assert_eq!(patterns_of("$connect"), [""; 0], "no policy names a connection");
     for route in ["ANY /*", "ANY /{proxy+}"] {
         assert_eq!(patterns_of(route), VERBS.map(|verb| format!("{verb}/*")), "{route}");
     }

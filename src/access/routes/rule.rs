@@ -131,6 +131,11 @@ impl AllOf {
 }
 
 impl OwnerScoped {
+    /// The variables of the path that have a value.
+    pub(super) fn variables(&self) -> Vec<&str> {
+        self.values.iter().map(|(variable, _)| variable.as_str()).collect()
+    }
+
     /// The values that make a path the caller's own, if all conditions are met.
     pub(super) fn own_values<'v>(
         &'v self,

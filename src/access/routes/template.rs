@@ -1,5 +1,7 @@
 //! The path of an entry: literal text, wildcards and variables.
 
+use crate::access::routes::paths::PathSet;
+
 /// A path without its first slash.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Template {
@@ -13,8 +15,10 @@ enum Piece {
     Wildcard,
     /// A variable that is a whole segment, by its name: `{petId}`.
     Segment(String),
-    /// A variable that is more or less than one segment, by its name: `{proxy+}`, `v{version}`.
-    Loose(String),
+    /// A variable that is less than one segment, by its name: `v{version}`.
+    Part(String),
+    /// A variable that can be several segments, by its name: `{proxy+}`.
+    Greedy(String),
 }
 
 impl Template {
@@ -63,10 +67,12 @@ impl Template {
             Some(_) => false,
         };
         let ends_segment = rest.is_empty() || rest.starts_with('/');
-        self.pieces.push(if begins_segment && ends_segment && bare == name {
-            Piece::Segment(bare.to_owned())
-        } else {
-            Piece::Loose(bare.to_owned())
+        let is_whole = begins_segment && ends_segment;
+        let bare = bare.to_owned();
+        self.pieces.push(match (name.ends_with('+'), is_whole) {
+            (true, _) => Piece::Greedy(bare),
+            (false, true) => Piece::Segment(bare),
+            (false, false) => Piece::Part(bare),
         });
         Ok(rest)
     }
@@ -83,7 +89,7 @@ impl Template {
             let text = match piece {
                 Piece::Text(text) => text,
                 Piece::Segment(name) => value_of(name, values).unwrap_or("*"),
-                Piece::Wildcard | Piece::Loose(_) => "*",
+                Piece::Wildcard | Piece::Part(_) | Piece::Greedy(_) => "*",
             };
             // Two wildcards in a row match the same as one.
             if text != "*" || !pattern.ends_with('*') {
@@ -93,13 +99,58 @@ impl Template {
         pattern
     }
 
+    /// The paths in which each `{name}` is one segment, or a part of one.
+    pub(super) fn with_one_segment_each(&self) -> PathSet {
+        let mut paths = PathSet::default();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => paths.push_pattern(text),
+                Piece::Segment(_) | Piece::Part(_) => paths.push_segment(),
+                Piece::Wildcard | Piece::Greedy(_) => paths.push_pattern("*"),
+            }
+        }
+        paths
+    }
+
+    /// The paths in which these variables are one segment each, whatever it is. The others match slashes too.
+    pub(super) fn with_segments_for(&self, variables: &[&str]) -> PathSet {
+        let mut paths = PathSet::default();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => paths.push_pattern(text),
+                Piece::Segment(name) if variables.contains(&name.as_str()) => paths.push_segment(),
+                _ => paths.push_pattern("*"),
+            }
+        }
+        paths
+    }
+
+    /// The first variable that matches slashes although literal text follows, unless it is one of those that have a
+    /// value.
+    pub(super) fn spanning_variable(&self, with_value: &[&str]) -> Option<&str> {
+        let mut spanning = None;
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) if spanning.is_some() && text != "/" => return spanning,
+                Piece::Segment(name) if with_value.contains(&name.as_str()) => {}
+                Piece::Segment(name) | Piece::Part(name) | Piece::Greedy(name)
+                    if spanning.is_none() =>
+                {
+                    spanning = Some(name);
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
     /// Whether a variable can have a value: it occurs once, and is a whole segment.
     pub(crate) fn check_variable(&self, name: &str) -> Result<(), String> {
         let (mut segments, mut loose) = (0, 0);
         for piece in &self.pieces {
             match piece {
                 Piece::Segment(other) if other == name => segments += 1,
-                Piece::Loose(other) if other == name => loose += 1,
+                Piece::Part(other) | Piece::Greedy(other) if other == name => loose += 1,
                 _ => {}
             }
         }
