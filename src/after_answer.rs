@@ -42,7 +42,7 @@ pub(crate) enum Record {
     Decision(DecisionRecord),
     /// It asked for the status of the function.
     Status {
-        is_usable: bool,
+        is_available: bool,
     },
 }
 
@@ -75,9 +75,9 @@ impl AfterAnswer {
     pub fn record(&self, invocation: Invocation<'_>) {
         match &self.record {
             Record::Decision(decision) => decision.record(invocation, self.metrics.as_deref()),
-            Record::Status { is_usable } => {
+            Record::Status { is_available } => {
                 let Invocation { request_id, trace_id } = invocation;
-                tracing::info!(usable = is_usable, request_id, trace_id, "status answered");
+                tracing::info!(available = is_available, request_id, trace_id, "status answered");
             }
         }
     }

@@ -68,8 +68,8 @@ impl Authorizer {
             Verdict::Undecided(fault)
                 if fault.obstacle == Obstacle::EventUnsupported && asks_for_status(event) =>
             {
-                let (answer, is_usable) = self.status(&mut pending).await;
-                (Ok(answer), Record::Status { is_usable })
+                let (answer, is_available) = self.status(&mut pending).await;
+                (Ok(answer), Record::Status { is_available })
             }
             _ => Record::of(decision),
         };

@@ -25,7 +25,7 @@ struct Source {
     #[serde(skip_serializing_if = "Option::is_none")]
     list: Option<String>,
     /// Whether there are keys, or is a list, to decide by.
-    usable: bool,
+    available: bool,
     entries: usize,
     /// Since the source last confirmed them. Not for what is configured.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,7 +42,7 @@ struct Failure {
 
 impl Authorizer {
     /// Answers with the status of every source. Waits for the fetches that a request would wait for, all at once.
-    /// Returns whether all sources are usable as well.
+    /// Returns whether all sources are available as well.
     pub(crate) async fn status(&self, pending: &mut PendingRefreshes) -> (Answer, bool) {
         for keys in &self.key_sets {
             keys.prepare(pending);
@@ -57,9 +57,9 @@ impl Authorizer {
         for list in &self.lists {
             sources.push(Source::list(list.status_after_refresh(pending).await));
         }
-        let is_usable = sources.iter().all(|source| source.usable);
+        let is_available = sources.iter().all(|source| source.available);
         let version = env!("CARGO_PKG_VERSION");
-        (policy::to_answer(&Status { version, settings: "ok", sources }), is_usable)
+        (policy::to_answer(&Status { version, settings: "ok", sources }), is_available)
     }
 }
 
@@ -78,7 +78,7 @@ impl Source {
         Self {
             issuer: None,
             list: None,
-            usable: status.available,
+            available: status.available,
             entries: status.entries,
             age_seconds: status.age_seconds,
             last_failure: status.last_failure.map(|(stage, error)| Failure { stage, error }),

@@ -29,14 +29,14 @@ fn the_status_names_every_source_and_what_it_has() {
             "version": env!("CARGO_PKG_VERSION"),
             "settings": "ok",
             "sources": [
-                {"issuer": idp.issuer(), "usable": true, "entries": 2},
-                {"list": address, "usable": true, "entries": 3},
+                {"issuer": idp.issuer(), "available": true, "entries": 2},
+                {"list": address, "available": true, "entries": 3},
             ],
         })
     );
     // It is logged as itself and counts as no decision.
     let line = lambda.wait_for_log(|line| line["message"] == "status answered");
-    assert_eq!((&line["usable"], line["request_id"].is_string()), (&json!(true), true));
+    assert_eq!((&line["available"], line["request_id"].is_string()), (&json!(true), true));
     lambda.invoke(&bearer("rubbish"));
     lambda.wait_for_log(|line| line["Reason"] == "token_malformed");
     let counted = |name: &str| lambda.log_lines().iter().any(|line| line.get(name).is_some());
@@ -54,7 +54,7 @@ fn the_status_waits_for_keys_and_says_why_there_are_none() {
     let source = |lambda: &super::Lambda| lambda.invoke(STATUS).body["sources"][0].take();
     let down = source(&lambda);
     assert_eq!(
-        (&down["usable"], &down["entries"], &down["last_failure"]["stage"]),
+        (&down["available"], &down["entries"], &down["last_failure"]["stage"]),
         (&json!(false), &json!(0), &json!("connect"))
     );
     assert!(down["last_failure"]["error"].as_str().unwrap().len() > 5, "{down}");
@@ -65,13 +65,13 @@ fn the_status_waits_for_keys_and_says_why_there_are_none() {
     let mut last = Value::Null;
     for _ in 0..50 {
         last = source(&lambda);
-        if last["usable"] == true {
+        if last["available"] == true {
             break;
         }
         // The pause after a failed fetch.
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
-    assert_eq!((&last["usable"], &last["entries"]), (&json!(true), &json!(1)), "{last}");
+    assert_eq!((&last["available"], &last["entries"]), (&json!(true), &json!(1)), "{last}");
     assert!(last.get("last_failure").is_none(), "{last}");
     assert_eq!(said(&lambda.invoke(&bearer(&key.token(&claims(&idp, json!({})))))), "Allow");
 }
