@@ -116,6 +116,7 @@ impl Reader<'_> {
             issuers.extend(self.issuer(fields, &shared, &mut sources));
         }
         self.names_twice(&fields, &issuers);
+        self.warn_of_missing_tables(&fields, &issuers);
         let binding = self.choice(settings::TOKEN_BINDING);
         let simple_response = self.choice(settings::SIMPLE_RESPONSE);
         if simple_response == Some(SimpleResponse::On) {
@@ -180,6 +181,22 @@ impl Reader<'_> {
             return None;
         }
         Some(Lifetimes { fresh: Duration::from_secs(fresh), stale: Duration::from_secs(stale) })
+    }
+
+    /// An operator who gives one issuer a table may not expect that another opens everything.
+    fn warn_of_missing_tables(&mut self, fields: &[Fields], issuers: &[Issuer]) {
+        if issuers.iter().all(|issuer| issuer.rights.routes.is_none()) {
+            return;
+        }
+        for (fields, issuer) in fields.iter().zip(issuers) {
+            if issuer.rights.routes.is_none() {
+                self.warnings.push(format!(
+                    "{}: is not set, and neither is ROUTES, while another issuer has a table: the tokens of this \
+                     issuer open every route of the stage",
+                    fields.setting("ROUTES")
+                ));
+            }
+        }
     }
 
     fn warn_of_simple_response(&mut self, issuers: &[Issuer]) {

@@ -414,6 +414,30 @@ fn each_table_is_checked_and_named_in_its_warnings() {
         warnings.iter().map(|warning| warning.split(": ").next().unwrap()).collect();
     assert_eq!(starts, ["ROUTES", "ISSUERS[0].routes"]);
 
+    let entry = |name: &str, routes: Option<Value>| {
+        let mut entry = json!({"issuer": format!("https://{name}.example.com"), "audience": "api"});
+        if let Some(routes) = routes {
+            entry["routes"] = routes;
+        }
+        entry
+    };
+    let table = json!({"GET /": []});
+    for (first, second, shared, expected) in [
+        (Some(&table), None, None, &["ISSUERS[1].routes"][..]),
+        (None, Some(&table), None, &["ISSUERS[0].routes"]),
+        (Some(&table), None, Some("{\"GET /\": []}"), &[]),
+        (Some(&table), Some(&table), None, &[]),
+        (None, None, None, &[]),
+    ] {
+        let entries = json!([entry("a", first.cloned()), entry("b", second.cloned())]).to_string();
+        let mut settings = vec![("ISSUERS", entries.as_str())];
+        settings.extend(shared.map(|table| ("ROUTES", table)));
+        let warnings = read(&settings).unwrap().warnings;
+        let starts: Vec<_> =
+            warnings.iter().map(|warning| warning.split(": ").next().unwrap()).collect();
+        assert_eq!(starts, expected, "{entries}");
+    }
+
     let simple = ("SIMPLE_RESPONSE", "on");
     let warned = |entries: &str| read(&[("ISSUERS", entries), simple]).unwrap().warnings;
     assert_eq!(warned(&with("audience", json!("api"))), [""; 0]);
