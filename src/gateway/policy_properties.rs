@@ -334,7 +334,10 @@ mod plain {
         has_empty
             || segments.contains(&".")
             || segments.contains(&"..")
-            || ["%2e", "%2f", "%5c"].iter().any(|encoded| lower.contains(encoded))
+            || segments.iter().any(|segment| segment.starts_with("..;"))
+            || ["%2e", "%2f", "%5c", "\\", "%00", "%252", "%255"]
+                .iter()
+                .any(|unsafe_text| lower.contains(unsafe_text))
     }
 
     /// Whether no entry but that of a connection opens anything.
@@ -407,12 +410,11 @@ mod plain {
                 wrong.insert(route.clone());
             }
         }
-        if !wrong.is_empty() {
-            return (wrong, pairs);
-        }
+        let rest: Table =
+            table.iter().filter(|(route, _)| !wrong.contains(route)).cloned().collect();
         let all = tokens();
-        for own in table {
-            for open in table.iter().filter(|open| closes(&open.0, &own.0)) {
+        for own in &rest {
+            for open in rest.iter().filter(|open| closes(&open.0, &own.0)) {
                 let can_happen = all.iter().any(|(token, held)| {
                     alone(open, token, held) == State::Open
                         && matches!(alone(own, token, held), State::Own(_))
@@ -672,7 +674,8 @@ fn token() -> impl Strategy<Value = Value> {
 fn wanted() -> impl Strategy<Value = Wanted> {
     let fill = prop::sample::select(vec![
         "", "1", "a", "a/b", "pets", "x:y", "*", "?", "${a}", "%2F", "%2e", "%5C", "..", ".", "/",
-        "alice", "alice", "7", "auth0|1", "a.b~-_", "%252e", "..;", "a%20b",
+        "alice", "alice", "7", "auth0|1", "a.b~-_", "%252e", "..;", "a%20b", "\\", "%00", "%255C",
+        "%25", "a..;", "..;b",
     ]);
     let verb = prop::option::weighted(0.3, prop::sample::select(VERBS.to_vec()));
     (any::<prop::sample::Index>(), verb, prop::collection::vec(fill, 3), 0..12_u8)
@@ -1139,7 +1142,7 @@ fn an_own_value_counts_128_characters_and_every_alternative_counts() {
             (format!("PUT /{}", "p".repeat(last)), json!(["w"])),
             (format!("PATCH /{}", "p".repeat(300)), json!(["w"])),
         ];
-        table.extend((0..4).map(|n| (format!("POST /{n:0>390}"), json!(["w"]))));
+        table.extend((0..3).map(|n| (format!("POST /{n:0>390}"), json!(["w"]))));
         table
     };
     let of_token = |last: usize| {
@@ -1154,10 +1157,10 @@ fn an_own_value_counts_128_characters_and_every_alternative_counts() {
                     8192 and 512. It has 3270 for entry `ANY /{id}` (14 resources)";
     assert!(problems.len() == 1 && problems[0].starts_with(expected), "{problems:?}");
     for part in [
-        "1152 for PATH_GUARD",
+        "1679 for PATH_GUARD",
         "ANY counts seven times",
         "each value counts 128",
-        "for the 5 other entries",
+        "for the 4 other entries",
     ] {
         assert!(problems[0].contains(part), "{part}: {problems:?}");
     }
@@ -1255,7 +1258,7 @@ fn the_routes_of_an_ordinary_api_fit() {
             .collect::<serde_json::Map<_, _>>()
             .into()
     };
-    for (guard, routes, verbs) in [("off", 65, 9), ("on", 55, 8)] {
+    for (guard, routes, verbs) in [("off", 65, 9), ("on", 51, 7)] {
         assert_eq!(problems_with(guard, &table(routes)), [""; 0], "PATH_GUARD={guard}");
         assert_eq!(problems_with(guard, &table(routes + 1)).len(), 1, "PATH_GUARD={guard}");
         assert_eq!(problems_with(guard, &anys(verbs)), [""; 0], "PATH_GUARD={guard}");

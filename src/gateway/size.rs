@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use aws_lambda_events::iam::{IamPolicyDocument, IamPolicyEffect};
+use serde::Serialize;
 
 use crate::access::rights::Access;
 use crate::access::routes::guard::GUARDED;
@@ -80,9 +81,13 @@ pub(crate) fn longest(routes: &Routes) -> RouteStates<'_> {
     longest
 }
 
-/// The bytes that resources take, each with its quotes and a comma.
-fn resources_len(patterns: &[String]) -> usize {
-    patterns.iter().map(|pattern| PROVEN_PREFIX + "/".len() + pattern.len() + "\"\",".len()).sum()
+/// The bytes that resources take as JSON, each with a comma.
+fn resources_len(patterns: &[impl Serialize]) -> usize {
+    let mut len = 0;
+    for pattern in patterns {
+        len += PROVEN_PREFIX + "/".len() + encoded_len(pattern) + ",".len();
+    }
+    len
 }
 
 /// Where the bytes of the longest document come from, in words: the entries that take the most, and the guard.
@@ -111,7 +116,7 @@ pub(crate) fn largest_parts(routes: &Routes) -> String {
         parts.push(format!("{others} for the {} other entries", entries.len() - MAX_SHOWN_ENTRIES));
     }
     if longest.guard {
-        parts.push(format!("{} for PATH_GUARD", resources_len(&GUARDED.map(str::to_owned))));
+        parts.push(format!("{} for PATH_GUARD", resources_len(&GUARDED)));
     }
     parts.join(", ")
 }

@@ -2,10 +2,16 @@
 
 use crate::access::routes::pattern::matches;
 
-/// The requests that a table always refuses, as patterns of the ARN after the stage: with an empty, `.` or `..` segment
-/// in the path, or an encoded dot, slash or backslash. A slash at the end does not begin an empty segment.
-pub(crate) const GUARDED: [&str; 11] = [
-    "*//*", "*/./*", "*/.", "*/../*", "*/..", "*%2e*", "*%2E*", "*%2f*", "*%2F*", "*%5c*", "*%5C*",
+/// The requests that a table always refuses, as patterns of the ARN after the stage. A slash at the end does not begin
+/// an empty segment.
+#[rustfmt::skip]
+pub(crate) const GUARDED: [&str; 16] = [
+    // An empty, `.` or `..` segment; `..` with a parameter.
+    "*//*", "*/./*", "*/.", "*/../*", "*/..", "*/..;*",
+    // An encoded dot, slash or backslash, and a raw backslash.
+    "*%2e*", "*%2E*", "*%2f*", "*%2F*", "*%5c*", "*%5C*", "*\\*",
+    // An encoded NUL, and what begins an encoding of the above that is itself encoded.
+    "*%00*", "*%252*", "*%255*",
 ];
 
 /// Whether the guard refuses a request.
@@ -60,10 +66,26 @@ mod tests {
             ("/a%20b", false),
             ("/a%2", false),
             ("/a%5b", false),
+            ("/..;", true),
+            ("/a/..;/b", true),
+            ("/a/..;x=1/b", true),
+            ("/a..;/b", false),
+            ("/a/.;/b", false),
+            ("/a\\b", true),
+            ("/\\", true),
+            ("/a%00", true),
+            ("/%00.json", true),
+            ("/a%0", false),
+            ("/a%001", true),
+            ("/%252e", true),
+            ("/a%252Fb", true),
+            ("/a%255cb", true),
+            ("/a%25", false),
+            ("/a%2541", false),
             // What the guard does not see.
-            ("/%252e", false),
-            ("/a/..;/b", false),
-            ("/a\\b", false),
+            ("/%61dmin", false),
+            ("/Admin", false),
+            ("/a.json", false),
         ] {
             for verb in ["GET", "OPTIONS"] {
                 assert_eq!(refuses(&format!("{verb}{path}")), is_refused, "{path}");
@@ -88,6 +110,11 @@ mod tests {
             ("/a/.*/b", false),
             ("/%2*", false),
             ("/*/.*", false),
+            ("/*/..;x", true),
+            ("/*/..*", false),
+            ("/%25*", false),
+            ("/*%252*", true),
+            ("/%00*", true),
         ] {
             let pattern = format!("GET{path}");
             assert_eq!(refuses_all(&pattern), is_refused, "{path}");
