@@ -3,8 +3,9 @@
 use std::fmt;
 use std::slice;
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
+use crate::jose::number;
 use crate::jose::token::{ClaimPath, Claims};
 
 const EXPECTED: &str = "must be a string, number or boolean, an array of them, or an object with exactly one of `any`, \
@@ -44,9 +45,26 @@ impl Requirement {
         self.needs_claim() && claims.get(&self.claim).is_none()
     }
 
-    /// Whether the claims say so.
+    /// Whether the claims say so. Numbers that cannot be compared exactly meet nothing.
     pub(crate) fn is_met(&self, claims: &Claims) -> bool {
-        self.is_met_by(claims.get(&self.claim))
+        let claim = claims.get(&self.claim);
+        self.is_met_by(claim) && !self.compares_rounded(claim, claims)
+    }
+
+    /// Whether a number of the claim is compared that has lost digits.
+    fn compares_rounded(&self, claim: Option<&Value>, claims: &Claims) -> bool {
+        let Some(claim) = claim else { return false };
+        if !self.values().iter().any(Value::is_number) {
+            return false;
+        }
+        for element in elements(claim) {
+            if let Value::Number(number) = element
+                && claims.has_rounded(number)
+            {
+                return true;
+            }
+        }
+        false
     }
 
     /// Whether a claim with this value, or an absent one, says so.
@@ -146,13 +164,17 @@ fn is_scalar(value: &Value) -> bool {
     value.is_string() || value.is_number() || value.is_boolean()
 }
 
+/// The elements of an array, or the one value.
+fn elements(claim: &Value) -> &[Value] {
+    match claim {
+        Value::Array(elements) => elements,
+        one => slice::from_ref(one),
+    }
+}
+
 /// Whether a claim is one of the values, or an array that contains one of them.
 fn is_any_of(claim: &Value, accepted: &[Value]) -> bool {
-    let elements = match claim {
-        Value::Array(elements) => elements.as_slice(),
-        one => slice::from_ref(one),
-    };
-    elements.iter().any(|element| accepted.iter().any(|accepted| equal(element, accepted)))
+    elements(claim).iter().any(|element| accepted.iter().any(|accepted| equal(element, accepted)))
 }
 
 fn is_all_of(claim: &Value, values: &[Value]) -> bool {
@@ -162,20 +184,9 @@ fn is_all_of(claim: &Value, values: &[Value]) -> bool {
 /// Equality as JSON means it: 2 is 2.0.
 fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => {
-            a == b || (whole(a).is_some() && whole(a) == whole(b))
-        }
+        (Value::Number(a), Value::Number(b)) => number::equal(a, b),
         _ => a == b,
     }
-}
-
-/// The whole number that this is, exactly: as floats, large ones would equal their neighbours.
-fn whole(number: &Number) -> Option<i128> {
-    if let Some(integer) = number.as_i128() {
-        return Some(integer);
-    }
-    let float = number.as_f64()?;
-    (float.fract() == 0.0 && float.abs() < 2f64.powi(64)).then_some(float as i128)
 }
 
 #[cfg(test)]

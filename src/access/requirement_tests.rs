@@ -74,3 +74,34 @@ fn a_requirement_has_words() {
         "a claim `c`, no claim `c`"
     );
 }
+
+#[test]
+fn large_numbers_are_compared_digit_by_digit() {
+    let large = |last: char| format!("2000000000000000000{last}");
+    for (wanted, claim, is_met) in [
+        (json!(2), "2.0".to_owned(), true),
+        (json!(100), "1e2".to_owned(), true),
+        (json!(100.5), "1005e-1".to_owned(), true),
+        (json!(2e19), large('0'), true),
+        (json!(2e19), large('1'), false),
+        (json!(2e19), "2e19".to_owned(), true),
+        (json!(2e19), "20000000000000000000.0000000000000001".to_owned(), false),
+        (json!([1, 2e19]), format!("[{}]", large('1')), false),
+        // Of several numbers all must be comparable.
+        (json!([1, 2e19]), format!("[1, {}]", large('1')), false),
+        (json!({ "all": [1] }), format!("[1, {}]", large('1')), false),
+        (json!({ "none": [2e19] }), large('1'), false),
+        (json!({ "none": [3] }), large('1'), false),
+        (json!({ "none": [3] }), large('0'), true),
+        // Nothing is compared.
+        (json!({ "present": true }), large('1'), true),
+        (json!({ "none": ["a"] }), large('1'), true),
+        (json!(u64::MAX), u64::MAX.to_string(), true),
+        (json!(u64::MAX), (u64::MAX - 1).to_string(), false),
+        (json!(u64::MAX), "18446744073709551616".to_owned(), false),
+        (json!(1.0), "1.0000000000000000001".to_owned(), false),
+    ] {
+        let claims = Claims::of_text(&format!(r#"{{"c":{claim}}}"#));
+        assert_eq!(requirement(&wanted).is_met(&claims), is_met, "{wanted} {claim}");
+    }
+}

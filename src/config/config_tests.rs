@@ -316,6 +316,11 @@ fn a_bad_value_is_one_problem_of_its_variable() {
             &[r#"{"a":{"any":[]}}"#, r#"{"a":{"all":["b"],"none":["c"]}}"#, r#"{"a":{"not":1}}"#],
         ),
         ("REQUIRED_CLAIMS", &[r#"{"a":{"present":"yes"}}"#, r#"{"a":{"none":"b"}}"#]),
+        (
+            "REQUIRED_CLAIMS",
+            &[r#"{"a":20000000000000000001}"#, r#"{"a":[1,0.10000000000000000001]}"#],
+        ),
+        ("ROUTES", &[r#"{"GET /":{"claims":{"a":20000000000000000001}}}"#]),
         ("MAX_TOKEN_SECONDS", &["0", "31536001", "-1", "1.5", "1h"]),
         ("PATH_GUARD", &["true", "On", "1"]),
         ("ROUTES", &[r#"{"GET /a//b":[]}"#, r#"{"GET /{id}":{"path":{"id":"sub"}},"ANY /*":[]}"#]),

@@ -9,6 +9,7 @@ use crate::config::problems::Problem;
 use crate::config::settings::{Json, List, Number, Setting, Text, Word};
 use crate::config::words::Choice;
 use crate::jose::json;
+use crate::jose::number;
 use crate::jose::token::ClaimPath;
 
 /// Reads variables, and collects problems and warnings.
@@ -79,7 +80,16 @@ impl<'e> Reader<'e> {
         let name = setting.name;
         let text = self.json(setting)?;
         let object = json::object(text.as_bytes());
+        self.check_numbers(name, &text);
         self.or_report(name, object.map_err(|error| format!("must be a JSON object: {error}")))
+    }
+
+    /// Numbers that are compared with claims must be comparable exactly.
+    pub(super) fn check_numbers(&mut self, setting: &str, text: &str) {
+        if !number::rounded(text).is_empty() {
+            let message = "has a number with more than some 17 digits, which cannot be compared exactly: use a string";
+            self.problem(setting, message);
+        }
     }
 
     /// A number; none if the setting has no default and is not set.

@@ -62,15 +62,11 @@ impl Reader<'_> {
         table: &Map<String, Value>,
         guards: Guards,
     ) -> Option<Arc<Routes>> {
-        let routes = match Routes::parse(table, guards.path == Some(PathGuard::On)) {
-            Ok(routes) => routes,
-            Err(problems) => {
-                for problem in problems {
-                    self.problem(setting, problem);
-                }
-                return None;
-            }
-        };
+        let (routes, problems) = Routes::read(table, guards.path == Some(PathGuard::On));
+        let is_good = problems.is_empty();
+        for problem in problems {
+            self.problem(setting, problem);
+        }
         for warning in routes.warnings() {
             self.warnings.push(format!("{setting}: {warning}"));
         }
@@ -86,6 +82,6 @@ impl Reader<'_> {
             );
             self.problem(setting, message);
         }
-        Some(Arc::new(routes))
+        if is_good { Some(Arc::new(routes)) } else { None }
     }
 }

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::denial::{Denial, Malformed};
 use crate::jose::algorithm::{self, Algorithm, Algorithms};
 use crate::jose::json;
 use crate::jose::key_set::{KeyQuery, KeySet};
+use crate::jose::number;
 
 /// The longest token that is looked at. All headers of a request to API Gateway have at most 10,240 bytes in sum.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -24,11 +25,17 @@ pub(crate) struct Token<'a> {
     signature: Vec<u8>,
     header: Arc<Value>,
     payload: Arc<Value>,
+    /// The payload as it is written.
+    payload_text: Arc<String>,
 }
 
 /// The claims of a token whose signature is verified.
 #[derive(Clone, Debug)]
-pub(crate) struct Claims(Arc<Value>);
+pub(crate) struct Claims {
+    value: Arc<Value>,
+    /// As they are written.
+    text: Arc<String>,
+}
 
 impl<'a> Token<'a> {
     /// Reads a token. Its header is well-formed afterwards, but not yet accepted: see [`Token::check_header`].
@@ -45,8 +52,8 @@ impl<'a> Token<'a> {
             Some((header, payload)) if !payload.contains('.') => (header, payload),
             _ => return Err(malformed(Malformed::Segments)),
         };
-        let header = object(header).ok_or(malformed(Malformed::Header))?;
-        let payload = object(payload).ok_or(malformed(Malformed::Payload))?;
+        let (header, _) = object(header).ok_or(malformed(Malformed::Header))?;
+        let (payload, payload_text) = object(payload).ok_or(malformed(Malformed::Payload))?;
         let signature = decode(signature).ok_or(malformed(Malformed::Signature))?;
 
         // RFC 7515 section 4.1: these are strings. `alg` must be there, the others need not.
@@ -62,7 +69,7 @@ impl<'a> Token<'a> {
             return Err(malformed(Malformed::Compressed));
         }
         let (header, payload) = (Arc::new(Value::Object(header)), Arc::new(Value::Object(payload)));
-        Ok(Self { signed, signature, header, payload })
+        Ok(Self { signed, signature, header, payload, payload_text: Arc::new(payload_text) })
     }
 
     /// Whether this kind of token is accepted: no extension that would have to be understood (RFC 7515 section 4.1.11),
@@ -113,7 +120,7 @@ impl<'a> Token<'a> {
     ) -> Result<Claims, Self> {
         let query = self.key_query(algorithm, key_issuer);
         if keys.verifies(query, &self.signature, self.signed.as_bytes()) {
-            Ok(Claims(self.payload))
+            Ok(Claims { value: self.payload, text: self.payload_text })
         } else {
             Err(self)
         }
@@ -174,16 +181,19 @@ fn decode(segment: &str) -> Option<Vec<u8>> {
     if bytes.is_empty() { None } else { Some(bytes) }
 }
 
-fn object(segment: &str) -> Option<Map<String, Value>> {
-    json::object(&decode(segment)?).ok()
+/// The JSON object in a segment, and its text.
+fn object(segment: &str) -> Option<(Map<String, Value>, String)> {
+    let text = String::from_utf8(decode(segment)?).ok()?;
+    let object = json::object(text.as_bytes()).ok()?;
+    Some((object, text))
 }
 
 impl Claims {
     /// The claim of this name, or at this JSON Pointer (RFC 6901).
     pub(crate) fn get(&self, path: &ClaimPath) -> Option<&Value> {
         let value = match path {
-            ClaimPath::Member(name) => self.0.get(name),
-            ClaimPath::Pointer(pointer) => self.0.pointer(pointer),
+            ClaimPath::Member(name) => self.value.get(name),
+            ClaimPath::Pointer(pointer) => self.value.pointer(pointer),
         };
         match value {
             Some(Value::Null) => None,
@@ -197,9 +207,14 @@ impl Claims {
         if string.is_empty() { None } else { Some(string) }
     }
 
+    /// Whether some number of the claims was rounded to this one when it was read. It cannot be compared exactly.
+    pub(crate) fn has_rounded(&self, number: &Number) -> bool {
+        number.is_f64() && number::rounded(&self.text).contains(number)
+    }
+
     /// The claim of this literal name; null counts as present here.
     pub(crate) fn member(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+        self.value.get(name)
     }
 }
 
@@ -240,7 +255,13 @@ impl ClaimPath {
 impl Claims {
     /// As if a token with these claims had been verified.
     pub(crate) fn verified(claims: Value) -> Self {
-        Self(Arc::new(claims))
+        Self::of_text(&claims.to_string())
+    }
+
+    /// As if a token with this payload had been verified.
+    pub(crate) fn of_text(text: &str) -> Self {
+        let value = Arc::new(json::value(text.as_bytes()).unwrap());
+        Self { value, text: Arc::new(text.to_owned()) }
     }
 }
 
@@ -511,7 +532,7 @@ mod tests {
         let text =
             key.token_raw(b"{ \"kid\":\"k\",\n\"alg\":\"EdDSA\" }", b" { \"sub\" : \"\\u0061\" } ");
         let claims = Token::parse(&text).unwrap().verify(&key_set(&[&key]), Algorithm::EdDSA, None);
-        assert_eq!(claims.ok().unwrap().0, Arc::new(json!({"sub": "a"})));
+        assert_eq!(claims.ok().unwrap().value, Arc::new(json!({"sub": "a"})));
         let respelled = raw(br#"{"alg":"EdDSA","kid":"k"}"#, br#"{"sub":"a"}"#);
         let (signed, _) = respelled.rsplit_once('.').unwrap();
         let respelled = format!("{signed}.{}", text.rsplit_once('.').unwrap().1);

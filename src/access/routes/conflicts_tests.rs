@@ -418,3 +418,16 @@ fn variables_that_span_slashes_inside_own_entries_are_named() {
         assert_eq!(found, is_named, "{inner} {rule}: {:?}", routes.warnings());
     }
 }
+
+#[test]
+fn overlaps_are_reported_with_the_other_problems() {
+    let table = json!({
+        "ANY /*": [],
+        "GET /users/{id}": { "path": { "id": "sub" } },
+        "GET pets": [],
+        "GET /a//b": [],
+    });
+    let problems = parse(&table).unwrap_err();
+    let named: Vec<_> = problems.iter().map(|problem| problem.split('`').nth(1).unwrap()).collect();
+    assert_eq!(named, ["GET /a//b", "GET pets", "GET /users/{id}"]);
+}
