@@ -128,6 +128,10 @@ pub enum Malformed {
 pub enum ClaimProblem {
     /// It is not a finite number, as dates are.
     NotADate,
+    /// It is beyond the year 9999.
+    BeyondYear9999,
+    /// It is a time in the future.
+    InFuture,
     /// It is neither a string nor an array of strings.
     NotStrings,
     /// It does not hold a name: a string that is not blank, without control characters.
@@ -295,6 +299,10 @@ impl fmt::Display for ClaimProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotADate => f.write_str(" must be a number of seconds"),
+            Self::BeyondYear9999 => {
+                f.write_str(" is beyond the year 9999; it must be in seconds, not milliseconds")
+            }
+            Self::InFuture => f.write_str(" is in the future"),
             Self::NotStrings => f.write_str(" must be a string or an array of strings"),
             Self::NotAName => {
                 f.write_str(" must be a string that is not blank, without control characters")

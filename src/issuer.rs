@@ -216,7 +216,7 @@ impl TrustedIssuer {
         pending: &mut PendingRefreshes,
     ) -> Result<(), Refusal> {
         let Some(list) = &self.revocations else { return Ok(()) };
-        list.check(claims, pending).await?;
+        list.check(claims, self.rules.latest(&Now::read()), pending).await?;
         let seconds_ago = Now::read().unix() - caller.expires_at;
         if seconds_ago >= 0.0 {
             return Err(Denial::TokenExpired { seconds_ago }.into());

@@ -7,6 +7,13 @@ use crate::clock::Now;
 use crate::denial::{ClaimProblem, Denial};
 use crate::jose::token::{ClaimPath, Claims};
 
+/// The least tolerance for times ahead of this clock, in seconds. Clocks differ, and a Deny for one second would be
+/// cached for minutes.
+const MIN_LEEWAY_AHEAD: f64 = 60.0;
+
+/// The first second of the year 10000. An `exp` of that time or later was meant in milliseconds, as a rule.
+const YEAR_10000: f64 = 253_402_300_800.0;
+
 /// What an issuer's claims must say.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
@@ -14,7 +21,7 @@ pub(crate) struct Rules {
     pub(crate) audience_claims: Vec<ClaimPath>,
     /// The accepted audiences.
     pub(crate) audiences: Vec<String>,
-    /// The tolerance for `exp` and `nbf`, in seconds.
+    /// The tolerance for `exp` and `nbf`, in seconds. For times ahead see [`Rules::latest`].
     pub(crate) leeway: f64,
     /// What other claims must say.
     pub(crate) required: Vec<Requirement>,
@@ -36,7 +43,7 @@ pub(crate) struct Caller {
 impl Rules {
     /// Checks in the order of [`Reason`](crate::reason::Reason): time, audience, what is missing, what is invalid.
     pub(crate) fn check(&self, claims: &Claims, now: &Now) -> Result<Caller, Denial> {
-        let (now, leeway) = (now.unix(), self.leeway);
+        let (latest, now, leeway) = (self.latest(now), now.unix(), self.leeway);
         let (exp, nbf) = (Date::of(claims, "exp"), Date::of(claims, "nbf"));
         let iat = Date::of(claims, "iat");
         if let Date::At(exp) = exp
@@ -45,7 +52,7 @@ impl Rules {
             return Err(Denial::TokenExpired { seconds_ago: now - exp });
         }
         if let Date::At(nbf) = nbf
-            && nbf - leeway > now
+            && nbf > latest
         {
             return Err(Denial::TokenNotYetValid { seconds_ahead: nbf - now });
         }
@@ -78,6 +85,9 @@ impl Rules {
         }
 
         let Date::At(exp) = exp else { return Err(invalid("exp", ClaimProblem::NotADate)) };
+        if exp >= YEAR_10000 {
+            return Err(invalid("exp", ClaimProblem::BeyondYear9999));
+        }
         if nbf == Date::Invalid || claims.member("nbf").is_some_and(Value::is_null) {
             return Err(invalid("nbf", ClaimProblem::NotADate));
         }
@@ -85,10 +95,12 @@ impl Rules {
             return Err(invalid("iat", ClaimProblem::NotADate));
         }
         // In floats nothing overflows, and a life that is not finite is too long.
-        if let (Some(max), Date::At(iat)) = (self.max_life, iat)
-            && exp - iat > max
-        {
-            return Err(invalid("exp", ClaimProblem::LifeTooLong { seconds: exp - iat, max }));
+        if let (Some(max), Date::At(issued_at)) = (self.max_life, iat) {
+            check_issued_at(claims, latest)?;
+            if exp - issued_at > max {
+                let seconds = exp - issued_at;
+                return Err(invalid("exp", ClaimProblem::LifeTooLong { seconds, max }));
+            }
         }
         if strings(audience).is_none() {
             return Err(invalid(audience_claim.text(), ClaimProblem::NotStrings));
@@ -107,6 +119,11 @@ impl Rules {
         Ok(Caller { principal: principal.to_owned(), expires_at: exp + leeway })
     }
 
+    /// The latest time that can be the present on the clock of an issuer.
+    pub(crate) fn latest(&self, now: &Now) -> f64 {
+        now.unix() + self.leeway.max(MIN_LEEWAY_AHEAD)
+    }
+
     /// Whether one of these audiences is accepted.
     fn accepts(&self, held: &[&str]) -> bool {
         held.iter().any(|held| self.audiences.iter().any(|accepted| accepted == held))
@@ -120,6 +137,14 @@ impl Rules {
             }
         }
         first_present(&self.principal_claims, claims)
+    }
+}
+
+/// Refuses an `iat` in the future: a token dated ahead would outlive every limit that counts from there.
+pub(crate) fn check_issued_at(claims: &Claims, latest: f64) -> Result<(), Denial> {
+    match Date::of(claims, "iat") {
+        Date::At(issued_at) if issued_at > latest => Err(invalid("iat", ClaimProblem::InFuture)),
+        _ => Ok(()),
     }
 }
 
@@ -252,12 +277,16 @@ mod tests {
             ("exp", json!(1000), 30.0, 1030.0, Err(TokenExpired)),
             ("exp", json!(1000.25), 30.0, 1030.0, Ok(())),
             ("exp", json!(1000.25), 30.0, 1030.25, Err(TokenExpired)),
-            ("nbf", json!(1000), 0.0, 999.5, Err(TokenNotYetValid)),
-            ("nbf", json!(1000), 0.0, 1000.0, Ok(())),
-            ("nbf", json!(1000.25), 0.0, 1000.0, Err(TokenNotYetValid)),
-            ("nbf", json!(1000.25), 0.0, 1000.25, Ok(())),
-            ("nbf", json!(1000), 30.0, 969.5, Err(TokenNotYetValid)),
-            ("nbf", json!(1000), 30.0, 970.0, Ok(())),
+            ("nbf", json!(1000), 0.0, 939.5, Err(TokenNotYetValid)),
+            ("nbf", json!(1000), 0.0, 940.0, Ok(())),
+            ("nbf", json!(1000.25), 0.0, 940.0, Err(TokenNotYetValid)),
+            ("nbf", json!(1000.25), 0.0, 940.25, Ok(())),
+            ("nbf", json!(1000), 30.0, 939.5, Err(TokenNotYetValid)),
+            ("nbf", json!(1000), 30.0, 940.0, Ok(())),
+            ("nbf", json!(1000), 60.0, 939.5, Err(TokenNotYetValid)),
+            ("nbf", json!(1000), 60.0, 940.0, Ok(())),
+            ("nbf", json!(1000), 90.0, 909.5, Err(TokenNotYetValid)),
+            ("nbf", json!(1000), 90.0, 910.0, Ok(())),
         ];
         for (name, value, leeway, now, expected) in cases {
             let rules = Rules { leeway, ..rules() };
@@ -268,9 +297,11 @@ mod tests {
 
     #[test]
     fn a_caller_expires_after_the_leeway() {
-        for (exp, leeway, expires_at) in
-            [(json!(2000), 0.0, 2000.0), (json!(2000.5), 30.0, 2030.5), (json!(1e308), 1.0, 1e308)]
-        {
+        for (exp, leeway, expires_at) in [
+            (json!(2000), 0.0, 2000.0),
+            (json!(2000.5), 30.0, 2030.5),
+            (json!(253_402_300_799_u64), 300.0, 253_402_301_099.0),
+        ] {
             let claims = Claims::verified(with("exp", exp));
             let caller =
                 Rules { leeway, ..rules() }.check(&claims, &Now::at(NOW)).unwrap().expires_at;
@@ -282,8 +313,12 @@ mod tests {
     fn times_are_numbers_of_any_size() {
         use Reason::*;
         let cases = [
-            ("exp", json!(u64::MAX), Ok(())),
-            ("exp", json!(1e308), Ok(())),
+            ("exp", json!(253_402_300_799_u64), Ok(())),
+            ("exp", json!(253_402_300_799.5), Ok(())),
+            ("exp", json!(253_402_300_800_u64), Err(ClaimInvalid)),
+            ("exp", json!(1_800_000_000_000_u64), Err(ClaimInvalid)),
+            ("exp", json!(u64::MAX), Err(ClaimInvalid)),
+            ("exp", json!(1e308), Err(ClaimInvalid)),
             ("exp", json!(0), Err(TokenExpired)),
             ("exp", json!(-1), Err(TokenExpired)),
             ("exp", json!(i64::MIN), Err(TokenExpired)),
@@ -440,7 +475,9 @@ mod tests {
                 Err(ClaimInvalid),
             ),
             (json!([u64::MAX]), json!(18_446_744_073_709_551_616.0), Err(ClaimInvalid)),
-            (json!([i64::MIN]), json!(-9_223_372_036_854_775_808.0), Ok(())),
+            // As a float, it is written with the digits of -9223372036854776000.
+            (json!([i64::MIN]), json!(-9_223_372_036_854_775_808.0), Err(ClaimInvalid)),
+            (json!([i64::MIN]), json!(i64::MIN), Ok(())),
             (json!([u64::MAX]), json!(1e308), Err(ClaimInvalid)),
             (json!([u64::MAX]), json!(-1), Err(ClaimInvalid)),
             (json!([true]), json!(true), Ok(())),
@@ -513,7 +550,7 @@ mod tests {
         let rules = requiring("tenant", json!(["wanted"]));
         for (claims, detail) in [
             (json!({"exp": 940, "aud": "api"}), "60 s ago"),
-            (json!({"exp": 2000, "nbf": 1060, "aud": "api"}), "in 60 s"),
+            (json!({"exp": 2000, "nbf": 1070, "aud": "api"}), "in 70 s"),
             (json!({"exp": 2000, "aud": "secret"}), "claim `aud`"),
             (json!({"exp": 2000, "aud": "api"}), "claim `sub`"),
             (json!({"exp": 2000, "aud": "api", "sub": "secret"}), "claim `tenant`"),

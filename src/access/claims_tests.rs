@@ -24,7 +24,7 @@ fn check(max_life: Option<f64>, required: Vec<Requirement>, claims: &Value) -> R
     let rules = rules(max_life, required);
     let mut all = json!({ "exp": 2000, "aud": "api", "sub": "alice" });
     all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
-    rules.check(&Claims::verified(all), &Now::at(1000.0)).map(|_| ())
+    rules.check(&Claims::verified(all), &Now::at(1400.0)).map(|_| ())
 }
 
 #[test]
@@ -82,9 +82,10 @@ fn a_token_lives_no_longer_than_allowed() {
         (json!(0), json!(2000), Err(ClaimInvalid)),
         (json!(-1e308), json!(1e308), Err(ClaimInvalid)),
         (json!(0), json!(1e308), Err(ClaimInvalid)),
-        // Issued after its end, or in the future: not too long.
-        (json!(3000), json!(2000), Ok(())),
-        (json!(1e308), json!(2000), Ok(())),
+        // Issued after its end: not too long.
+        (json!(1460), json!(1450), Ok(())),
+        (json!(1460.5), json!(2000), Err(ClaimInvalid)),
+        (json!(1e308), json!(2000), Err(ClaimInvalid)),
         (json!(null), json!(2000), Err(ClaimMissing)),
         (json!("1400"), json!(2000), Err(ClaimInvalid)),
         (json!([1400]), json!(2000), Err(ClaimInvalid)),
@@ -97,7 +98,7 @@ fn a_token_lives_no_longer_than_allowed() {
     let long = check(Some(600.0), Vec::new(), &json!({ "iat": 1000 })).unwrap_err();
     assert_eq!(long.to_string(), "claim `exp`: 1000 s after `iat`, more than 600");
     assert_eq!(check(None, Vec::new(), &json!({})), Ok(()));
-    assert_eq!(check(None, Vec::new(), &json!({ "iat": 0, "exp": 1e308 })), Ok(()));
+    assert_eq!(check(None, Vec::new(), &json!({ "iat": 0, "exp": 253_402_300_799_u64 })), Ok(()));
 }
 
 #[test]
@@ -108,4 +109,29 @@ fn missing_and_expired_come_before_a_long_life() {
     assert_eq!(checked(json!({ "iat": 0, "aud": "other" })).reason(), Reason::AudienceMismatch);
     assert_eq!(checked(json!({ "iat": 0 })).to_string(), "claim `c`");
     assert_eq!(checked(json!({})).to_string(), "claim `iat`");
+}
+
+#[test]
+fn a_token_dated_ahead_does_not_outlive_its_limit() {
+    let in_future =
+        Err(Denial::ClaimInvalid { claim: "iat".to_owned(), problem: ClaimProblem::InFuture });
+    for (leeway, iat, is_good) in [
+        (0.0, json!(1060), true),
+        (0.0, json!(1060.001), false),
+        (0.0, json!(1061), false),
+        (30.0, json!(1060), true),
+        (30.0, json!(1061), false),
+        (90.0, json!(1090), true),
+        (90.0, json!(1091), false),
+        (0.0, json!(1e300), false),
+    ] {
+        let claims = json!({ "exp": 2000, "aud": "api", "sub": "alice", "iat": iat });
+        let check = |max_life| {
+            let rules = Rules { leeway, ..rules(max_life, Vec::new()) };
+            rules.check(&Claims::verified(claims.clone()), &Now::at(1000.0)).map(|_| ())
+        };
+        let expected = if is_good { Ok(()) } else { in_future.clone() };
+        assert_eq!(check(Some(5000.0)), expected, "{claims}, leeway {leeway}");
+        assert_eq!(check(None), Ok(()), "{claims}, without a limit");
+    }
 }

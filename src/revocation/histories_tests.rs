@@ -69,7 +69,9 @@ impl World {
                         self.fetch(jitter);
                     }
                     let claims = Claims::verified(json!({ "jti": id.to_string() }));
-                    return list.check(&claims).map_or(Verdict::Revoked, |()| Verdict::Accepted);
+                    return list
+                        .check(&claims, f64::MAX)
+                        .map_or(Verdict::Revoked, |()| Verdict::Accepted);
                 }
                 CacheAction::RefreshAndWait => self.fetch(jitter),
                 CacheAction::Wait => unreachable!("no refresh outlasts its call here"),

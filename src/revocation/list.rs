@@ -11,6 +11,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::access::claims::check_issued_at;
 use crate::denial::{Denial, RevokedBy};
 use crate::jose::token::Claims;
 use crate::remote::http::MAX_DOCUMENT_BYTES;
@@ -55,16 +56,20 @@ impl RevocationList {
     }
 
     /// Whether a token with these claims is still good. They have passed the rules for claims, so `iat`, if present, is
-    /// a number.
-    pub(crate) fn check(&self, claims: &Claims) -> Result<(), Denial> {
+    /// a number. Where it is compared with the times of the list it must not be after `latest`, or a token dated
+    /// ahead would outlive them.
+    pub(crate) fn check(&self, claims: &Claims, latest: f64) -> Result<(), Denial> {
         let revoked = |entry| Err(Denial::TokenRevoked(entry));
+        let signed_out_at = string(claims, "sub").and_then(|sub| self.sub.0.get(sub));
+        if signed_out_at.is_some() || self.before.is_some() {
+            check_issued_at(claims, latest)?;
+        }
         if string(claims, "jti").is_some_and(|jti| self.jti.contains(jti)) {
             return revoked(RevokedBy::Jti);
         }
         if string(claims, "sid").is_some_and(|sid| self.sid.contains(sid)) {
             return revoked(RevokedBy::Sid);
         }
-        let signed_out_at = string(claims, "sub").and_then(|sub| self.sub.0.get(sub));
         if is_issued_before(claims, signed_out_at) {
             return revoked(RevokedBy::Sub);
         }
@@ -140,6 +145,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::denial::ClaimProblem;
 
     fn list(document: &Value) -> RevocationList {
         RevocationList::parse(document.to_string().as_bytes()).unwrap()
@@ -147,7 +153,7 @@ mod tests {
 
     /// Why the list refuses a token with these claims; empty if it does not.
     fn said(list: &RevocationList, claims: Value) -> String {
-        match list.check(&Claims::verified(claims)) {
+        match list.check(&Claims::verified(claims), f64::MAX) {
             Ok(()) => String::new(),
             Err(denial @ Denial::TokenRevoked(_)) => denial.to_string(),
             Err(other) => panic!("{other:?}"),
@@ -218,6 +224,36 @@ mod tests {
         let both = list(&json!({"sub": {"u": 2000}, "before": 1000}));
         assert_eq!(said(&both, json!({"sub": "u", "iat": 1500})), SUB);
         assert_eq!(both.len(), 2);
+    }
+
+    #[test]
+    fn a_token_dated_ahead_does_not_outlive_a_list() {
+        let check = |document: &Value, claims: &Value| {
+            list(document).check(&Claims::verified(claims.clone()), 1060.0)
+        };
+        for document in [json!({"before": 900}), json!({"sub": {"u": 900}})] {
+            for (iat, is_good) in [
+                (json!(1060), true),
+                (json!(1060.001), false),
+                (json!(1061), false),
+                (json!(u64::MAX), false),
+                (json!(1e300), false),
+            ] {
+                let claims = json!({"sub": "u", "iat": iat});
+                let expected = match is_good {
+                    true => Ok(()),
+                    false => Err(Denial::ClaimInvalid {
+                        claim: "iat".to_owned(),
+                        problem: ClaimProblem::InFuture,
+                    }),
+                };
+                assert_eq!(check(&document, &claims), expected, "{document} {claims}");
+            }
+        }
+        // The time is compared with nothing.
+        for document in [json!({"sub": {"v": 900}}), json!({"jti": ["a"]}), json!({})] {
+            assert_eq!(check(&document, &json!({"sub": "u", "iat": 2000})), Ok(()), "{document}");
+        }
     }
 
     #[test]

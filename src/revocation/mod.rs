@@ -101,10 +101,11 @@ impl Revocations {
         Self::new(name, Cache::empty(lifetimes, Now::read()), Some(publisher), metrics)
     }
 
-    /// Refuses a token that is on the list. `pending`: see [`Cached::get`].
+    /// Refuses a token that is on the list. `latest`: see [`RevocationList::check`]; `pending`: see [`Cached::get`].
     pub(crate) async fn check(
         self: &Arc<Self>,
         claims: &Claims,
+        latest: f64,
         pending: &mut PendingRefreshes,
     ) -> Result<(), Refusal> {
         let list =
@@ -113,7 +114,7 @@ impl Revocations {
             let detail = "the revocation list of the token's issuer is unavailable now";
             return Err(Obstacle::RevocationsUnavailable.because(detail).into());
         };
-        Ok(list.check(claims)?)
+        Ok(list.check(claims, latest)?)
     }
 }
 

@@ -14,7 +14,7 @@ fn revoked(table: &mut Table) {
     let list = json!({
         "jti": ["token-1", "\u{e9}"],
         "sid": ["session-1"],
-        "sub": {"user-1": 2_000_000_000, "\u{212a}": 2_000_000_000},
+        "sub": {"user-1": 1_600_000_000, "\u{212a}": 2_000_000_000},
         "before": 1_000_000_000,
     });
     let settings = [("REVOKED", list.to_string())];
@@ -24,7 +24,7 @@ fn revoked(table: &mut Table) {
         (json!({"jti": "\u{e9}"}), REVOKED),
         (json!({"sid": "session-1", "jti": "other"}), REVOKED),
         (json!({"sid": "session-1", "sub": "other"}), REVOKED),
-        (json!({"sub": "user-1", "iat": 1_999_999_999.999}), REVOKED),
+        (json!({"sub": "user-1", "iat": 1_599_999_999.999}), REVOKED),
         (json!({"sub": "user-1", "iat": 0}), REVOKED),
         (json!({"sub": "user-1", "iat": -0.0}), REVOKED),
         (json!({"sub": "user-1", "iat": -1e300}), REVOKED),
@@ -36,8 +36,13 @@ fn revoked(table: &mut Table) {
         (json!({"sub": "user-1", "iat": "2000000001"}), INVALID),
         (json!({"sub": "user-1", "iat": [2_000_000_001]}), INVALID),
         (json!({"sub": "user-1", "iat": true}), INVALID),
+        // What is dated ahead would never be old.
+        (json!({"sub": "user-1", "iat": 4_000_000_000_u64}), INVALID),
+        (json!({"sub": "someone", "iat": 4_000_000_000_u64}), INVALID),
+        (json!({"sub": "user-1", "iat": 1e300}), INVALID),
+        (json!({"sub": "user-1", "iat": u64::MAX}), INVALID),
         // Bytes are compared, and only of texts. These were issued by the issuer as they stand.
-        (json!({"sub": "user-1", "iat": 2_000_000_000}), ALLOW),
+        (json!({"sub": "user-1", "iat": 1_600_000_000}), ALLOW),
         (json!({"jti": "TOKEN-1"}), ALLOW),
         (json!({"jti": " token-1"}), ALLOW),
         (json!({"jti": "token-1\0"}), ALLOW),

@@ -27,9 +27,10 @@ fn times(table: &mut Table) {
         (json!(f64::MIN_POSITIVE), expired, ALLOW, ALLOW),
         (json!(now as f64 - 0.5), expired, ALLOW, ALLOW),
         (json!(now as f64 + 600.5), ALLOW, early, ALLOW),
-        (json!(i64::MAX), ALLOW, early, ALLOW),
-        (json!(u64::MAX), ALLOW, early, ALLOW),
-        (json!(f64::MAX), ALLOW, early, ALLOW),
+        (json!((now + 600) * 1000), INVALID, early, ALLOW),
+        (json!(i64::MAX), INVALID, early, ALLOW),
+        (json!(u64::MAX), INVALID, early, ALLOW),
+        (json!(f64::MAX), INVALID, early, ALLOW),
     ] {
         for (name, expected) in [("exp", exp), ("nbf", nbf), ("iat", iat)] {
             for leeway in ["0", "300"] {
@@ -41,6 +42,14 @@ fn times(table: &mut Table) {
                 table.token_under(&settings, name, token, if in_leeway { ALLOW } else { expected });
             }
         }
+    }
+    let limited = [("MAX_TOKEN_SECONDS", "86400".to_owned())];
+    for (ahead, expected) in [(30, ALLOW), (3600, INVALID)] {
+        let claims = claims_with(json!({"iat": now + ahead, "exp": now + 7200}));
+        table.token_under(&limited, format!("dated ahead by {ahead}"), K1.token(&claims), expected);
+        let claims = claims_with(json!({"nbf": now + ahead}));
+        let expected = if expected == ALLOW { ALLOW } else { early };
+        table.token_under(&[], format!("valid in {ahead}"), K1.token(&claims), expected);
     }
     table.token("no exp", K1.token(&without("exp")), MISSING);
     table.token("no nbf, no iat", K1.token(&merged(without("nbf"), json!({"iat": 1}))), ALLOW);
