@@ -556,6 +556,57 @@ fn symmetric_algorithms_need_configured_keys_that_are_long_enough() {
 }
 
 #[test]
+fn a_byte_order_mark_before_json_is_skipped() {
+    let root = std::env::temp_dir().join(format!("token-authorizer-marks-{}", std::process::id()));
+    std::fs::create_dir_all(&root).unwrap();
+    let marked = |value: &str| format!("\u{feff}{value}");
+    let in_file = |name: &str, value: &str| {
+        std::fs::write(root.join(name), marked(value)).unwrap();
+        format!("@{}", root.join(name).display())
+    };
+    let issuers = json!([{"issuer": "https://login.example.com", "audience": "api"}]).to_string();
+    for (name, value, others) in [
+        ("JWKS", &*key_set(32).to_string(), &[("ALGORITHMS", "HS256")][..]),
+        ("REQUIRED_CLAIMS", r#"{"tenant": "a"}"#, &[]),
+        ("ROUTES", r#"{"GET /": []}"#, &[]),
+        ("REVOKED", r#"{"jti": ["a"]}"#, &[]),
+        (
+            "TENANTS",
+            "a, b",
+            &[
+                ("ISSUER", "https://login.example.com/{tid}/v2.0"),
+                ("JWKS_URI", "https://login.example.com/keys"),
+            ],
+        ),
+    ] {
+        let usual: Vec<_> = ONE
+            .iter()
+            .filter(|(usual, _)| others.iter().all(|(other, _)| other != usual))
+            .copied()
+            .collect();
+        for text in [marked(value), in_file(name, value)] {
+            let read = read(&[&usual[..], others, &[(name, &*text)]].concat());
+            assert!(read.is_ok(), "{name}: {read:?}");
+        }
+        for text in [marked(&marked(value)), format!(" {}", marked(&format!("x{value}")))] {
+            if name == "TENANTS" {
+                continue;
+            }
+            let reported = reported(&[&usual[..], others, &[(name, &*text)]].concat());
+            assert_eq!(reported, [name]);
+        }
+    }
+    for text in [marked(&issuers), in_file("ISSUERS", &issuers)] {
+        assert_eq!(read(&[("ISSUERS", &text)]).unwrap().issuers.len(), 1);
+    }
+    let list = in_file("list", r#"{"jti": ["a"]}"#);
+    let nested =
+        json!([{"issuer": "https://login.example.com", "audience": "api", "revoked": list}]);
+    assert!(read(&[("ISSUERS", &nested.to_string())]).is_ok());
+    std::fs::remove_dir_all(root).unwrap();
+}
+
+#[test]
 fn a_json_setting_may_be_a_file_of_the_package() {
     let root = std::env::temp_dir().join(format!("token-authorizer-config-{}", std::process::id()));
     std::fs::create_dir_all(root.join("conf")).unwrap();

@@ -1,14 +1,16 @@
 //! JSON Web Keys (RFC 7517 section 4): one member of a key set in, a key that can verify out.
 //!
-//! What a key can be used for is decided here, when it is loaded, so a token cannot choose it.
+//! What a key can be used for is decided here, when it is loaded, so a token cannot choose it. The spelling of a key is
+//! read as providers really write it, where that leaves no doubt about its value. Tokens get no such leniency.
 
 use std::fmt;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
-use jsonwebtoken::{AlgorithmFamily, DecodingKey};
+use jsonwebtoken::{AlgorithmFamily, DecodingKey, DecodingKeyKind};
 use serde_json::value::RawValue;
 
 use crate::jose::algorithm::{self, Algorithm, Algorithms};
@@ -24,6 +26,13 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// The longest public exponent that aws-lc takes. 3 is the first odd number of two bits.
 const EXPONENT_BITS: std::ops::RangeInclusive<usize> = 2..=33;
+
+/// RFC 7518 asks for base64url without padding. Some providers pad, or use the plain alphabet. No value has two
+/// meanings: see [`octets`].
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// Where a key set came from, which decides whether its symmetric keys count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +57,7 @@ impl Key {
     /// Reads one member of a key set, as far as `allowed` lets the key be used. `None`: it cannot be used.
     pub(super) fn parse(member: &RawValue, allowed: Algorithms, origin: Origin) -> Option<Self> {
         let jwk = Members::read(member.get(), &MEMBERS).ok()?;
-        let id = match jwk.get("kid") {
+        let id = match jwk.present("kid") {
             None => None,
             Some(id) => Some(members::text(id)?.into_owned()),
         };
@@ -88,6 +97,21 @@ impl Key {
     pub(crate) fn is_symmetric(&self) -> bool {
         self.material.family() == AlgorithmFamily::Hmac
     }
+
+    /// Whether it is the same key as another, under any id.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        use DecodingKeyKind::{RsaModulusExponent, SecretOrDer};
+        if self.material.family() != other.material.family() {
+            return false;
+        }
+        match (self.material.kind(), other.material.kind()) {
+            (SecretOrDer(ours), SecretOrDer(theirs)) => ours == theirs,
+            (RsaModulusExponent { n, e }, RsaModulusExponent { n: modulus, e: exponent }) => {
+                n == modulus && e == exponent
+            }
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Debug for Key {
@@ -101,22 +125,26 @@ impl fmt::Debug for Key {
 
 /// What `use`, `key_ops` and `alg` (RFC 7517 sections 4.2 to 4.4) let the key do. `None`: no verifying at all.
 fn declared(jwk: &Members<'_>) -> Option<Algorithms> {
-    if let Some(purpose) = jwk.get("use")
+    if let Some(purpose) = jwk.present("use")
         && members::text(purpose)? != "sig"
     {
         return None;
     }
-    if let Some(operations) = jwk.get("key_ops") {
-        let operations = members::array(operations)?;
-        if !operations.into_iter().filter_map(members::text).any(|operation| operation == "verify")
-        {
-            return None;
-        }
+    if let Some(operations) = jwk.present("key_ops")
+        && !may_verify(&members::array(operations)?)
+    {
+        return None;
     }
-    match jwk.get("alg") {
+    match jwk.present("alg") {
         None => Some(Algorithms::ALL),
         Some(name) => Some(Algorithms::of(algorithm::named(&members::text(name)?)?)),
     }
+}
+
+/// Whether these `key_ops` include `verify`. Some serializers write an empty array for what was never set.
+fn may_verify(operations: &[&RawValue]) -> bool {
+    let mut names = operations.iter().filter_map(|operation| members::text(operation));
+    operations.is_empty() || names.any(|name| name == "verify")
 }
 
 fn rsa(jwk: &Members<'_>) -> Option<(DecodingKey, Algorithms)> {
@@ -136,13 +164,17 @@ fn elliptic_curve(jwk: &Members<'_>) -> Option<(DecodingKey, Algorithms)> {
         "P-384" => (Algorithm::ES384, &ECDSA_P384_SHA384_FIXED, 48),
         _ => return None,
     };
-    let (x, y) = (octets(jwk, "x")?, octets(jwk, "y")?);
-    // RFC 7518 section 6.2.1.2: coordinates have the full length.
-    if x.len() != size || y.len() != size {
-        return None;
+    // Uncompressed point: SEC 1 section 2.3.3.
+    let mut point = vec![4];
+    for name in ["x", "y"] {
+        // RFC 7518 section 6.2.1.2: coordinates have the full length. Some providers omit zero octets in front, or
+        // add one.
+        let number = unsigned(jwk, name)?;
+        let omitted = usize::checked_sub(size, number.len())?;
+        point.resize(point.len() + omitted, 0);
+        point.extend(number);
     }
-    // Uncompressed point: SEC 1 section 2.3.3. RFC 8725 section 3.4: aws-lc takes no point that is not on the curve.
-    let point = [&[4], &*x, &*y].concat();
+    // RFC 8725 section 3.4: aws-lc takes no point that is not on the curve. So a coordinate that was cut is not used.
     ParsedPublicKey::new(parameters, &point).ok()?;
     Some((DecodingKey::from_ec_der(&point), Algorithms::of(algorithm)))
 }
@@ -203,13 +235,18 @@ fn symmetric(jwk: &Members<'_>) -> Option<(DecodingKey, Algorithms)> {
     Some((DecodingKey::from_secret(&secret), fits))
 }
 
-fn octets(jwk: &Members<'_>, member: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(&*jwk.text(member)?).ok()
+/// The bytes of a member, in base64url or plain base64, padded or not.
+fn octets(jwk: &Members<'_>, name: &str) -> Option<Vec<u8>> {
+    let text = jwk.text(name)?;
+    if text.is_empty() {
+        return None;
+    }
+    BASE64.decode(text.replace('+', "-").replace('/', "_")).ok()
 }
 
 /// A Base64urlUInt (RFC 7518 section 2). Some providers prefix zero octets, which aws-lc would not take.
-fn unsigned(jwk: &Members<'_>, member: &str) -> Option<Vec<u8>> {
-    let mut number = octets(jwk, member)?;
+fn unsigned(jwk: &Members<'_>, name: &str) -> Option<Vec<u8>> {
+    let mut number = octets(jwk, name)?;
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     number.drain(..zeros);
     Some(number)
@@ -297,8 +334,10 @@ pub(super) mod tests {
             ("no e", without(rsa_of(2048, F4), "e"), false),
             ("n a number", with(rsa_of(2048, F4), "n", json!(5)), false),
             ("e a number", with(rsa_of(2048, F4), "e", json!(65537)), false),
-            ("e padded", with(rsa_of(2048, &[3]), "e", json!("Aw==")), false),
-            ("n in base64", with(rsa_of(2048, F4), "n", json!("/".repeat(342))), false),
+            ("e empty text", with(rsa_of(2048, F4), "e", json!("")), false),
+            ("e padded", with(rsa_of(2048, &[3]), "e", json!("Aw==")), true),
+            ("n in base64", with(rsa_of(2048, F4), "n", json!("/".repeat(341) + "w==")), true),
+            ("n with stray bits", with(rsa_of(2048, F4), "n", json!("_".repeat(342))), false),
         ];
         for (name, jwk, is_usable) in cases {
             let expected = if is_usable { Algorithms::RSA } else { Algorithms::default() };
@@ -447,15 +486,16 @@ pub(super) mod tests {
             ("use", json!("enc"), Algorithms::default()),
             ("use", json!("SIG"), Algorithms::default()),
             ("use", json!(""), Algorithms::default()),
-            ("use", json!(null), Algorithms::default()),
+            ("use", json!(null), Algorithms::RSA),
             ("use", json!(["sig"]), Algorithms::default()),
             ("key_ops", json!(["verify"]), Algorithms::RSA),
             ("key_ops", json!(["sign", "verify"]), Algorithms::RSA),
             ("key_ops", json!(["encrypt"]), Algorithms::default()),
             ("key_ops", json!(["sign"]), Algorithms::default()),
-            ("key_ops", json!([]), Algorithms::default()),
+            ("key_ops", json!([]), Algorithms::RSA),
             ("key_ops", json!("verify"), Algorithms::default()),
-            ("key_ops", json!(null), Algorithms::default()),
+            ("key_ops", json!(null), Algorithms::RSA),
+            ("key_ops", json!([null]), Algorithms::default()),
             ("alg", json!("RS256"), Algorithms::of(Algorithm::RS256)),
             ("alg", json!("PS512"), Algorithms::of(Algorithm::PS512)),
             ("alg", json!("RSA-OAEP"), Algorithms::default()),
@@ -463,10 +503,10 @@ pub(super) mod tests {
             ("alg", json!("HS256"), Algorithms::default()),
             ("alg", json!("none"), Algorithms::default()),
             ("alg", json!("rs256"), Algorithms::default()),
-            ("alg", json!(null), Algorithms::default()),
+            ("alg", json!(null), Algorithms::RSA),
             ("alg", json!(5), Algorithms::default()),
             ("kid", json!(""), Algorithms::RSA),
-            ("kid", json!(null), Algorithms::default()),
+            ("kid", json!(null), Algorithms::RSA),
             ("kid", json!(5), Algorithms::default()),
             ("x5c", json!(5), Algorithms::RSA),
             ("d", json!("AQ"), Algorithms::RSA),

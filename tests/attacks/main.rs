@@ -20,6 +20,7 @@ mod other_algorithms;
 mod other_forms;
 mod principals;
 mod public_key_as_secret;
+mod published_keys;
 mod revoked_tokens;
 mod sizes;
 mod tenants;
