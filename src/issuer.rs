@@ -328,6 +328,7 @@ mod tests {
 
     use super::*;
     use crate::denial::MissingRights;
+    use crate::jose::jwks::ParsedKeys;
     use crate::jose::token::ClaimPath;
     use crate::reason::Reason;
     use crate::remote::cache::Lifetimes;
@@ -349,7 +350,7 @@ mod tests {
         TrustedIssuer {
             name,
             header_rules: HeaderRules::default(),
-            keys: Keys::fixed(String::new(), Vec::new(), lifetimes),
+            keys: Keys::fixed(String::new(), ParsedKeys::default(), lifetimes),
             rules: Rules {
                 audience_claims: path("aud"),
                 audiences: vec!["api".to_owned()],

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use crate::jose::algorithm::{Algorithm, Algorithms};
 use crate::jose::jwk::Key;
+use crate::jose::jwks::ParsedKeys;
+use crate::jose::skipped::SkippedKey;
 
 /// How many keys of one id are tried on one token: what a signature check costs must stay bounded.
 const MAX_OF_ONE_ID: usize = 4;
@@ -40,6 +42,8 @@ pub(crate) struct KeySet {
     /// For each algorithm the keys that fit it: for tokens that name no key.
     fitting: [Vec<Arc<Key>>; Algorithms::COUNT],
     size: usize,
+    /// The keys that are not in it.
+    pub(crate) skipped: Vec<SkippedKey>,
 }
 
 impl KeySet {
@@ -55,6 +59,13 @@ impl KeySet {
             set.size += 1;
         }
         set
+    }
+
+    /// The usable keys of a document, with these besides.
+    pub(crate) fn of(parsed: ParsedKeys, others: &[Key]) -> Self {
+        let ParsedKeys { keys, skipped } = parsed;
+        let set = Self::new(keys.into_iter().chain(others.iter().cloned()));
+        Self { skipped, ..set }
     }
 
     pub(crate) fn len(&self) -> usize {

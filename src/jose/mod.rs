@@ -6,6 +6,7 @@ pub(crate) mod jwk;
 pub(crate) mod jwks;
 pub(crate) mod key_set;
 pub(crate) mod members;
+pub(crate) mod skipped;
 pub(crate) mod token;
 #[cfg(test)]
 mod vectors;

@@ -3,14 +3,16 @@
 pub(crate) mod discovery;
 pub(crate) mod misses;
 pub(crate) mod provider;
+pub(crate) mod report;
 
 use std::sync::Arc;
 
 use crate::clock::Now;
 use crate::denial::{Denial, Refusal};
 use crate::jose::algorithm::Algorithm;
-use crate::jose::jwk::Key;
+use crate::jose::jwks::ParsedKeys;
 use crate::jose::key_set::{KeyQuery, KeySet};
+use crate::jose::skipped::SkippedKey;
 use crate::jose::token::{Claims, Token};
 use crate::keys::misses::{Confirmation, KeyMatch};
 use crate::keys::provider::Provider;
@@ -25,24 +27,32 @@ pub(crate) type Keys = Cached<Provider>;
 
 impl Keys {
     /// Configured keys of these issuers, and no network.
-    pub(crate) fn fixed(issuers: String, keys: Vec<Key>, lifetimes: Lifetimes) -> Arc<Self> {
-        let cache = Cache::fixed(KeySet::new(keys), lifetimes, Now::read());
+    pub(crate) fn fixed(issuers: String, keys: ParsedKeys, lifetimes: Lifetimes) -> Arc<Self> {
+        let cache = Cache::fixed(KeySet::of(keys, &[]), lifetimes, Now::read());
         Self::new(issuers, cache, None, None)
     }
 
     /// Keys of a provider, with configured ones to start from, if there are any.
     pub(crate) fn of(
         provider: Provider,
-        seed: Vec<Key>,
+        seed: ParsedKeys,
         lifetimes: Lifetimes,
         metrics: Option<Arc<Metrics>>,
     ) -> Arc<Self> {
-        let cache = if seed.is_empty() {
+        let cache = if seed.keys.is_empty() {
             Cache::empty(lifetimes, Now::read())
         } else {
-            Cache::seeded(KeySet::new(seed), lifetimes, Now::read())
+            Cache::seeded(KeySet::of(seed, &[]), lifetimes, Now::read())
         };
         Self::new(provider.issuer().to_owned(), cache, Some(provider), metrics)
+    }
+
+    /// The keys that the set in use does not have, though its document does.
+    pub(crate) fn skipped(&self) -> Vec<SkippedKey> {
+        match self.state().cache.document() {
+            Some(keys) => keys.skipped.clone(),
+            None => Vec::new(),
+        }
     }
 
     /// The claims of a token, if it is signed by one of these keys. `key_issuer`: see [`KeyQuery`]. `pending`: see
