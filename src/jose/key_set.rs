@@ -12,7 +12,7 @@ use crate::jose::skipped::SkippedKey;
 const MAX_OF_ONE_ID: usize = 4;
 
 /// How many keys are tried on a token that names none. If more fit, none is tried.
-const MAX_WITHOUT_ID: usize = 8;
+pub(crate) const MAX_WITHOUT_ID: usize = 8;
 
 /// Which keys of a set may verify a token.
 #[derive(Clone, Copy)]
@@ -92,6 +92,12 @@ impl KeySet {
             }
         }
         candidates
+    }
+
+    /// Whether so many keys fit a token without `kid` that none is tried.
+    pub(crate) fn too_many_fit(&self, query: KeyQuery<'_>) -> bool {
+        let mut fitting = self.fitting[query.algorithm as usize].iter();
+        query.kid.is_none() && !self.knows(query) && fitting.any(|key| query.is_served_by(key))
     }
 
     /// Whether there is a key to try at all.

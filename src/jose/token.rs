@@ -45,8 +45,8 @@ impl<'a> Token<'a> {
             Some((header, payload)) if !payload.contains('.') => (header, payload),
             _ => return Err(malformed(Malformed::Segments)),
         };
-        let header = object(header).ok_or(malformed(Malformed::Header))?;
-        let payload = object(payload).ok_or(malformed(Malformed::Payload))?;
+        let header = object(header, Malformed::Header)?;
+        let payload = object(payload, Malformed::Payload)?;
         let signature = decode(signature).ok_or(malformed(Malformed::Signature))?;
 
         // RFC 7515 section 4.1: these are strings. `alg` must be there, the others need not.
@@ -174,8 +174,14 @@ fn decode(segment: &str) -> Option<Vec<u8>> {
     if bytes.is_empty() { None } else { Some(bytes) }
 }
 
-fn object(segment: &str) -> Option<Map<String, Value>> {
-    json::object(&decode(segment)?).ok()
+/// The object in a segment. `otherwise` is what is wrong if there is none.
+fn object(segment: &str, otherwise: Malformed) -> Result<Map<String, Value>, Denial> {
+    let Some(bytes) = decode(segment) else { return Err(Denial::TokenMalformed(otherwise)) };
+    match json::object(&bytes) {
+        Ok(object) => Ok(object),
+        Err(_) if !json::is_unicode(&bytes) => Err(Denial::TokenMalformed(Malformed::NotUnicode)),
+        Err(_) => Err(Denial::TokenMalformed(otherwise)),
+    }
 }
 
 impl Claims {
@@ -195,6 +201,12 @@ impl Claims {
     pub(crate) fn non_empty_string(&self, path: &ClaimPath) -> Option<&str> {
         let string = self.get(path)?.as_str()?;
         if string.is_empty() { None } else { Some(string) }
+    }
+
+    /// Whether the issuer left claims out and says where they are (OpenID Connect Core section 5.6.2). Entra ID does so
+    /// with the groups of a user who is in more than 200.
+    pub(crate) fn has_distributed_claims(&self) -> bool {
+        self.0.get("_claim_names").is_some_and(|names| !names.is_null())
     }
 
     /// The claim of this literal name; null counts as present here.

@@ -55,6 +55,11 @@ impl Keys {
         }
     }
 
+    /// Whether so many keys fit a token without `kid` that none is tried.
+    fn has_too_many_for(&self, query: KeyQuery<'_>) -> bool {
+        self.state().cache.document().is_some_and(|keys| keys.too_many_fit(query))
+    }
+
     /// The claims of a token, if it is signed by one of these keys. `key_issuer`: see [`KeyQuery`]. `pending`: see
     /// [`Cached::get`].
     pub(crate) async fn verify(
@@ -77,8 +82,15 @@ impl Keys {
                         Err(unverified) => (token, failed) = (unverified, Some(keys)),
                     }
                 }
-                Some((KeyMatch::Mismatch, _)) => return Err(Denial::SignatureInvalid.into()),
-                Some(_) => return Err(Denial::KeyUnknown.into()),
+                Some((KeyMatch::Mismatch, _)) => {
+                    let has_nonce = token.unverified_header().get("nonce").is_some();
+                    return Err(Denial::SignatureInvalid { has_nonce }.into());
+                }
+                Some(_) => {
+                    let query = token.key_query(algorithm, key_issuer);
+                    let too_many_fit = self.has_too_many_for(query);
+                    return Err(Denial::KeyUnknown { too_many_fit }.into());
+                }
                 None => {
                     let detail = "the keys of the token's issuer are unavailable now";
                     return Err(Obstacle::KeysUnavailable.because(detail).into());

@@ -7,6 +7,7 @@ mod audiences;
 mod bound_tokens;
 mod broken_signatures;
 mod credentials;
+mod details;
 mod encoding;
 mod events;
 mod forged_paddings;

@@ -178,7 +178,7 @@ fn each_skipped_key_is_named_once_for_each_set() {
     let fetches = |count: usize| {
         let is_refreshed = |line: &&str| line.contains("keys refreshed");
         while lambda.output().lines().filter(is_refreshed).count() < count {
-            std::thread::sleep(Duration::from_millis(100));
+            thread::sleep(Duration::from_millis(100));
             lambda.invoke(&good(&idp, &key));
         }
     };
