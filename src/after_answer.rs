@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::clock::Now;
 use crate::denial::{Denial, Refusal};
+use crate::excerpt::excerpt;
 use crate::gateway::policy::Answer;
 use crate::metrics::Metrics;
 use crate::remote::refresh::PendingRefreshes;
@@ -16,9 +17,6 @@ use crate::verdict::{Decision, Failure, Trace, Verdict};
 
 /// The wait for a refresh ends this long before the invocation's deadline.
 const DEADLINE_MARGIN: Duration = Duration::from_millis(500);
-
-/// The most characters of a token's string that are logged.
-const MAX_LOGGED_CHARACTERS: usize = 128;
 
 /// The invocation that a decision is logged under.
 #[derive(Clone, Copy, Debug, Default)]
@@ -171,27 +169,4 @@ fn not_empty(text: String) -> Option<String> {
 /// A string of a token, safe to log.
 fn unverified<'t>(object: &'t Value, name: &str) -> Option<Cow<'t, str>> {
     Some(excerpt(object.get(name)?.as_str()?))
-}
-
-/// The first characters of a string, safe to log. JSON escapes control characters, but not those at which some
-/// readers break lines, those that reorder text in a terminal, and most that are invisible. These are escaped here.
-fn excerpt(mut text: &str) -> Cow<'_, str> {
-    // Every character has at least one byte.
-    if text.len() > MAX_LOGGED_CHARACTERS {
-        let end = text.char_indices().nth(MAX_LOGGED_CHARACTERS).map_or(text.len(), |(end, _)| end);
-        text = &text[..end];
-    }
-    if text.bytes().all(|byte| byte < 0x7f) {
-        return Cow::Borrowed(text);
-    }
-    let mut excerpt = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c < '\u{7f}' {
-            excerpt.push(c);
-        } else {
-            // Escapes what Rust does not consider printable, and combining marks, which have no width of their own.
-            excerpt.extend(c.escape_debug());
-        }
-    }
-    Cow::Owned(excerpt)
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::jose::key_set::MAX_WITHOUT_ID;
 use crate::reason::{Fault, Reason};
 
 /// The longest time that is shown, in seconds: a number of a token can have hundreds of digits.
@@ -51,9 +52,15 @@ pub enum Denial {
         alias: Option<String>,
     },
     /// See [`Reason::KeyUnknown`].
-    KeyUnknown,
+    KeyUnknown {
+        /// Whether the token has no `kid`, and more keys fit than are tried.
+        too_many_fit: bool,
+    },
     /// See [`Reason::SignatureInvalid`].
-    SignatureInvalid,
+    SignatureInvalid {
+        /// Whether the token's header has `nonce`.
+        has_nonce: bool,
+    },
     /// See [`Reason::TokenExpired`].
     TokenExpired {
         /// Since `exp`, leeway not counted.
@@ -93,6 +100,8 @@ pub enum Denial {
         principal: String,
         /// What the caller lacks.
         lacks: MissingRights,
+        /// Whether the token has `_claim_names`: claims that it should have are elsewhere.
+        has_distributed_claims: bool,
     },
 }
 
@@ -121,6 +130,8 @@ pub enum Malformed {
     HeaderMember,
     /// The header has `zip`.
     Compressed,
+    /// The header or the payload has bytes that are not UTF-8, or half of a surrogate pair.
+    NotUnicode,
 }
 
 /// What is wrong with a claim.
@@ -136,6 +147,11 @@ pub enum ClaimProblem {
     NotStrings,
     /// It does not hold a name: a string that is not blank, without control characters.
     NotAName,
+    /// It does not hold a name, since it is not a string.
+    NotAString {
+        /// What it is.
+        kind: &'static str,
+    },
     /// The token lives longer than `MAX_TOKEN_SECONDS`.
     LifeTooLong {
         /// From `iat` to `exp`.
@@ -208,8 +224,8 @@ impl Denial {
             Self::TypeNotAccepted { .. } => Reason::TypeNotAccepted,
             Self::AlgorithmNotAllowed { .. } => Reason::AlgorithmNotAllowed,
             Self::IssuerUntrusted { .. } => Reason::IssuerUntrusted,
-            Self::KeyUnknown => Reason::KeyUnknown,
-            Self::SignatureInvalid => Reason::SignatureInvalid,
+            Self::KeyUnknown { .. } => Reason::KeyUnknown,
+            Self::SignatureInvalid { .. } => Reason::SignatureInvalid,
             Self::TokenExpired { .. } => Reason::TokenExpired,
             Self::TokenNotYetValid { .. } => Reason::TokenNotYetValid,
             Self::AudienceMismatch { .. } => Reason::AudienceMismatch,
@@ -256,8 +272,15 @@ impl fmt::Display for Denial {
             }
             Self::AlgorithmNotAllowed { .. }
             | Self::IssuerUntrusted { alias: None }
-            | Self::KeyUnknown
-            | Self::SignatureInvalid => Ok(()),
+            | Self::KeyUnknown { too_many_fit: false }
+            | Self::SignatureInvalid { has_nonce: false } => Ok(()),
+            Self::KeyUnknown { too_many_fit: true } => {
+                write!(f, "the token has no `kid`, and more than {MAX_WITHOUT_ID} keys fit its `alg`")
+            }
+            Self::SignatureInvalid { has_nonce: true } => f.write_str(
+                "the header has `nonce`: Entra ID's tokens for Microsoft Graph have one, and only Graph can verify \
+                 them; the client must request a token for this API",
+            ),
             Self::TokenExpired { seconds_ago } => {
                 write!(f, "{:.0} s ago", seconds_ago.min(MAX_SHOWN_SECONDS))
             }
@@ -269,7 +292,12 @@ impl fmt::Display for Denial {
             Self::ClaimInvalid { claim, problem } => write!(f, "claim `{claim}`{problem}"),
             Self::TokenBindingInvalid(problem) => problem.fmt(f),
             Self::TokenRevoked(entry) => entry.fmt(f),
-            Self::InsufficientScope { lacks, .. } => lacks.fmt(f),
+            Self::InsufficientScope { lacks, has_distributed_claims: false, .. } => lacks.fmt(f),
+            Self::InsufficientScope { lacks, has_distributed_claims: true, .. } => write!(
+                f,
+                "{lacks}; the token has `_claim_names`: a claim was too long for it, for example the groups of a \
+                 user who is in very many"
+            ),
         }
     }
 }
@@ -290,6 +318,9 @@ impl fmt::Display for Malformed {
             Self::Algorithm => "header member `alg` is absent or not a string",
             Self::HeaderMember => "header member `kid`, `typ` or `cty` is not a string",
             Self::Compressed => "header member `zip` is not supported",
+            Self::NotUnicode => {
+                "a string in the token is not Unicode: bytes that are not UTF-8, or half of a surrogate pair"
+            }
         })
     }
 }
@@ -306,6 +337,12 @@ impl fmt::Display for ClaimProblem {
             Self::NotStrings => f.write_str(" must be a string or an array of strings"),
             Self::NotAName => {
                 f.write_str(" must be a string that is not blank, without control characters")
+            }
+            Self::NotAString { kind } => {
+                write!(
+                    f,
+                    " is {kind}, not a string: PRINCIPAL_CLAIM must name a claim that is a string"
+                )
             }
             Self::LifeTooLong { seconds, max } => {
                 let seconds = seconds.min(MAX_SHOWN_SECONDS);
@@ -408,8 +445,8 @@ pub(crate) mod tests {
             Denial::TypeNotAccepted { accepted: None },
             Denial::AlgorithmNotAllowed { allowed: vec!["RS256"] },
             Denial::IssuerUntrusted { alias: None },
-            Denial::KeyUnknown,
-            Denial::SignatureInvalid,
+            Denial::KeyUnknown { too_many_fit: false },
+            Denial::SignatureInvalid { has_nonce: false },
             Denial::TokenExpired { seconds_ago: 1.0 },
             Denial::TokenNotYetValid { seconds_ahead: 1.0 },
             Denial::AudienceMismatch { claim: text(), accepted: vec![text()] },
@@ -417,7 +454,11 @@ pub(crate) mod tests {
             Denial::ClaimInvalid { claim: text(), problem: ClaimProblem::NotADate },
             Denial::TokenBindingInvalid(BindingProblem::Refused),
             Denial::TokenRevoked(RevokedBy::Jti),
-            Denial::InsufficientScope { principal: text(), lacks: MissingRights::NoRoute },
+            Denial::InsufficientScope {
+                principal: text(),
+                lacks: MissingRights::NoRoute,
+                has_distributed_claims: false,
+            },
         ]
     }
 
@@ -450,7 +491,13 @@ pub(crate) mod tests {
     #[test]
     fn the_principal_is_never_displayed() {
         let lacks = MissingRights::Scope { missing: "a".into(), required: vec!["a".into()] };
-        let denial = Denial::InsufficientScope { principal: "secret".to_owned(), lacks };
+        let denial = |has_distributed_claims| Denial::InsufficientScope {
+            principal: "secret".to_owned(),
+            lacks: lacks.clone(),
+            has_distributed_claims,
+        };
+        assert!(!denial(true).to_string().contains("secret"));
+        let denial = denial(false);
         assert_eq!(denial.to_string(), "scope `a`");
         assert_eq!(denial.expected(), None);
     }

@@ -7,6 +7,7 @@ use crate::access::routes::report::TableReport;
 use crate::authorizer::Authorizer;
 use crate::denial::Denial;
 use crate::issuer::{IssuerName, Tenants};
+use crate::jose::skipped::SkippedKey;
 use crate::reason::{Obstacle, Reason};
 use crate::remote::SourceStatus;
 use crate::verdict::{Decision, Trace, Verdict};
@@ -23,6 +24,8 @@ pub struct Explanation<'a> {
     pub is_verified: bool,
     /// The name of the issuer, and its keys.
     pub keys: Option<(String, SourceStatus)>,
+    /// The keys that the issuer lists and that are not used.
+    pub skipped_keys: Vec<SkippedKey>,
     /// The revocation list of the issuer, if it has one.
     pub revocations: Option<SourceStatus>,
     /// The checks, in their order.
@@ -66,8 +69,10 @@ impl Authorizer {
     pub fn explain<'a>(&self, decision: &Decision<'a>) -> Explanation<'a> {
         let trace = &decision.trace;
         let (mut keys, mut revocations, mut routes) = (None, None, Vec::new());
+        let mut skipped_keys = Vec::new();
         if let Some(issuer) = trace.issuer {
             keys = Some((issuer.name.to_string(), issuer.keys.status()));
+            skipped_keys = issuer.keys.skipped();
             if let Some(list) = &issuer.revocations {
                 revocations = Some(list.status());
             }
@@ -84,6 +89,7 @@ impl Authorizer {
                 .map(|(header, payload)| ((**header).clone(), (**payload).clone())),
             is_verified: trace.claims.is_some(),
             keys,
+            skipped_keys,
             revocations,
             checks: checks(&decision.verdict),
             expected: self.expected(&decision.verdict),

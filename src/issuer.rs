@@ -233,9 +233,11 @@ impl TrustedIssuer {
     ) -> Result<Access<'_>, Denial> {
         match self.rights.access(&self.scope_claims, claims, single_request) {
             Ok(access) => Ok(access),
-            Err(lacks) => {
-                Err(Denial::InsufficientScope { principal: caller.principal.clone(), lacks })
-            }
+            Err(lacks) => Err(Denial::InsufficientScope {
+                principal: caller.principal.clone(),
+                lacks,
+                has_distributed_claims: claims.has_distributed_claims(),
+            }),
         }
     }
 }
@@ -328,6 +330,7 @@ mod tests {
 
     use super::*;
     use crate::denial::MissingRights;
+    use crate::jose::jwks::ParsedKeys;
     use crate::jose::token::ClaimPath;
     use crate::reason::Reason;
     use crate::remote::cache::Lifetimes;
@@ -349,7 +352,7 @@ mod tests {
         TrustedIssuer {
             name,
             header_rules: HeaderRules::default(),
-            keys: Keys::fixed(String::new(), Vec::new(), lifetimes),
+            keys: Keys::fixed(String::new(), ParsedKeys::default(), lifetimes),
             rules: Rules {
                 audience_claims: path("aud"),
                 audiences: vec!["api".to_owned()],
@@ -479,7 +482,11 @@ mod tests {
                 Some(missing) => {
                     let (missing, required) = (missing.to_owned(), issuer.rights.required.clone());
                     let lacks = MissingRights::Scope { missing, required };
-                    Err(Denial::InsufficientScope { principal: "u".to_owned(), lacks })
+                    Err(Denial::InsufficientScope {
+                        principal: "u".to_owned(),
+                        lacks,
+                        has_distributed_claims: false,
+                    })
                 }
             };
             let caller = Caller { principal: "u".to_owned(), expires_at: 0.0 };

@@ -29,7 +29,7 @@
 //! | `jose` | tokens, keys and algorithms |
 //! | `log`, `metrics` | lines for the operator |
 //! | `denial`, `reason` | why a token is refused, with its facts; every reason and its code |
-//! | `clock` | where time enters |
+//! | `clock`, `excerpt` | where time enters; how foreign text is logged |
 
 mod access;
 mod after_answer;
@@ -37,6 +37,7 @@ mod authorizer;
 mod clock;
 mod config;
 mod denial;
+mod excerpt;
 mod explain;
 mod gateway;
 mod issuer;
@@ -65,8 +66,10 @@ pub use config::{Config, Problem, Problems, SETTINGS, Setting, SettingKind};
 pub use denial::{BindingProblem, ClaimProblem, Denial, Malformed, MissingRights, RevokedBy};
 pub use explain::{Check, CheckState, Explanation};
 pub use gateway::policy::Answer;
+pub use jose::skipped::{ListedKey, SkipReason, SkippedKey};
 pub use jose::token::MAX_TOKEN_BYTES;
 pub use keys::discovery::jwks_uri;
+pub use keys::report::{KeyReport, UsableKey};
 pub use log::{Log, bad_configuration as log_bad_configuration};
 pub use metrics::DocumentKind;
 pub use reason::{Fault, Obstacle, Reason};

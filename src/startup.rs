@@ -7,6 +7,7 @@ use crate::config::{Config, Issuer, KeyOrigin, KeySource, RevocationSource};
 use crate::issuer::{HeaderRules, Issuers, TrustedIssuer};
 use crate::jose::algorithm::Algorithms;
 use crate::jose::jwk::Key;
+use crate::jose::jwks::ParsedKeys;
 use crate::keys::Keys;
 use crate::keys::provider::Provider;
 use crate::metrics::Metrics;
@@ -119,23 +120,23 @@ fn keys_of(
     fetcher: &Arc<Fetcher>,
     metrics: &Option<Arc<Metrics>>,
 ) -> Arc<Keys> {
-    let (keys_at, mut seed) = match origin {
+    let (keys_at, seed) = match origin {
         KeyOrigin::Static(keys) => {
             return Keys::fixed(issuers, usable(keys, algorithms), lifetimes);
         }
-        KeyOrigin::Discovery => (None, Vec::new()),
-        KeyOrigin::Address(keys_at, keys) => (Some(keys_at), keys),
+        KeyOrigin::Discovery => (None, ParsedKeys::default()),
+        KeyOrigin::Address(keys_at, keys) => (Some(keys_at), usable(keys, algorithms)),
     };
-    seed = usable(seed, algorithms);
-    let mut symmetric = seed.clone();
+    let mut symmetric = seed.keys.clone();
     symmetric.retain(Key::is_symmetric);
     let provider = Provider::new(issuers, keys_at, algorithms, symmetric, Arc::clone(fetcher));
     Keys::of(provider, seed, lifetimes, metrics.clone())
 }
 
-fn usable(mut keys: Vec<Key>, algorithms: Algorithms) -> Vec<Key> {
-    keys.retain(|key| key.fits(algorithms));
-    keys
+/// The configured keys that an issuer of a source can use.
+fn usable(keys: ParsedKeys, algorithms: Algorithms) -> ParsedKeys {
+    // Of none there is none: each issuer of the source can use one, or there were none.
+    keys.restrict_to(algorithms).unwrap_or_default()
 }
 
 /// The revocation list at this address. Issuers that name the same one share it: `lists` has those so far.

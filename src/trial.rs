@@ -98,7 +98,11 @@ impl TrialRun {
         };
         match rights.access(scope_claims, &self.claims, Some(&self.request)) {
             Ok(_) => None,
-            Err(lacks) => Some(Denial::InsufficientScope { principal: caller.principal, lacks }),
+            Err(lacks) => Some(Denial::InsufficientScope {
+                principal: caller.principal,
+                lacks,
+                has_distributed_claims: self.claims.has_distributed_claims(),
+            }),
         }
     }
 }

@@ -217,6 +217,9 @@ fn show_keys(page: &mut Page, seen: &Explanation<'_>) {
         Some((issuer, status)) => show_document(page, status, &format!("usable, of {issuer}")),
         None => page.line("none were looked for"),
     }
+    for skipped in &seen.skipped_keys {
+        page.line(&plain(&format!("skipped: {skipped}")));
+    }
 }
 
 fn show_revocations(page: &mut Page, seen: &Explanation<'_>) {

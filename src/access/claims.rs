@@ -107,8 +107,12 @@ impl Rules {
         }
         // A control character could forge a line where the backend logs its caller.
         let principal = match principal.as_str() {
+            None => {
+                let problem = ClaimProblem::NotAString { kind: kind(principal) };
+                return Err(invalid(principal_claim.text(), problem));
+            }
             Some(name) if !name.trim().is_empty() && !name.contains(char::is_control) => name,
-            _ => return Err(invalid(principal_claim.text(), ClaimProblem::NotAName)),
+            Some(_) => return Err(invalid(principal_claim.text(), ClaimProblem::NotAName)),
         };
         for required in &self.required {
             if !required.is_met(claims) {
@@ -194,6 +198,17 @@ impl Date {
                 _ => Self::Invalid,
             },
         }
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
     }
 }
 

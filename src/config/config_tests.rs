@@ -40,9 +40,9 @@ fn names(issuer: &Issuer) -> Vec<String> {
 /// The address of each source of keys, as far as it has one, how many keys are configured, and whose it is.
 fn sources(config: &Config) -> Vec<(String, usize, &str)> {
     let source = |source: &KeySource| match &source.origin {
-        KeyOrigin::Static(keys) => ("JWKS".to_owned(), keys.len()),
+        KeyOrigin::Static(keys) => ("JWKS".to_owned(), keys.keys.len()),
         KeyOrigin::Discovery => ("discovery".to_owned(), 0),
-        KeyOrigin::Address(address, keys) => (address.to_string(), keys.len()),
+        KeyOrigin::Address(address, keys) => (address.to_string(), keys.keys.len()),
     };
     let all = config.key_sources.iter().map(|each| (source(each), &*each.issuers));
     all.map(|((address, keys), issuers)| (address, keys, issuers)).collect()
@@ -558,6 +558,108 @@ fn symmetric_algorithms_need_configured_keys_that_are_long_enough() {
         reported(&[&ONE[..], &[("ALGORITHMS", "HS256"), ("JWKS", "@none.json")]].concat()),
         ["JWKS"]
     );
+}
+
+#[test]
+fn skipped_keys_of_the_configuration_are_named() {
+    let short = json!({"kty": "oct", "kid": "hs", "k": b64([7; 40]), "secret": "x"});
+    let rsa = json!({"kty": "RSA", "kid": "line\nbreak", "x5c": ["secret"]});
+    let keys = |keys: &[&Value]| json!({"keys": keys}).to_string();
+    let refused = |algorithms: &str, jwks: &str| {
+        let problems = read_with(&[("ALGORITHMS", algorithms), ("JWKS", jwks)]).unwrap_err();
+        assert_eq!(problems.0.len(), 1, "{problems}");
+        problems.0[0].message.clone()
+    };
+    let none = "no key in it can verify a signature of an allowed algorithm";
+    assert_eq!(
+        refused("HS384 HS512", &keys(&[&short, &rsa])),
+        format!(
+            "{none}: keys[0] (kid \"hs\"): `k` has 40 bytes: HS256 needs 32, HS384 48, HS512 64; keys[1] (kid \
+             \"line\\nbreak\"): no `n`: its certificate (`x5c`) is not read"
+        )
+    );
+    let not_listed = "ALGORITHMS does not list its algorithms: HS256";
+    assert_eq!(
+        refused("RS256", &keys(&[&short])),
+        format!("{none}: keys[0] (kid \"hs\"): {not_listed}")
+    );
+    let message = refused("HS256", &keys(&vec![&rsa; 10]));
+    assert!(message.contains("keys[7]") && !message.contains("keys[8]"), "{message}");
+    assert!(message.ends_with("; and 2 more"), "{message}");
+    for (document, expected) in [
+        ("{}", "has no array `keys`"),
+        ("{\"keys\": 5}", "has no array `keys`"),
+        ("[]", "not a JSON object with an array `keys`: not an object"),
+        (
+            "{\"keys\":[],\"keys\":[]}",
+            "not a JSON object with an array `keys`: duplicate member name at line 1 column 21",
+        ),
+    ] {
+        assert_eq!(refused("HS256", document), expected);
+    }
+
+    let mut private = SigningKey::ed25519("p").jwk();
+    private["d"] = json!("AQ");
+    let jwks = keys(&[&rsa, &private]);
+    let config = read_with(&[("ALGORITHMS", "EdDSA"), ("JWKS", &jwks)]).unwrap();
+    assert_eq!(
+        config.warnings,
+        [
+            "JWKS: keys[0] (kid \"line\\nbreak\"): no `n`: its certificate (`x5c`) is not read; the key is skipped",
+            "JWKS: keys[1] (kid \"p\") has private members, which sign tokens; only public ones are needed here",
+        ]
+    );
+}
+
+#[test]
+fn a_byte_order_mark_before_json_is_skipped() {
+    let root = std::env::temp_dir().join(format!("token-authorizer-marks-{}", std::process::id()));
+    std::fs::create_dir_all(&root).unwrap();
+    let marked = |value: &str| format!("\u{feff}{value}");
+    let in_file = |name: &str, value: &str| {
+        std::fs::write(root.join(name), marked(value)).unwrap();
+        format!("@{}", root.join(name).display())
+    };
+    let issuers = json!([{"issuer": "https://login.example.com", "audience": "api"}]).to_string();
+    for (name, value, others) in [
+        ("JWKS", &*key_set(32).to_string(), &[("ALGORITHMS", "HS256")][..]),
+        ("REQUIRED_CLAIMS", r#"{"tenant": "a"}"#, &[]),
+        ("ROUTES", r#"{"GET /": []}"#, &[]),
+        ("REVOKED", r#"{"jti": ["a"]}"#, &[]),
+        (
+            "TENANTS",
+            "a, b",
+            &[
+                ("ISSUER", "https://login.example.com/{tid}/v2.0"),
+                ("JWKS_URI", "https://login.example.com/keys"),
+            ],
+        ),
+    ] {
+        let usual: Vec<_> = ONE
+            .iter()
+            .filter(|(usual, _)| others.iter().all(|(other, _)| other != usual))
+            .copied()
+            .collect();
+        for text in [marked(value), in_file(name, value)] {
+            let read = read(&[&usual[..], others, &[(name, &*text)]].concat());
+            assert!(read.is_ok(), "{name}: {read:?}");
+        }
+        for text in [marked(&marked(value)), format!(" {}", marked(&format!("x{value}")))] {
+            if name == "TENANTS" {
+                continue;
+            }
+            let reported = reported(&[&usual[..], others, &[(name, &*text)]].concat());
+            assert_eq!(reported, [name]);
+        }
+    }
+    for text in [marked(&issuers), in_file("ISSUERS", &issuers)] {
+        assert_eq!(read(&[("ISSUERS", &text)]).unwrap().issuers.len(), 1);
+    }
+    let list = in_file("list", r#"{"jti": ["a"]}"#);
+    let nested =
+        json!([{"issuer": "https://login.example.com", "audience": "api", "revoked": list}]);
+    assert!(read(&[("ISSUERS", &nested.to_string())]).is_ok());
+    std::fs::remove_dir_all(root).unwrap();
 }
 
 #[test]

@@ -9,8 +9,8 @@ use crate::config::reader::{Reader, quoted};
 use crate::config::rights::Guards;
 use crate::issuer::IssuerName;
 use crate::jose::algorithm::Algorithms;
-use crate::jose::jwk::{Key, Origin};
-use crate::jose::jwks::{self, Unusable};
+use crate::jose::jwk::Origin;
+use crate::jose::jwks::{self, ParsedKeys};
 use crate::jose::token::ClaimPath;
 use crate::remote::endpoint::Endpoint;
 use crate::revocation::list::RevocationList;
@@ -142,13 +142,12 @@ impl Reader<'_> {
             .as_ref()
             .map(|text| self.or_report(&fields.setting("JWKS_URI"), Endpoint::parse(text)));
         let keys = match &fields.jwks {
-            Some(text) => configured_keys(text, algorithms).map_err(|error| error.to_string()),
-            None => Ok(Vec::new()),
+            Some(text) => self.configured_keys(&fields.setting("JWKS"), text, algorithms)?,
+            None => ParsedKeys::default(),
         };
-        let keys = self.or_report(&fields.setting("JWKS"), keys)?;
         match address {
             Some(address) => Some(KeyOrigin::Address(address?, keys)),
-            None if keys.is_empty() => Some(KeyOrigin::Discovery),
+            None if keys.keys.is_empty() => Some(KeyOrigin::Discovery),
             None => Some(KeyOrigin::Static(keys)),
         }
     }
@@ -165,11 +164,30 @@ impl Reader<'_> {
         let list = self.or_report(&setting, RevocationList::parse(text.as_bytes()))?;
         Some(RevocationSource::Static(list))
     }
-}
 
-/// The keys of the `JWKS` setting, if the issuer can use one of them. Another issuer that shares them may use the
-/// others.
-fn configured_keys(text: &str, algorithms: Algorithms) -> Result<Vec<Key>, Unusable> {
-    let keys = jwks::parse(text.as_bytes(), Algorithms::ALL, Origin::Configuration)?.keys;
-    if keys.iter().any(|key| key.fits(algorithms)) { Ok(keys) } else { Err(Unusable::NoUsableKey) }
+    /// The keys of the `JWKS` setting, if the issuer can use one of them. Another issuer that shares them may use the
+    /// others. No message quotes more of them than their ids.
+    fn configured_keys(
+        &mut self,
+        setting: &str,
+        text: &str,
+        algorithms: Algorithms,
+    ) -> Option<ParsedKeys> {
+        let parsed = jwks::parse(text.as_bytes(), Algorithms::ALL, Origin::Configuration);
+        let parsed = self.or_report(setting, parsed.map_err(|unusable| unusable.to_string()))?;
+        let own = parsed.clone().restrict_to(algorithms);
+        let own = self.or_report(setting, own.map_err(|unusable| unusable.to_string()))?;
+        for skipped in &own.skipped {
+            self.warnings.push(format!("{setting}: {skipped}; the key is skipped"));
+        }
+        for key in &own.keys {
+            if key.has_private_half {
+                let key = key.listed();
+                self.warnings.push(format!(
+                    "{setting}: {key} has private members, which sign tokens; only public ones are needed here"
+                ));
+            }
+        }
+        Some(parsed)
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::issuer::IssuerName;
 use crate::jose::algorithm::Algorithms;
-use crate::jose::jwk::Key;
+use crate::jose::jwks::ParsedKeys;
 use crate::remote::endpoint::Endpoint;
 
 /// A source of keys, and whose they are.
@@ -21,11 +21,11 @@ pub(crate) struct KeySource {
 #[derive(Debug)]
 pub(crate) enum KeyOrigin {
     /// In the configuration alone.
-    Static(Vec<Key>),
+    Static(ParsedKeys),
     /// Where the issuer's discovery document says.
     Discovery,
     /// At this address. Configured keys serve until they were fetched.
-    Address(Endpoint, Vec<Key>),
+    Address(Endpoint, ParsedKeys),
 }
 
 /// All sources, each once.

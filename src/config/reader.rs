@@ -59,12 +59,13 @@ impl<'e> Reader<'e> {
         self.text_or_file(setting.name, text)
     }
 
-    /// The text, or what is in the file that it names: `@path`.
+    /// The text, or what is in the file that it names: `@path`. A byte order mark before either is skipped: some
+    /// editors write one.
     pub(super) fn text_or_file(&mut self, setting: &str, text: &str) -> Option<String> {
-        let Some(file) = text.strip_prefix('@') else { return Some(text.to_owned()) };
+        let Some(file) = text.strip_prefix('@') else { return Some(without_mark(text).to_owned()) };
         let path = self.path(file);
         match std::fs::read_to_string(&path) {
-            Ok(text) => Some(text),
+            Ok(text) => Some(without_mark(&text).to_owned()),
             Err(error) => {
                 // If it is not a path, it can be a secret or the address of one.
                 let is_path = file.len() < 256 && !file.contains(['?', '{', '[', '"', ':']);
@@ -203,6 +204,10 @@ impl<'e> Reader<'e> {
     pub(super) fn reported(&self, setting: &str) -> bool {
         self.problems.iter().any(|problem| problem.setting == setting)
     }
+}
+
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// A value for a message. Values in `ISSUERS` can be secrets, so they are not quoted.

@@ -77,7 +77,11 @@ mod tests {
     fn a_challenge_names_the_reason_the_scopes_and_where_to_ask() {
         let scopes = ["pets:read".to_owned(), "pets:write".to_owned()];
         let missing = MissingRights::Scope { missing: scopes[1].clone(), required: scopes.into() };
-        let without_scope = Denial::InsufficientScope { principal: "u".into(), lacks: missing };
+        let without_scope = Denial::InsufficientScope {
+            principal: "u".into(),
+            lacks: missing,
+            has_distributed_claims: false,
+        };
         let denials = one_of_each();
         assert_eq!(denials.each_ref().map(Denial::reason), Reason::ALL);
         for denial in denials.iter().chain([&without_scope]) {

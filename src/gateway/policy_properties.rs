@@ -730,7 +730,11 @@ fn document_for(event: &str, rights: &Rights, claims: &Claims, expires_at: Optio
     let answer = match rights.access(&paths, claims, single_request) {
         Ok(access) => allow(&access, expires_at).answer(&request.stage, ResponseFormat::Policy),
         Err(lacks) => {
-            let denial = Denial::InsufficientScope { principal: "user-1".to_owned(), lacks };
+            let denial = Denial::InsufficientScope {
+                principal: "user-1".to_owned(),
+                lacks,
+                has_distributed_claims: false,
+            };
             deny(&request.stage, ResponseFormat::Policy, &denial, "Bearer".to_owned())
         }
     };

@@ -25,6 +25,37 @@ pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Err
     }
 }
 
+/// Whether these bytes are UTF-8, and each `\u` escape of a surrogate (RFC 8259 section 8.2) is part of a pair.
+pub(crate) fn is_unicode(bytes: &[u8]) -> bool {
+    let Ok(mut text) = str::from_utf8(bytes) else { return false };
+    while let Some((_, escape)) = text.split_once('\\') {
+        match code_unit(escape) {
+            Some(0xd800..0xdc00) => {
+                let Some(low) = escape[5..].strip_prefix('\\') else { return false };
+                let Some(0xdc00..0xe000) = code_unit(low) else { return false };
+                text = &low[5..];
+            }
+            Some(0xdc00..0xe000) => return false,
+            // The escaped character can be a backslash itself.
+            _ => {
+                let mut characters = escape.chars();
+                characters.next();
+                text = characters.as_str();
+            }
+        }
+    }
+    true
+}
+
+/// The code unit of an escape, without its backslash, if it is written in hexadecimal: `u00e9`.
+fn code_unit(escape: &str) -> Option<u16> {
+    let digits = escape.strip_prefix('u')?.get(..4)?;
+    if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    u16::from_str_radix(digits, 16).ok()
+}
+
 /// A value in which no object has a member twice.
 struct Unique(Value);
 
@@ -102,6 +133,40 @@ mod tests {
         let expected: Value = serde_json::from_str(text).unwrap();
         assert_eq!(object(text.as_bytes()).map(Value::Object).unwrap(), expected);
         assert_eq!(object(b" {} \n").unwrap(), Map::new());
+    }
+
+    #[test]
+    fn lone_surrogates_and_other_encodings_are_not_unicode() {
+        for text in [
+            r#""""#,
+            r#"{"a":"\u00e9\ud83d\ude00"}"#,
+            r#""\uD83D\uDE00\\""#,
+            r#""\\ud800""#,
+            r#""\\\ud83d\ude00""#,
+            r#""\u""#,
+            r#""\ud80""#,
+            r#""\u+d80""#,
+            r#""\"#,
+            "\"\\\u{e9}\"",
+            "\"\u{e9}\u{1f600}\"",
+        ] {
+            assert!(is_unicode(text.as_bytes()), "{text}");
+        }
+        for text in [
+            r#"{"a":"\ud800"}"#,
+            r#"{"a":"\uDFFF"}"#,
+            r#""\ud800x""#,
+            r#""\ud800\n""#,
+            r#""\ud800\u0041""#,
+            r#""\ud800\ud800\udc00""#,
+            r#""\udc00\ud800""#,
+            r#""\ud83d\ude00\ude00""#,
+            r#""\\\ud800""#,
+            r#""\ud800"#,
+        ] {
+            assert!(!is_unicode(text.as_bytes()), "{text}");
+        }
+        assert!(!is_unicode(b"\"\xe9\""));
     }
 
     #[test]

@@ -1,29 +1,45 @@
 //! JSON Web Keys (RFC 7517 section 4): one member of a key set in, a key that can verify out.
 //!
-//! What a key can be used for is decided here, when it is loaded, so a token cannot choose it.
+//! What a key can be used for is decided here, when it is loaded, so a token cannot choose it. The spelling of a key is
+//! read as providers really write it, where that leaves no doubt about its value. Tokens get no such leniency.
 
 use std::fmt;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
-use jsonwebtoken::{AlgorithmFamily, DecodingKey};
+use jsonwebtoken::{AlgorithmFamily, DecodingKey, DecodingKeyKind};
 use serde_json::value::RawValue;
 
+use crate::excerpt::cut;
 use crate::jose::algorithm::{self, Algorithm, Algorithms};
 use crate::jose::members::{self, Members};
+use crate::jose::skipped::{ListedKey, SkipReason};
 
 /// The members of a key that are looked at (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2; `issuer` is
 /// Microsoft's).
-const MEMBERS: [&str; 12] =
-    ["kid", "kty", "use", "key_ops", "alg", "n", "e", "crv", "x", "y", "k", "issuer"];
+const MEMBERS: [&str; 19] = [
+    "kid", "kty", "use", "key_ops", "alg", "n", "e", "crv", "x", "y", "k", "issuer", "x5c", "d",
+    "p", "q", "dp", "dq", "qi",
+];
+
+/// The members that only the signer needs.
+const PRIVATE: [&str; 6] = ["d", "p", "q", "dp", "dq", "qi"];
 
 /// RFC 7518 section 3.3 asks for 2048 bits; above 8192 the check costs too much and aws-lc refuses the key.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// The longest public exponent that aws-lc takes. 3 is the first odd number of two bits.
 const EXPONENT_BITS: std::ops::RangeInclusive<usize> = 2..=33;
+
+/// RFC 7518 asks for base64url without padding. Some providers pad, or use the plain alphabet. No value has two
+/// meanings: see [`octets`].
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// Where a key set came from, which decides whether its symmetric keys count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,34 +53,72 @@ pub(crate) enum Origin {
 /// A key, and all that it can be used for.
 #[derive(Clone)]
 pub(crate) struct Key {
+    /// Its index in the set.
+    index: usize,
     pub(super) id: Option<String>,
     pub(super) fits: Algorithms,
     /// The member `issuer`. Empty, which equals no issuer, if the member is not a string.
     pub(super) issuer: Option<String>,
+    /// Whether the set has its private half as well.
+    pub(crate) has_private_half: bool,
     material: DecodingKey,
 }
 
 impl Key {
-    /// Reads one member of a key set, as far as `allowed` lets the key be used. `None`: it cannot be used.
-    pub(super) fn parse(member: &RawValue, allowed: Algorithms, origin: Origin) -> Option<Self> {
-        let jwk = Members::read(member.get(), &MEMBERS).ok()?;
-        let id = match jwk.get("kid") {
+    /// Reads one member of a key set.
+    pub(super) fn parse(
+        member: &RawValue,
+        index: usize,
+        origin: Origin,
+    ) -> Result<Self, SkipReason> {
+        let jwk = Members::read(member.get(), &MEMBERS).map_err(|_| SkipReason::Malformed)?;
+        let id = match jwk.present("kid") {
             None => None,
-            Some(id) => Some(members::text(id)?.into_owned()),
+            Some(id) => Some(members::text(id).ok_or(SkipReason::KeyId)?.into_owned()),
         };
-        let (material, possible) = match &*jwk.text("kty")? {
+        let declared = declared(&jwk)?;
+        let (material, possible) = match &*jwk.text("kty").unwrap_or_default() {
             "RSA" => rsa(&jwk)?,
             "EC" => elliptic_curve(&jwk)?,
             "OKP" => edwards_curve(&jwk)?,
-            "oct" if origin == Origin::Configuration => symmetric(&jwk)?,
-            _ => return None,
+            "oct" if origin == Origin::Network => return Err(SkipReason::SymmetricFromNetwork),
+            "oct" => symmetric(&jwk, declared)?,
+            _ => return Err(SkipReason::Type),
         };
-        let fits = possible & declared(&jwk)? & allowed;
+        let fits = possible & declared;
         if fits.is_empty() {
-            return None;
+            return Err(SkipReason::AlgorithmType);
         }
         let issuer = jwk.get("issuer").map(|name| members::text(name).unwrap_or_default().into());
-        Some(Self { id, fits, issuer, material })
+        let is_set = |name: &&str| jwk.text(name).is_some_and(|value| !value.is_empty());
+        let has_private_half = PRIVATE.iter().any(is_set);
+        Ok(Self { index, id, fits, issuer, has_private_half, material })
+    }
+
+    /// Restricts the key to these algorithms. The error says why none is left.
+    pub(super) fn restrict_to(&mut self, allowed: Algorithms) -> Result<(), SkipReason> {
+        let fits = self.fits & allowed;
+        if !fits.is_empty() {
+            self.fits = fits;
+            return Ok(());
+        }
+        if let (AlgorithmFamily::Hmac, DecodingKeyKind::SecretOrDer(secret)) =
+            (self.material.family(), self.material.kind())
+            && !(allowed & Algorithms::HMAC).is_empty()
+            && (allowed & hmac_of(secret.len())).is_empty()
+        {
+            return Err(SkipReason::SecretTooShort(secret.len()));
+        }
+        Err(SkipReason::AlgorithmNotAllowed(self.fits.names()))
+    }
+
+    /// Its place in the set, and its id.
+    pub(crate) fn listed(&self) -> ListedKey {
+        ListedKey { index: self.index, id: self.id.as_deref().map(|id| cut(id).to_owned()) }
+    }
+
+    pub(crate) fn algorithms(&self) -> Algorithms {
+        self.fits
     }
 
     /// Whether this is the signature of `message` under this key.
@@ -80,13 +134,23 @@ impl Key {
         }
     }
 
-    /// Whether it can verify a signature of one of these algorithms.
-    pub(crate) fn fits(&self, algorithms: Algorithms) -> bool {
-        !(self.fits & algorithms).is_empty()
-    }
-
     pub(crate) fn is_symmetric(&self) -> bool {
         self.material.family() == AlgorithmFamily::Hmac
+    }
+
+    /// Whether it is the same key as another, under any id.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        use DecodingKeyKind::{RsaModulusExponent, SecretOrDer};
+        if self.material.family() != other.material.family() {
+            return false;
+        }
+        match (self.material.kind(), other.material.kind()) {
+            (SecretOrDer(ours), SecretOrDer(theirs)) => ours == theirs,
+            (RsaModulusExponent { n, e }, RsaModulusExponent { n: modulus, e: exponent }) => {
+                n == modulus && e == exponent
+            }
+            _ => false,
+        }
     }
 }
 
@@ -99,60 +163,83 @@ impl fmt::Debug for Key {
     }
 }
 
-/// What `use`, `key_ops` and `alg` (RFC 7517 sections 4.2 to 4.4) let the key do. `None`: no verifying at all.
-fn declared(jwk: &Members<'_>) -> Option<Algorithms> {
-    if let Some(purpose) = jwk.get("use")
-        && members::text(purpose)? != "sig"
+/// What `use`, `key_ops` and `alg` (RFC 7517 sections 4.2 to 4.4) let the key do.
+fn declared(jwk: &Members<'_>) -> Result<Algorithms, SkipReason> {
+    if let Some(purpose) = jwk.present("use")
+        && members::text(purpose).is_none_or(|purpose| purpose != "sig")
     {
-        return None;
+        return Err(SkipReason::Use);
     }
-    if let Some(operations) = jwk.get("key_ops") {
-        let operations = members::array(operations)?;
-        if !operations.into_iter().filter_map(members::text).any(|operation| operation == "verify")
-        {
-            return None;
-        }
+    if let Some(operations) = jwk.present("key_ops")
+        && !may_verify(operations)
+    {
+        return Err(SkipReason::KeyOperations);
     }
-    match jwk.get("alg") {
-        None => Some(Algorithms::ALL),
-        Some(name) => Some(Algorithms::of(algorithm::named(&members::text(name)?)?)),
+    let Some(name) = jwk.present("alg") else { return Ok(Algorithms::ALL) };
+    match algorithm::named(&members::text(name).unwrap_or_default()) {
+        Some(algorithm) => Ok(Algorithms::of(algorithm)),
+        None => Err(SkipReason::AlgorithmName),
     }
 }
 
-fn rsa(jwk: &Members<'_>) -> Option<(DecodingKey, Algorithms)> {
+/// Whether these `key_ops` include `verify`. Some serializers write an empty array for what was never set.
+fn may_verify(operations: &RawValue) -> bool {
+    let Some(operations) = members::array(operations) else { return false };
+    let mut names = operations.iter().filter_map(|operation| members::text(operation));
+    operations.is_empty() || names.any(|name| name == "verify")
+}
+
+fn rsa(jwk: &Members<'_>) -> Result<(DecodingKey, Algorithms), SkipReason> {
     let (modulus, exponent) = (unsigned(jwk, "n")?, unsigned(jwk, "e")?);
-    if !RSA_BITS.contains(&bits(&modulus)) || !EXPONENT_BITS.contains(&bits(&exponent)) {
-        return None;
+    if !RSA_BITS.contains(&bits(&modulus)) {
+        return Err(SkipReason::ModulusSize(bits(&modulus)));
     }
-    if !is_odd(&modulus) || !is_odd(&exponent) {
-        return None;
+    if !is_odd(&modulus) {
+        return Err(SkipReason::EvenModulus);
     }
-    Some((DecodingKey::from_rsa_raw_components(&modulus, &exponent), Algorithms::RSA))
+    if !EXPONENT_BITS.contains(&bits(&exponent)) || !is_odd(&exponent) {
+        return Err(SkipReason::Exponent);
+    }
+    Ok((DecodingKey::from_rsa_raw_components(&modulus, &exponent), Algorithms::RSA))
 }
 
-fn elliptic_curve(jwk: &Members<'_>) -> Option<(DecodingKey, Algorithms)> {
-    let (algorithm, parameters, size) = match &*jwk.text("crv")? {
+fn elliptic_curve(jwk: &Members<'_>) -> Result<(DecodingKey, Algorithms), SkipReason> {
+    let (algorithm, parameters, size) = match &*jwk.text("crv").unwrap_or_default() {
         "P-256" => (Algorithm::ES256, &ECDSA_P256_SHA256_FIXED, 32),
         "P-384" => (Algorithm::ES384, &ECDSA_P384_SHA384_FIXED, 48),
-        _ => return None,
+        _ => return Err(SkipReason::Curve("P-256 or P-384")),
     };
-    let (x, y) = (octets(jwk, "x")?, octets(jwk, "y")?);
-    // RFC 7518 section 6.2.1.2: coordinates have the full length.
-    if x.len() != size || y.len() != size {
-        return None;
+    // Uncompressed point: SEC 1 section 2.3.3.
+    let mut point = vec![4];
+    for name in ["x", "y"] {
+        // RFC 7518 section 6.2.1.2: coordinates have the full length. Some providers omit zero octets in front, or
+        // add one.
+        let number = unsigned(jwk, name)?;
+        let Some(omitted) = usize::checked_sub(size, number.len()) else {
+            return Err(SkipReason::Coordinate(name));
+        };
+        point.resize(point.len() + omitted, 0);
+        point.extend(number);
     }
-    // Uncompressed point: SEC 1 section 2.3.3. RFC 8725 section 3.4: aws-lc takes no point that is not on the curve.
-    let point = [&[4], &*x, &*y].concat();
-    ParsedPublicKey::new(parameters, &point).ok()?;
-    Some((DecodingKey::from_ec_der(&point), Algorithms::of(algorithm)))
+    // RFC 8725 section 3.4: aws-lc takes no point that is not on the curve. So a coordinate that was cut is not used.
+    if ParsedPublicKey::new(parameters, &point).is_err() {
+        return Err(SkipReason::PointOffCurve);
+    }
+    Ok((DecodingKey::from_ec_der(&point), Algorithms::of(algorithm)))
 }
 
-fn edwards_curve(jwk: &Members<'_>) -> Option<(DecodingKey, Algorithms)> {
-    let x = octets(jwk, "x")?;
-    if jwk.text("crv")? != "Ed25519" || x.len() != 32 || is_of_small_order(&x) {
-        return None;
+fn edwards_curve(jwk: &Members<'_>) -> Result<(DecodingKey, Algorithms), SkipReason> {
+    if jwk.text("crv").unwrap_or_default() != "Ed25519" {
+        return Err(SkipReason::Curve("Ed25519"));
     }
-    Some((DecodingKey::from_ed_der(&x), Algorithms::of(Algorithm::EdDSA)))
+    let x = octets(jwk, "x")?;
+    if x.len() != 32 {
+        return Err(SkipReason::Ed25519Size);
+    }
+    if is_of_small_order(&x) {
+        return Err(SkipReason::SmallOrder);
+    }
+    Ok((DecodingKey::from_ed_der(&x), Algorithms::of(Algorithm::EdDSA)))
 }
 
 /// The y of every point of Ed25519 whose order divides 8, in all its encodings, little-endian as RFC 8032 section
@@ -189,30 +276,53 @@ fn is_of_small_order(x: &[u8]) -> bool {
     SMALL_ORDER.iter().any(|point| point[..31] == x[..31] && point[31] == x[31] & 0x7f)
 }
 
-/// RFC 7518 section 3.2: a key must be at least as long as the output of its hash.
-fn symmetric(jwk: &Members<'_>) -> Option<(DecodingKey, Algorithms)> {
+fn symmetric(
+    jwk: &Members<'_>,
+    declared: Algorithms,
+) -> Result<(DecodingKey, Algorithms), SkipReason> {
     let secret = octets(jwk, "k")?;
+    let fits = hmac_of(secret.len());
+    let is_for_hmac = !(declared & Algorithms::HMAC).is_empty();
+    if is_for_hmac && (fits & declared).is_empty() {
+        return Err(SkipReason::SecretTooShort(secret.len()));
+    }
+    Ok((DecodingKey::from_secret(&secret), fits))
+}
+
+/// RFC 7518 section 3.2: a secret must be at least as long as the output of its hash.
+fn hmac_of(secret_length: usize) -> Algorithms {
     let mut fits = Algorithms::default();
     for (algorithm, length) in
         [(Algorithm::HS256, 32), (Algorithm::HS384, 48), (Algorithm::HS512, 64)]
     {
-        if secret.len() >= length {
+        if secret_length >= length {
             fits = fits | Algorithms::of(algorithm);
         }
     }
-    Some((DecodingKey::from_secret(&secret), fits))
+    fits
 }
 
-fn octets(jwk: &Members<'_>, member: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(&*jwk.text(member)?).ok()
+/// The bytes of a member, in base64url or plain base64, padded or not.
+fn octets(jwk: &Members<'_>, name: &'static str) -> Result<Vec<u8>, SkipReason> {
+    let Some(value) = jwk.present(name) else {
+        return Err(match jwk.present("x5c") {
+            Some(_) => SkipReason::Certificate(name),
+            None => SkipReason::Missing(name),
+        });
+    };
+    let text = members::text(value).ok_or(SkipReason::Encoding(name))?;
+    match BASE64.decode(text.replace('+', "-").replace('/', "_")) {
+        Ok(bytes) if !bytes.is_empty() => Ok(bytes),
+        _ => Err(SkipReason::Encoding(name)),
+    }
 }
 
 /// A Base64urlUInt (RFC 7518 section 2). Some providers prefix zero octets, which aws-lc would not take.
-fn unsigned(jwk: &Members<'_>, member: &str) -> Option<Vec<u8>> {
-    let mut number = octets(jwk, member)?;
+fn unsigned(jwk: &Members<'_>, name: &'static str) -> Result<Vec<u8>, SkipReason> {
+    let mut number = octets(jwk, name)?;
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     number.drain(..zeros);
-    Some(number)
+    Ok(number)
 }
 
 /// The bit length of a big-endian number without leading zeros.
@@ -257,7 +367,7 @@ pub(super) mod tests {
         match jwks::parse(document.as_bytes(), Algorithms::ALL, origin) {
             Ok(ParsedKeys { keys, .. }) => keys[0].fits,
             Err(unusable) => {
-                assert_eq!(unusable, Unusable::NoUsableKey);
+                assert!(matches!(unusable, Unusable::NoUsableKey(_)), "{unusable}");
                 Algorithms::default()
             }
         }
@@ -297,8 +407,10 @@ pub(super) mod tests {
             ("no e", without(rsa_of(2048, F4), "e"), false),
             ("n a number", with(rsa_of(2048, F4), "n", json!(5)), false),
             ("e a number", with(rsa_of(2048, F4), "e", json!(65537)), false),
-            ("e padded", with(rsa_of(2048, &[3]), "e", json!("Aw==")), false),
-            ("n in base64", with(rsa_of(2048, F4), "n", json!("/".repeat(342))), false),
+            ("e empty text", with(rsa_of(2048, F4), "e", json!("")), false),
+            ("e padded", with(rsa_of(2048, &[3]), "e", json!("Aw==")), true),
+            ("n in base64", with(rsa_of(2048, F4), "n", json!("/".repeat(341) + "w==")), true),
+            ("n with stray bits", with(rsa_of(2048, F4), "n", json!("_".repeat(342))), false),
         ];
         for (name, jwk, is_usable) in cases {
             let expected = if is_usable { Algorithms::RSA } else { Algorithms::default() };
@@ -440,6 +552,63 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn each_skipped_key_has_its_reason() {
+        const F4: &[u8] = &[1, 0, 1];
+        let rsa = || rsa_of(2048, F4);
+        let (ec, ed) = (SigningKey::es256("k").jwk(), SigningKey::ed25519("k").jwk());
+        let secret = |bytes: usize| json!({"kty": "oct", "k": b64(vec![7; bytes])});
+        let even = with(rsa(), "n", json!(b64([&[0xff; 255][..], &[0xfe]].concat())));
+        for (jwk, expected) in [
+            (json!([]), "not a JSON object whose members have distinct names"),
+            (with(rsa(), "kid", json!(5)), "`kid` is not a string"),
+            (with(rsa(), "kty", json!("AKP")), "`kty` is not RSA, EC, OKP or oct"),
+            (without(rsa(), "kty"), "`kty` is not RSA, EC, OKP or oct"),
+            (with(ec.clone(), "crv", json!("secp256k1")), "`crv` is not P-256 or P-384"),
+            (with(ed.clone(), "crv", json!("Ed448")), "`crv` is not Ed25519"),
+            (with(rsa(), "use", json!("enc")), "`use` is not `sig`"),
+            (with(rsa(), "use", json!(5)), "`use` is not `sig`"),
+            (with(rsa(), "key_ops", json!(["sign"])), "`key_ops` does not include `verify`"),
+            (with(rsa(), "alg", json!("ES256")), "`alg` is not for keys of its type"),
+            (with(ec.clone(), "alg", json!("ES384")), "`alg` is not for keys of its type"),
+            (without(rsa(), "n"), "no `n`"),
+            (with(rsa(), "e", json!(null)), "no `e`"),
+            (
+                with(without(rsa(), "n"), "x5c", json!(["AQ=="])),
+                "no `n`: its certificate (`x5c`) is not read",
+            ),
+            (with(rsa(), "n", json!("a b")), "`n` is not a string in base64url"),
+            (with(rsa(), "e", json!(65537)), "`e` is not a string in base64url"),
+            (rsa_of(1024, F4), "`n` has 1024 bits, not 2048 to 8192"),
+            (even, "`n` is even"),
+            (rsa_of(2048, &[2]), "`e` is even, below 3 or longer than 33 bits"),
+            (with(ec.clone(), "x", json!(b64([1; 33]))), "`x` is too long for its curve"),
+            (with(ec.clone(), "x", ec["y"].clone()), "`x` and `y` are not a point of its curve"),
+            (with(ed.clone(), "x", json!(b64([1; 31]))), "`x` does not have 32 bytes"),
+            (with(ed, "x", json!(b64([0; 32]))), "`x` has a small order: anybody could forge"),
+            (secret(31), "`k` has 31 bytes: HS256 needs 32, HS384 48, HS512 64"),
+            (
+                with(secret(48), "alg", json!("HS512")),
+                "`k` has 48 bytes: HS256 needs 32, HS384 48, HS512 64",
+            ),
+            (with(secret(64), "alg", json!("RS256")), "`alg` is not for keys of its type"),
+        ] {
+            let document = json!({"keys": [jwk]}).to_string();
+            let parsed = jwks::parse(document.as_bytes(), Algorithms::ALL, Origin::Configuration);
+            let Err(Unusable::NoUsableKey(skipped)) = parsed else { panic!("{document}") };
+            assert_eq!(skipped[0].reason.to_string(), expected, "{document}");
+        }
+        for name in ["SHA256withRSA", "RSA-OAEP", "rs256", "ES512", ""] {
+            let document = json!({"keys": [with(rsa(), "alg", json!(name))]}).to_string();
+            let parsed = jwks::parse(document.as_bytes(), Algorithms::ALL, Origin::Network);
+            let message = parsed.unwrap_err().to_string();
+            assert!(
+                message.contains("keys[0]: `alg` is not a supported algorithm: RS256 "),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
     fn use_key_ops_and_alg_limit_a_key() {
         let rsa = || rsa_of(2048, &[1, 0, 1]);
         let cases = [
@@ -447,15 +616,16 @@ pub(super) mod tests {
             ("use", json!("enc"), Algorithms::default()),
             ("use", json!("SIG"), Algorithms::default()),
             ("use", json!(""), Algorithms::default()),
-            ("use", json!(null), Algorithms::default()),
+            ("use", json!(null), Algorithms::RSA),
             ("use", json!(["sig"]), Algorithms::default()),
             ("key_ops", json!(["verify"]), Algorithms::RSA),
             ("key_ops", json!(["sign", "verify"]), Algorithms::RSA),
             ("key_ops", json!(["encrypt"]), Algorithms::default()),
             ("key_ops", json!(["sign"]), Algorithms::default()),
-            ("key_ops", json!([]), Algorithms::default()),
+            ("key_ops", json!([]), Algorithms::RSA),
             ("key_ops", json!("verify"), Algorithms::default()),
-            ("key_ops", json!(null), Algorithms::default()),
+            ("key_ops", json!(null), Algorithms::RSA),
+            ("key_ops", json!([null]), Algorithms::default()),
             ("alg", json!("RS256"), Algorithms::of(Algorithm::RS256)),
             ("alg", json!("PS512"), Algorithms::of(Algorithm::PS512)),
             ("alg", json!("RSA-OAEP"), Algorithms::default()),
@@ -463,10 +633,10 @@ pub(super) mod tests {
             ("alg", json!("HS256"), Algorithms::default()),
             ("alg", json!("none"), Algorithms::default()),
             ("alg", json!("rs256"), Algorithms::default()),
-            ("alg", json!(null), Algorithms::default()),
+            ("alg", json!(null), Algorithms::RSA),
             ("alg", json!(5), Algorithms::default()),
             ("kid", json!(""), Algorithms::RSA),
-            ("kid", json!(null), Algorithms::default()),
+            ("kid", json!(null), Algorithms::RSA),
             ("kid", json!(5), Algorithms::default()),
             ("x5c", json!(5), Algorithms::RSA),
             ("d", json!("AQ"), Algorithms::RSA),

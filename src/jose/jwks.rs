@@ -3,42 +3,74 @@
 //! Keys are read one at a time: one that cannot be used (unknown type, for encryption, too weak, malformed) is
 //! skipped and never costs the others.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use serde_json::value::RawValue;
 
 use crate::jose::algorithm::Algorithms;
 use crate::jose::jwk::{Key, Origin};
 use crate::jose::members::{self, Members};
+use crate::jose::skipped::{ListedKey, SkippedKey};
 
 /// More keys than any provider publishes. A document with more is refused whole.
 pub(crate) const MAX_KEYS: usize = 1000;
 
+/// The most skipped keys that a message names.
+const MAX_NAMED_KEYS: usize = 8;
+
 /// Why a document is not a key set to work with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unusable {
-    NotAKeySet,
+    NotUtf8,
+    /// Where, and what is wrong. It quotes nothing.
+    NotAnObject(String),
+    NoKeys,
     TooManyKeys,
-    NoUsableKey,
+    NoUsableKey(Vec<SkippedKey>),
 }
 
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAKeySet => f.write_str("not a JSON object with an array `keys`"),
+            Self::NotUtf8 => f.write_str("not UTF-8"),
+            Self::NotAnObject(problem) => {
+                write!(f, "not a JSON object with an array `keys`: {problem}")
+            }
+            Self::NoKeys => f.write_str("has no array `keys`"),
             Self::TooManyKeys => write!(f, "more than {MAX_KEYS} keys"),
-            Self::NoUsableKey => {
-                f.write_str("no key in it can verify a signature of an allowed algorithm")
+            Self::NoUsableKey(skipped) => {
+                f.write_str("no key in it can verify a signature of an allowed algorithm")?;
+                for (index, key) in skipped.iter().take(MAX_NAMED_KEYS).enumerate() {
+                    write!(f, "{} {key}", if index == 0 { ":" } else { ";" })?;
+                }
+                match skipped.len().saturating_sub(MAX_NAMED_KEYS) {
+                    0 => Ok(()),
+                    others => write!(f, "; and {others} more"),
+                }
             }
         }
     }
 }
 
-/// The usable keys of a document, and how many of its members are not.
-#[derive(Debug)]
+/// The usable keys of a document, and the others.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ParsedKeys {
     pub(crate) keys: Vec<Key>,
-    pub(crate) skipped: usize,
+    pub(crate) skipped: Vec<SkippedKey>,
+}
+
+impl ParsedKeys {
+    /// Skips the keys that fit none of these algorithms.
+    pub(crate) fn restrict_to(mut self, allowed: Algorithms) -> Result<Self, Unusable> {
+        for mut key in mem::take(&mut self.keys) {
+            match key.restrict_to(allowed) {
+                Ok(()) => self.keys.push(key),
+                Err(reason) => self.skipped.push(SkippedKey { key: key.listed(), reason }),
+            }
+        }
+        self.skipped.sort_by_key(|skipped| skipped.key.index);
+        if self.keys.is_empty() { Err(Unusable::NoUsableKey(self.skipped)) } else { Ok(self) }
+    }
 }
 
 /// Reads a key set. Only keys that fit one of the `allowed` algorithms count as usable.
@@ -47,25 +79,30 @@ pub(crate) fn parse(
     allowed: Algorithms,
     origin: Origin,
 ) -> Result<ParsedKeys, Unusable> {
-    let Some(listed) = listed(document) else { return Err(Unusable::NotAKeySet) };
+    let listed = listed(document)?;
     if listed.len() > MAX_KEYS {
         return Err(Unusable::TooManyKeys);
     }
-    let mut parsed = ParsedKeys { keys: Vec::new(), skipped: 0 };
-    for member in listed {
-        match Key::parse(member, allowed, origin) {
-            Some(key) => parsed.keys.push(key),
-            None => parsed.skipped += 1,
+    let mut parsed = ParsedKeys::default();
+    for (index, member) in listed.into_iter().enumerate() {
+        match Key::parse(member, index, origin) {
+            Ok(key) => parsed.keys.push(key),
+            Err(reason) => {
+                let key = ListedKey::read(index, member.get());
+                parsed.skipped.push(SkippedKey { key, reason });
+            }
         }
     }
-    if parsed.keys.is_empty() { Err(Unusable::NoUsableKey) } else { Ok(parsed) }
+    parsed.restrict_to(allowed)
 }
 
 /// The members of the array `keys`, but at most one more than there may be.
-fn listed(document: &[u8]) -> Option<Vec<&RawValue>> {
-    let document = str::from_utf8(document).ok()?;
-    let keys = Members::read(document, &["keys"]).ok()?.get("keys")?;
-    members::elements(keys, MAX_KEYS + 1)
+fn listed(document: &[u8]) -> Result<Vec<&RawValue>, Unusable> {
+    let document = str::from_utf8(document).map_err(|_| Unusable::NotUtf8)?;
+    let members = Members::read(document, &["keys"])
+        .map_err(|problem| Unusable::NotAnObject(problem.to_string()))?;
+    let keys = members.get("keys").ok_or(Unusable::NoKeys)?;
+    members::elements(keys, MAX_KEYS + 1).ok_or(Unusable::NoKeys)
 }
 
 #[cfg(test)]
@@ -87,7 +124,8 @@ mod tests {
         assert_eq!(symmetric, [true, false, false]);
         let many = json!({"keys": vec![json!({}); 1001]});
         for (document, expected) in [
-            (json!([]), "not a JSON object with an array `keys`"),
+            (json!([]), "not a JSON object with an array `keys`: not an object"),
+            (json!({}), "has no array `keys`"),
             (many, "more than 1000 keys"),
             (json!({"keys": []}), "no key in it can verify a signature of an allowed algorithm"),
         ] {
@@ -128,7 +166,7 @@ mod tests {
         for member in odd {
             let document = format!(r#"{{"keys":[{member},{good},{member}],"other":1}}"#);
             let parsed = parse(document.as_bytes(), Algorithms::ALL, Origin::Network).unwrap();
-            assert_eq!((parsed.keys.len(), parsed.skipped), (1, 2), "{member}");
+            assert_eq!((parsed.keys.len(), parsed.skipped.len()), (1, 2), "{member}");
             assert_eq!(parsed.keys[0].id.as_deref(), Some("good"));
         }
     }
@@ -143,7 +181,7 @@ mod tests {
             let key = good.replacen('{', &format!("{{{member},"), 1);
             let document = format!(r#"{{{member},"keys":[{key}]}}"#);
             let parsed = parse(document.as_bytes(), Algorithms::ALL, Origin::Network).unwrap();
-            assert_eq!((parsed.keys.len(), parsed.skipped), (1, 0), "{member}");
+            assert_eq!((parsed.keys.len(), parsed.skipped.len()), (1, 0), "{member}");
         }
     }
 
@@ -172,10 +210,14 @@ mod tests {
             format!("\u{feff}{{\"keys\":{keys}}}"),
         ];
         for document in cases {
-            assert_eq!(refused(document.as_bytes()), Unusable::NotAKeySet, "{document}");
+            let unusable = refused(document.as_bytes());
+            assert!(
+                matches!(unusable, Unusable::NotAnObject(_) | Unusable::NoKeys),
+                "{document}: {unusable}"
+            );
         }
-        assert_eq!(refused(b"{\"keys\":[\"\xff\"]}"), Unusable::NotAKeySet);
-        assert_eq!(refused(b"{\"keys\":[]}"), Unusable::NoUsableKey);
+        assert_eq!(refused(b"{\"keys\":[\"\xff\"]}"), Unusable::NotUtf8);
+        assert_eq!(refused(b"{\"keys\":[]}"), Unusable::NoUsableKey(Vec::new()));
         let spaced = format!("\r\n {{ \"keys\" : {keys} }} \n");
         assert!(parse(spaced.as_bytes(), Algorithms::ALL, Origin::Network).is_ok());
     }
@@ -188,7 +230,7 @@ mod tests {
             json!({"keys": keys}).to_string()
         };
         let parsed = parse(set_of(1000).as_bytes(), Algorithms::ALL, Origin::Network).unwrap();
-        assert_eq!((parsed.keys.len(), parsed.skipped), (1, 999));
+        assert_eq!((parsed.keys.len(), parsed.skipped.len()), (1, 999));
         let parsed = parse(set_of(1001).as_bytes(), Algorithms::ALL, Origin::Network);
         assert_eq!(parsed.unwrap_err(), Unusable::TooManyKeys);
     }

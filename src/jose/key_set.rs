@@ -5,9 +5,14 @@ use std::sync::Arc;
 
 use crate::jose::algorithm::{Algorithm, Algorithms};
 use crate::jose::jwk::Key;
+use crate::jose::jwks::ParsedKeys;
+use crate::jose::skipped::SkippedKey;
 
 /// How many keys of one id are tried on one token: what a signature check costs must stay bounded.
-const MAX_TRIES: usize = 4;
+const MAX_OF_ONE_ID: usize = 4;
+
+/// How many keys are tried on a token that names none. If more fit, none is tried.
+pub(crate) const MAX_WITHOUT_ID: usize = 8;
 
 /// Which keys of a set may verify a token.
 #[derive(Clone, Copy)]
@@ -37,6 +42,8 @@ pub(crate) struct KeySet {
     /// For each algorithm the keys that fit it: for tokens that name no key.
     fitting: [Vec<Arc<Key>>; Algorithms::COUNT],
     size: usize,
+    /// The keys that are not in it.
+    pub(crate) skipped: Vec<SkippedKey>,
 }
 
 impl KeySet {
@@ -54,47 +61,48 @@ impl KeySet {
         set
     }
 
+    /// The usable keys of a document, with these besides.
+    pub(crate) fn of(parsed: ParsedKeys, others: &[Key]) -> Self {
+        let ParsedKeys { keys, skipped } = parsed;
+        let set = Self::new(keys.into_iter().chain(others.iter().cloned()));
+        Self { skipped, ..set }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.size
     }
 
-    /// The keys to try on a token.
-    fn candidates(&self, query: KeyQuery<'_>) -> Vec<&Key> {
-        let keys = match query.kid {
-            Some(id) => self.by_id.get(id).map_or(&[][..], Vec::as_slice),
-            None => self.sole_key_for(query),
+    /// The keys to try on a token. A key that is listed twice, under two ids too, counts once.
+    fn candidates(&self, query: KeyQuery<'_>) -> Candidates<'_> {
+        let (listed, most) = match query.kid {
+            Some(id) => (self.by_id.get(id).map_or(&[][..], Vec::as_slice), MAX_OF_ONE_ID),
+            None => (&self.fitting[query.algorithm as usize][..], MAX_WITHOUT_ID),
         };
-        let mut candidates = Vec::new();
-        for key in keys {
-            if query.is_served_by(key) && candidates.len() < MAX_TRIES {
-                candidates.push(&**key);
+        let mut candidates = Candidates::default();
+        for key in listed {
+            if !query.is_served_by(key) || candidates.has(key) {
+                continue;
+            }
+            if candidates.len < most {
+                candidates.push(key);
+            } else if query.kid.is_none() {
+                return Candidates::default();
+            } else {
+                break;
             }
         }
         candidates
     }
 
-    /// The key for a token that names none, if exactly one key serves it. Only where keys name issuers is this a
-    /// search: two short comparisons for each key.
-    fn sole_key_for(&self, query: KeyQuery<'_>) -> &[Arc<Key>] {
-        let fitting = &self.fitting[query.algorithm as usize];
-        if query.issuers.is_none() {
-            return if fitting.len() == 1 { fitting } else { &[] };
-        }
-        let mut sole = None;
-        for key in fitting {
-            if query.is_served_by(key) {
-                if sole.is_some() {
-                    return &[];
-                }
-                sole = Some(key);
-            }
-        }
-        sole.map_or(&[], std::slice::from_ref)
+    /// Whether so many keys fit a token without `kid` that none is tried.
+    pub(crate) fn too_many_fit(&self, query: KeyQuery<'_>) -> bool {
+        let mut fitting = self.fitting[query.algorithm as usize].iter();
+        query.kid.is_none() && !self.knows(query) && fitting.any(|key| query.is_served_by(key))
     }
 
     /// Whether there is a key to try at all.
     pub(crate) fn knows(&self, query: KeyQuery<'_>) -> bool {
-        !self.candidates(query).is_empty()
+        self.candidates(query).len > 0
     }
 
     /// Whether one of the keys to try verifies the signature over exactly these bytes.
@@ -104,12 +112,34 @@ impl KeySet {
         signature: &Vec<u8>,
         message: &[u8],
     ) -> bool {
-        for key in self.candidates(query) {
+        for key in self.candidates(query).iter() {
             if key.verifies(signature, message, query.algorithm) {
                 return true;
             }
         }
         false
+    }
+}
+
+/// The keys to try on one token. They are collected without an allocation: every decision does it.
+#[derive(Default)]
+struct Candidates<'k> {
+    keys: [Option<&'k Key>; MAX_WITHOUT_ID],
+    len: usize,
+}
+
+impl<'k> Candidates<'k> {
+    fn push(&mut self, key: &'k Key) {
+        self.keys[self.len] = Some(key);
+        self.len += 1;
+    }
+
+    fn has(&self, key: &Key) -> bool {
+        self.iter().any(|candidate| candidate.is_same(key))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &'k Key> {
+        self.keys.iter().map_while(|key| *key)
     }
 }
 
@@ -124,6 +154,7 @@ impl<'t> KeyQuery<'t> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jose::algorithm;
     use crate::jose::jwk::Origin;
     use crate::jose::jwk::tests::{with, without};
     use crate::jose::jwks::parse;
@@ -194,22 +225,64 @@ mod tests {
     }
 
     #[test]
-    fn a_token_without_kid_needs_exactly_one_key_that_fits() {
-        let (first, second, ed) =
-            (SigningKey::es256("a"), SigningKey::es256("b"), SigningKey::ed25519("c"));
-        let one = set(&[&first, &ed]);
-        assert!(verifies(&one, None, Algorithm::ES256, &first));
-        assert!(verifies(&one, None, Algorithm::EdDSA, &ed));
-        assert!(!one.knows(KeyQuery::of(None, Algorithm::RS256)));
-        for two in [set(&[&first, &second]), set(&[&first, &first])] {
-            assert!(!two.knows(KeyQuery::of(None, Algorithm::ES256)));
-            assert!(!verifies(&two, None, Algorithm::ES256, &first));
+    fn without_kid_up_to_eight_keys_are_tried() {
+        let keys: Vec<_> = (0..9).map(|n| SigningKey::es256(&n.to_string())).collect();
+        let ed = SigningKey::ed25519("ed");
+        let of = |count: usize| set(&keys[..count].iter().chain([&ed]).collect::<Vec<_>>());
+        for count in [1, 2, 8] {
+            for key in &keys[..count] {
+                assert!(verifies(&of(count), None, Algorithm::ES256, key), "{count}");
+            }
+            assert!(!verifies(&of(count), None, Algorithm::ES256, &keys[8]), "{count}");
         }
-        let nameless = json!({"keys": [without(first.jwk(), "kid")]}).to_string();
+        assert!(verifies(&of(8), None, Algorithm::EdDSA, &ed));
+        assert!(!of(8).knows(KeyQuery::of(None, Algorithm::RS256)));
+        assert!(!of(9).knows(KeyQuery::of(None, Algorithm::ES256)));
+        for key in &keys {
+            assert!(!verifies(&of(9), None, Algorithm::ES256, key));
+            assert!(verifies(&of(9), Some(key.kid()), Algorithm::ES256, key));
+        }
+        let nameless = json!({"keys": [without(keys[0].jwk(), "kid")]}).to_string();
         let nameless =
             KeySet::new(parse(nameless.as_bytes(), Algorithms::ALL, Origin::Network).unwrap().keys);
-        assert!(verifies(&nameless, None, Algorithm::ES256, &first));
-        assert!(!nameless.knows(KeyQuery::of(Some("a"), Algorithm::ES256)));
+        assert!(verifies(&nameless, None, Algorithm::ES256, &keys[0]));
+        assert!(!nameless.knows(KeyQuery::of(Some("0"), Algorithm::ES256)));
+    }
+
+    #[test]
+    fn a_key_listed_twice_counts_once() {
+        let read = |keys: &[Value]| {
+            let document = json!({ "keys": keys }).to_string();
+            let parsed = parse(document.as_bytes(), Algorithms::ALL, Origin::Configuration);
+            KeySet::new(parsed.unwrap().keys)
+        };
+        for signer in
+            [SigningKey::rsa("k"), SigningKey::es256("k"), SigningKey::hmac("k", &[7; 64])]
+        {
+            let algorithm = algorithm::named(signer.alg()).unwrap();
+            let mut listed = vec![signer.jwk(); 9];
+            for n in 0..9 {
+                listed.push(with(signer.jwk(), "kid", json!(n.to_string())));
+            }
+            assert!(verifies(&read(&listed), None, algorithm, &signer));
+            // Under one id as well, where four keys are tried.
+            let last = match signer.alg() {
+                "RS256" => SigningKey::rsa_other("k", 0),
+                "ES256" => SigningKey::es256("k"),
+                _ => SigningKey::hmac("k", &[8; 64]),
+            };
+            listed.push(last.jwk());
+            assert!(verifies(&read(&listed), Some("k"), algorithm, &last));
+        }
+        let signer = SigningKey::rsa("k");
+        let padded = with(signer.jwk(), "n", json!(b64([&[0], &*signer.modulus()].concat())));
+        let mut listed = vec![padded, signer.jwk()];
+        for n in 0..7 {
+            listed.push(SigningKey::rsa_other("k", n).jwk());
+        }
+        assert!(read(&listed).knows(KeyQuery::of(None, Algorithm::RS256)));
+        listed.push(with(signer.jwk(), "e", json!("Aw")));
+        assert!(!read(&listed).knows(KeyQuery::of(None, Algorithm::RS256)));
     }
 
     const IN_A: &str = "https://login.example.com/a/v2.0";
@@ -267,10 +340,15 @@ mod tests {
             [set.knows(tenant), set.knows(exact)]
         };
         assert_eq!(knows(&[rsa.clone(), ec("a", Some(IN_A))]), [true, true]);
-        assert_eq!(knows(&[ec("b", Some(other)), ec("a", Some(IN_A))]), [true, false]);
-        assert_eq!(knows(&[ec("a", Some(IN_A)), ec("b", Some(other)), rsa]), [true, false]);
-        assert_eq!(knows(&[ec("a", Some(IN_A)), ec("any", Some(IN_ANY))]), [false, false]);
-        assert_eq!(knows(&[ec("a", None), ec("any", Some(IN_ANY))]), [false, false]);
+        assert_eq!(knows(&[ec("b", Some(other)), ec("a", Some(IN_A))]), [true, true]);
+        assert_eq!(knows(&[ec("a", Some(IN_A)), ec("b", Some(other)), rsa]), [true, true]);
+        let nine = |issuer: Option<&str>| (0..9).map(|n| ec(&n.to_string(), issuer)).collect();
+        let (ours, others): (Vec<_>, Vec<_>) = (nine(Some(IN_ANY)), nine(Some(other)));
+        assert_eq!(knows(&ours), [false, false]);
+        assert_eq!(knows(&[&ours[..8], &others[..1]].concat()), [true, false]);
+        assert_eq!(knows(&[&others[..], &ours[..1]].concat()), [true, false]);
+        let twice = [IN_A, IN_ANY].map(|issuer| with(ours[0].clone(), "issuer", json!(issuer)));
+        assert_eq!(knows(&[&twice[..], &ours[1..8]].concat()), [true, true]);
         assert_eq!(knows(&[ec("b", Some(other))]), [false, true]);
     }
 }

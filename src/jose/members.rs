@@ -42,6 +42,12 @@ impl<'t> Members<'t> {
         None
     }
 
+    /// The member of this name, unless it is null: serializers write that for what was never set.
+    pub(crate) fn present(&self, name: &str) -> Option<&'t RawValue> {
+        let value = self.get(name)?;
+        if value.get() == "null" { None } else { Some(value) }
+    }
+
     /// The member of this name, if it is a string.
     pub(crate) fn text(&self, name: &str) -> Option<Cow<'t, str>> {
         text(self.get(name)?)
@@ -155,6 +161,9 @@ mod tests {
             (members.text("a"), members.text("n"), members.text("none")),
             (None, None, None)
         );
+        let nulls = Members::read(r#"{"a":null,"b":"null","c": null }"#, &["a", "b", "c"]).unwrap();
+        let present = ["a", "b", "c", "d"].map(|name| nulls.present(name).map(RawValue::get));
+        assert_eq!(present, [None, Some("\"null\""), None, None]);
         let whole = array(members.get("a").unwrap()).unwrap();
         assert_eq!(whole.into_iter().filter_map(super::text).collect::<Vec<_>>(), ["c", "d"]);
         assert!(array(members.get("b").unwrap()).is_none());

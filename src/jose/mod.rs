@@ -7,6 +7,7 @@ pub(crate) mod jwks;
 pub(crate) mod key_set;
 pub(crate) mod members;
 pub(crate) mod number;
+pub(crate) mod skipped;
 pub(crate) mod token;
 #[cfg(test)]
 mod vectors;

@@ -52,8 +52,8 @@ impl<'a> Token<'a> {
             Some((header, payload)) if !payload.contains('.') => (header, payload),
             _ => return Err(malformed(Malformed::Segments)),
         };
-        let (header, _) = object(header).ok_or(malformed(Malformed::Header))?;
-        let (payload, payload_text) = object(payload).ok_or(malformed(Malformed::Payload))?;
+        let (header, _) = object(header, Malformed::Header)?;
+        let (payload, payload_text) = object(payload, Malformed::Payload)?;
         let signature = decode(signature).ok_or(malformed(Malformed::Signature))?;
 
         // RFC 7515 section 4.1: these are strings. `alg` must be there, the others need not.
@@ -181,11 +181,19 @@ fn decode(segment: &str) -> Option<Vec<u8>> {
     if bytes.is_empty() { None } else { Some(bytes) }
 }
 
-/// The JSON object in a segment, and its text.
-fn object(segment: &str) -> Option<(Map<String, Value>, String)> {
-    let text = String::from_utf8(decode(segment)?).ok()?;
-    let object = json::object(text.as_bytes()).ok()?;
-    Some((object, text))
+/// The JSON object in a segment, and its text. `otherwise` is what is wrong if there is none.
+fn object(segment: &str, otherwise: Malformed) -> Result<(Map<String, Value>, String), Denial> {
+    let Some(bytes) = decode(segment) else { return Err(Denial::TokenMalformed(otherwise)) };
+    let Ok(text) = String::from_utf8(bytes) else {
+        return Err(Denial::TokenMalformed(Malformed::NotUnicode));
+    };
+    match json::object(text.as_bytes()) {
+        Ok(object) => Ok((object, text)),
+        Err(_) if !json::is_unicode(text.as_bytes()) => {
+            Err(Denial::TokenMalformed(Malformed::NotUnicode))
+        }
+        Err(_) => Err(Denial::TokenMalformed(otherwise)),
+    }
 }
 
 impl Claims {
@@ -210,6 +218,12 @@ impl Claims {
     /// Whether some number of the claims was rounded to this one when it was read. It cannot be compared exactly.
     pub(crate) fn has_rounded(&self, number: &Number) -> bool {
         number.is_f64() && number::rounded(&self.text).contains(number)
+    }
+
+    /// Whether the issuer left claims out and says where they are (OpenID Connect Core section 5.6.2). Entra ID does so
+    /// with the groups of a user who is in more than 200.
+    pub(crate) fn has_distributed_claims(&self) -> bool {
+        self.value.get("_claim_names").is_some_and(|names| !names.is_null())
     }
 
     /// The claim of this literal name; null counts as present here.

@@ -19,8 +19,8 @@ pub(crate) fn endpoint(issuer: &str) -> Option<Endpoint> {
 /// What is wrong with the document.
 pub fn jwks_uri(document: &[u8], issuer: &str) -> Result<Endpoint, String> {
     let document = str::from_utf8(document).map_err(|_| "not UTF-8")?;
-    let document =
-        Members::read(document, &["issuer", "jwks_uri"]).map_err(|_| "not a JSON object")?;
+    let document = Members::read(document, &["issuer", "jwks_uri"])
+        .map_err(|problem| format!("not a JSON object with distinct members: {problem}"))?;
     // Section 4.3: exactly the issuer that was asked.
     let named = document.text("issuer").unwrap_or_default();
     if named != issuer {

@@ -3,14 +3,16 @@
 pub(crate) mod discovery;
 pub(crate) mod misses;
 pub(crate) mod provider;
+pub(crate) mod report;
 
 use std::sync::Arc;
 
 use crate::clock::Now;
 use crate::denial::{Denial, Refusal};
 use crate::jose::algorithm::Algorithm;
-use crate::jose::jwk::Key;
+use crate::jose::jwks::ParsedKeys;
 use crate::jose::key_set::{KeyQuery, KeySet};
+use crate::jose::skipped::SkippedKey;
 use crate::jose::token::{Claims, Token};
 use crate::keys::misses::{Confirmation, KeyMatch};
 use crate::keys::provider::Provider;
@@ -25,24 +27,37 @@ pub(crate) type Keys = Cached<Provider>;
 
 impl Keys {
     /// Configured keys of these issuers, and no network.
-    pub(crate) fn fixed(issuers: String, keys: Vec<Key>, lifetimes: Lifetimes) -> Arc<Self> {
-        let cache = Cache::fixed(KeySet::new(keys), lifetimes, Now::read());
+    pub(crate) fn fixed(issuers: String, keys: ParsedKeys, lifetimes: Lifetimes) -> Arc<Self> {
+        let cache = Cache::fixed(KeySet::of(keys, &[]), lifetimes, Now::read());
         Self::new(issuers, cache, None, None)
     }
 
     /// Keys of a provider, with configured ones to start from, if there are any.
     pub(crate) fn of(
         provider: Provider,
-        seed: Vec<Key>,
+        seed: ParsedKeys,
         lifetimes: Lifetimes,
         metrics: Option<Arc<Metrics>>,
     ) -> Arc<Self> {
-        let cache = if seed.is_empty() {
+        let cache = if seed.keys.is_empty() {
             Cache::empty(lifetimes, Now::read())
         } else {
-            Cache::seeded(KeySet::new(seed), lifetimes, Now::read())
+            Cache::seeded(KeySet::of(seed, &[]), lifetimes, Now::read())
         };
         Self::new(provider.issuer().to_owned(), cache, Some(provider), metrics)
+    }
+
+    /// The keys that the set in use does not have, though its document does.
+    pub(crate) fn skipped(&self) -> Vec<SkippedKey> {
+        match self.state().cache.document() {
+            Some(keys) => keys.skipped.clone(),
+            None => Vec::new(),
+        }
+    }
+
+    /// Whether so many keys fit a token without `kid` that none is tried.
+    fn has_too_many_for(&self, query: KeyQuery<'_>) -> bool {
+        self.state().cache.document().is_some_and(|keys| keys.too_many_fit(query))
     }
 
     /// The claims of a token, if it is signed by one of these keys. `key_issuer`: see [`KeyQuery`]. `pending`: see
@@ -67,8 +82,15 @@ impl Keys {
                         Err(unverified) => (token, failed) = (unverified, Some(keys)),
                     }
                 }
-                Some((KeyMatch::Mismatch, _)) => return Err(Denial::SignatureInvalid.into()),
-                Some(_) => return Err(Denial::KeyUnknown.into()),
+                Some((KeyMatch::Mismatch, _)) => {
+                    let has_nonce = token.unverified_header().get("nonce").is_some();
+                    return Err(Denial::SignatureInvalid { has_nonce }.into());
+                }
+                Some(_) => {
+                    let query = token.key_query(algorithm, key_issuer);
+                    let too_many_fit = self.has_too_many_for(query);
+                    return Err(Denial::KeyUnknown { too_many_fit }.into());
+                }
                 None => {
                     let detail = "the keys of the token's issuer are unavailable now";
                     return Err(Obstacle::KeysUnavailable.because(detail).into());

@@ -3,11 +3,15 @@
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 use crate::clock::Now;
+use crate::excerpt::excerpt;
 use crate::jose::algorithm::Algorithms;
 use crate::jose::jwk::{Key, Origin};
-use crate::jose::jwks;
+use crate::jose::jwks::{self, ParsedKeys};
 use crate::jose::key_set::KeySet;
+use crate::jose::skipped::{ListedKey, SkippedKey};
 use crate::keys::discovery;
 use crate::keys::misses::Misses;
 use crate::metrics::DocumentKind;
@@ -38,6 +42,8 @@ struct Known {
     discovered_at: Option<Now>,
     /// A miss has asked for a fetch since.
     missed: bool,
+    /// The hash of the last set whose skipped keys were logged.
+    logged: Option<[u8; 32]>,
 }
 
 impl Remote for Provider {
@@ -54,7 +60,8 @@ impl Remote for Provider {
         let fetched = self.fetch_keys(misses).await;
         if fetched.is_err() && self.discovery.is_some() {
             // The keys may have moved: the next fetch looks for them again.
-            *self.known() = Known::default();
+            let mut known = self.known();
+            *known = Known { logged: known.logged.take(), ..Known::default() };
         }
         fetched
     }
@@ -154,13 +161,36 @@ impl Provider {
             .map_err(|unusable| FetchError::new(FetchStage::Parse, unusable))?;
         let mut known = self.known();
         (known.keys_at, known.etag) = (Some(keys_at), etag);
-        let mut keys = parsed.keys;
-        keys.extend(self.symmetric.iter().cloned());
-        Ok(Fetched {
-            refreshed: Refreshed::Document(Arc::new(KeySet::new(keys))),
-            max_age,
-            skipped: parsed.skipped,
-        })
+        let hash = digest(&SHA256, &body);
+        if known.logged.as_ref().map(<[u8; 32]>::as_slice) != Some(hash.as_ref()) {
+            known.logged = hash.as_ref().try_into().ok();
+            self.log_keys(&parsed);
+        }
+        let skipped = parsed.skipped.len();
+        let keys = KeySet::of(parsed, &self.symmetric);
+        Ok(Fetched { refreshed: Refreshed::Document(Arc::new(keys)), max_age, skipped })
+    }
+
+    /// Names the keys of a new set that need attention.
+    fn log_keys(&self, parsed: &ParsedKeys) {
+        let issuer = &*self.issuer;
+        for SkippedKey { key, reason } in &parsed.skipped {
+            let (kid, index) = (key.id.as_deref().map(excerpt), key.index);
+            let (kid, problem) = (kid.as_deref(), reason.to_string());
+            if reason.is_by_design() {
+                tracing::info!(issuer, kid, index, problem, "key skipped");
+            } else {
+                tracing::warn!(issuer, kid, index, problem, "key skipped");
+            }
+        }
+        for key in &parsed.keys {
+            if key.has_private_half {
+                let ListedKey { index, id } = key.listed();
+                let kid = id.as_deref().map(excerpt);
+                let (kid, problem) = (kid.as_deref(), "anybody can sign tokens with this key");
+                tracing::warn!(issuer, kid, index, problem, "private key published");
+            }
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

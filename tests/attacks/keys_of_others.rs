@@ -21,7 +21,7 @@ fn keys_of_others(table: &mut Table, honest: &Idp) {
         &[("JWKS", tokens::jwks(&[&K1, &k2]).to_string())],
         "no kid, two keys fit",
         no_kid(&K1),
-        KEY,
+        ALLOW,
     );
 
     let second = "https://second.example.com";

@@ -125,6 +125,103 @@ fn an_odd_key_costs_only_itself() {
     assert_eq!((&refreshed["keys"], &refreshed["skipped"]), (&json!(1), &json!(9)));
 }
 
+/// The log events that name a key, by its index: its id, and what is wrong with it.
+fn named_keys(lambda: &Lambda, message: &str) -> Vec<(u64, Value, String)> {
+    let mut named = Vec::new();
+    for line in lambda.output().lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_default();
+        if line["message"] == message {
+            let problem = line["problem"].as_str().unwrap().to_owned();
+            named.push((line["index"].as_u64().unwrap(), line["kid"].clone(), problem));
+        }
+    }
+    named
+}
+
+#[test]
+fn each_skipped_key_is_named_once_for_each_set() {
+    let key = SigningKey::rsa("k1");
+    let idp = Idp::start();
+    let with = |name: &str, value: Value| {
+        let mut jwk = SigningKey::rsa("k2").jwk();
+        jwk[name] = value;
+        jwk
+    };
+    let mut keys = vec![
+        key.jwk(),
+        with("use", json!("enc")),
+        with("alg", json!("SHA256withRSA")),
+        SigningKey::es256("line\nbreak \u{202e}").jwk(),
+        with("kid", json!("k".repeat(1000))),
+        json!(null),
+    ];
+    keys[4]["n"] = json!("AQAB");
+    idp.serve_json(json!({"keys": keys}));
+    let lambda = start(&idp, &[("JWKS_FRESH_SECONDS", "1")]);
+    assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow");
+    let named = named_keys(&lambda, "key skipped");
+    let all = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 EdDSA HS256 HS384 HS512";
+    let expected = [
+        (1, json!("k2"), "`use` is not `sig`".to_owned()),
+        (2, json!("k2"), format!("`alg` is not a supported algorithm: {all}")),
+        (
+            3,
+            json!("line\nbreak \\u{202e}"),
+            "ALGORITHMS does not list its algorithms: ES256".to_owned(),
+        ),
+        (4, json!("k".repeat(128)), "`n` has 17 bits, not 2048 to 8192".to_owned()),
+        (5, Value::Null, "not a JSON object whose members have distinct names".to_owned()),
+    ];
+    assert_eq!(named, expected);
+
+    // The same set again says nothing new, and another does.
+    let fetches = |count: usize| {
+        let is_refreshed = |line: &&str| line.contains("keys refreshed");
+        while lambda.output().lines().filter(is_refreshed).count() < count {
+            thread::sleep(Duration::from_millis(100));
+            lambda.invoke(&good(&idp, &key));
+        }
+    };
+    fetches(3);
+    assert_eq!(named_keys(&lambda, "key skipped").len(), 5);
+    keys.truncate(2);
+    idp.serve_json(json!({"keys": keys}));
+    fetches(5);
+    let named = named_keys(&lambda, "key skipped");
+    assert!(named.len() == 6 && named[5] == expected[0], "{named:?}");
+}
+
+#[test]
+fn a_set_without_a_usable_key_says_why() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let mut keys = vec![SigningKey::es256("ec").jwk(); 9];
+    keys[0] = SigningKey::hmac("hs", &[7; 64]).jwk();
+    idp.serve_json(json!({"keys": keys}));
+    let lambda = start(&idp, &[]);
+    assert_no_verdict(&lambda.invoke(&good(&idp, &key)), "keys_unavailable");
+    let error = failure(&lambda)["error"].as_str().unwrap().to_owned();
+    let start = "no key in it can verify a signature of an allowed algorithm: keys[0] (kid \"hs\"): symmetric, but \
+        published: secrets are read from JWKS only; keys[1] (kid \"ec\"): ALGORITHMS does not list its algorithms: ES256; ";
+    assert!(error.contains(start), "{error}");
+    assert!(error.contains("keys[7]") && !error.contains("keys[8]"), "{error}");
+    assert!(error.ends_with("; and 1 more"), "{error}");
+}
+
+#[test]
+fn a_published_private_key_is_warned_of() {
+    let key = SigningKey::rsa("k1");
+    let idp = Idp::start();
+    let (mut private, mut empty) = (key.jwk(), SigningKey::rsa("k2").jwk());
+    private["d"] = json!("AQAB");
+    (empty["d"], empty["p"]) = (json!(null), json!(""));
+    idp.serve_json(json!({"keys": [empty, private]}));
+    let lambda = start(&idp, &[]);
+    assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow");
+    let problem = "anybody can sign tokens with this key".to_owned();
+    assert_eq!(named_keys(&lambda, "private key published"), [(1, json!("k1"), problem)]);
+}
+
 /// Takes the first message of a TLS client, and hangs up.
 fn hang_up_on_hello(mut stream: TcpStream) {
     // RFC 8446 section 5.1: a record's type, version and length.
