@@ -48,13 +48,19 @@ impl Endpoint {
         self.0.query().is_some()
     }
 
-    /// The address as it may be shown: without a query, which may be a signature.
-    pub(crate) fn without_query(&self) -> &str {
-        self.0.as_str().split('?').next().unwrap_or_default()
+    /// The address as it may be shown: see [`shown`].
+    pub(crate) fn shown(&self) -> String {
+        shown(&self.0)
     }
 
-    pub(super) fn url(&self) -> Url {
-        self.0.clone()
+    pub(super) fn url(&self) -> &Url {
+        &self.0
+    }
+
+    /// This address and, if a redirect led to another, that one too: as they may be shown.
+    pub(super) fn redirected_to(&self, url: &Url) -> String {
+        let (from, to) = (self.shown(), shown(url));
+        if from == to { from } else { format!("{from}, redirected to {to}") }
     }
 }
 
@@ -62,6 +68,20 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// An address without its query, which may be a signature, without credentials, and not endlessly long.
+pub(super) fn shown(url: &Url) -> String {
+    const MAX_SHOWN_BYTES: usize = 512;
+    if !matches!(url.scheme(), "https" | "http") {
+        return format!("{}:", url.scheme());
+    }
+    let mut text = url.origin().ascii_serialization() + url.path();
+    if text.len() > MAX_SHOWN_BYTES {
+        text.truncate(MAX_SHOWN_BYTES);
+        text.push_str("...");
+    }
+    text
 }
 
 /// The host as it is written, with user name and port.
@@ -159,9 +179,11 @@ mod tests {
             ("https://a.example.com/list?sig=a?b", "https://a.example.com/list"),
             ("https://a.example.com/a%3Fb?c", "https://a.example.com/a%3Fb"),
             ("https://a.example.com?c", "https://a.example.com/"),
-            ("https://a.example.com/list", "https://a.example.com/list"),
+            ("https://a.example.com:443/list", "https://a.example.com/list"),
+            ("http://127.0.0.1:80/list", "http://127.0.0.1/list"),
+            ("http://[::1]:8080/list", "http://[::1]:8080/list"),
         ] {
-            assert_eq!(Endpoint::parse(text).unwrap().without_query(), shown);
+            assert_eq!(Endpoint::parse(text).unwrap().shown(), shown);
         }
     }
 }

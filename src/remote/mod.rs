@@ -337,7 +337,7 @@ mod tests {
                 0 => "old",
                 1 => {
                     self.thaw.notified().await;
-                    return Err(FetchError::new(FetchStage::Interrupted, "a freeze"));
+                    return Err(FetchError::new(FetchStage::Interrupted, "a list", "a freeze"));
                 }
                 _ => "new",
             };
@@ -413,7 +413,7 @@ mod tests {
                     let refreshed = Refreshed::Document(Arc::new(document));
                     Ok(Fetched { refreshed, max_age: None, skipped: 0 })
                 }
-                None => Err(FetchError::new(FetchStage::Status(503), "busy")),
+                None => Err(FetchError::new(FetchStage::Status(503), "a list", "busy")),
             }
         }
 
@@ -457,8 +457,10 @@ mod tests {
         let found =
             SourceStatus { available: true, entries: 3, age_seconds: Some(0), ..status("good") };
         assert_eq!(waiting.await, found);
-        let failed =
-            SourceStatus { last_failure: Some(("status", "busy".to_owned())), ..status("bad") };
+        let failed = SourceStatus {
+            last_failure: Some(("status", "a list: busy".to_owned())),
+            ..status("bad")
+        };
         assert_eq!(bad.status_after_refresh(&mut pending).await, failed);
         // In the backoff nothing waits for the network.
         assert_eq!(bad.status_after_refresh(&mut pending).now_or_never(), Some(failed));

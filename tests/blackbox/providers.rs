@@ -60,7 +60,7 @@ pub(crate) fn faults() -> Vec<(&'static str, Behaviour, &'static str)> {
         ("is broken", Behaviour::Status(500), "status"),
         ("forgot its keys", Behaviour::Status(404), "status"),
         ("says not modified", Behaviour::Status(304), "status"),
-        ("redirects to another port", redirect("http://127.0.0.1:9/jwks2"), "redirect"),
+        ("redirects to another port", redirect("http://127.0.0.1:9/jwks2?secret"), "redirect"),
         ("redirects to another host", redirect("http://localhost:9/jwks2"), "redirect"),
         ("redirects in a circle", redirect("/jwks"), "redirect"),
         ("sends 200 MiB", Behaviour::Huge { bytes: 200 << 20 }, "size"),
@@ -74,9 +74,15 @@ fn without_keys_there_is_no_verdict_and_the_stage_is_told() {
         let key = SigningKey::rsa("k1");
         let idp = provider(&key);
         idp.behave(fault);
-        let lambda = start(&idp, &[SHORT]);
+        let jwks_uri = idp.jwks_uri();
+        let signed = format!("{jwks_uri}?signature=secret");
+        let lambda = start(&idp, &[SHORT, ("JWKS_URI", &signed)]);
         assert_no_verdict(&lambda.invoke(&good(&idp, &key)), "keys_unavailable");
-        assert_eq!(failure(&lambda)["stage"], stage, "{name}: {}", lambda.output());
+        let failure = failure(&lambda);
+        assert_eq!(failure["stage"], stage, "{name}: {}", lambda.output());
+        let error = failure["error"].as_str().unwrap();
+        assert!(error.starts_with(&jwks_uri), "{name}: {error}");
+        assert!(!lambda.output().contains("secret"), "{name}: {}", lambda.output());
         assert!(lambda.peak_kib() < 24 * 1024, "{name}: {} KiB", lambda.peak_kib());
     }
 }
@@ -485,22 +491,29 @@ fn no_document_costs_much_memory() {
 }
 
 #[test]
-fn nothing_encoded_is_asked_for_and_an_empty_encoding_is_none() {
+fn headers_are_read_as_servers_write_them() {
+    const UNAVAILABLE: &str = "keys_unavailable";
     let key = SigningKey::rsa("k1");
     let idp = provider(&key);
-    for (encoding, expected) in [
-        ("", "Allow"),
-        (" ", "Allow"),
-        ("identity", "Allow"),
-        ("Identity, identity", "Allow"),
-        ("gzip", "keys_unavailable"),
-        ("identity, br", "keys_unavailable"),
-        ("\u{e9}", "keys_unavailable"),
+    let many = "Set-Cookie: a=b\r\n".repeat(200);
+    for (lines, expected) in [
+        ("Content-Encoding:", "Allow"),
+        ("Content-Encoding: Identity, identity", "Allow"),
+        ("Content-Encoding: aws-chunked", "Allow"),
+        ("Content-Encoding: utf-8", "Allow"),
+        ("Content-Encoding: none", "Allow"),
+        ("Content-Encoding: \u{e9}", "Allow"),
+        ("Content-Security-Policy: default-src 'self';\r\n  img-src *", "Allow"),
+        (&format!("{many}A: b"), "Allow"),
+        ("Content-Encoding: gzip", UNAVAILABLE),
+        ("Content-Encoding: utf-8, BR", UNAVAILABLE),
+        (&format!("{many}{many}A: b"), UNAVAILABLE),
+        ("A : b", UNAVAILABLE),
     ] {
-        idp.behave(Behaviour::Encoding(encoding.to_owned()));
+        idp.behave(Behaviour::HeaderLines(lines.to_owned()));
         let lambda = start(&idp, &[]);
         let answer = said(&lambda.invoke(&good(&idp, &key)));
-        assert!(answer.starts_with(expected), "{encoding:?}: {answer}");
+        assert!(answer.starts_with(expected), "{lines:?}: {answer}: {}", lambda.output());
     }
     let seen = idp.headers_seen();
     let accepted: Vec<_> = seen
@@ -509,6 +522,24 @@ fn nothing_encoded_is_asked_for_and_an_empty_encoding_is_none() {
         .map(|(_, value)| &**value)
         .collect();
     assert_eq!(accepted, ["identity"]);
+}
+
+#[test]
+fn a_byte_order_mark_before_a_fetched_document_is_skipped() {
+    let marked = |document: Value| format!("\u{feff}{document}").into_bytes();
+    let key = SigningKey::rsa("k1");
+    let (idp, lists) = (Idp::start(), Idp::start());
+    idp.serve_bytes(marked(tokens::jwks(&[&key])));
+    idp.set_discovery_bytes(marked(json!({"issuer": idp.issuer(), "jwks_uri": idp.jwks_uri()})));
+    lists.serve_bytes(marked(json!({"jti": ["a"]})));
+    let lambda = spawn(&[
+        ("ISSUER", idp.issuer()),
+        ("AUDIENCE", AUDIENCE.to_owned()),
+        ("REVOKED", lists.jwks_uri()),
+    ]);
+    assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow", "{}", lambda.output());
+    let revoked = bearer(&key.token(&claims(&idp, json!({"jti": "a"}))));
+    assert_eq!(said(&lambda.invoke(&revoked)), "Deny token_revoked");
 }
 
 #[test]
