@@ -352,22 +352,32 @@ fn spawn(settings: &[(&'static str, String)]) -> Lambda {
 }
 
 #[test]
-fn what_came_by_https_leads_to_https_only() {
+fn what_came_by_https_leads_to_no_service_on_this_machine() {
+    const HTTPS: &str = "`jwks_uri` must be https";
+    const LOOPBACK: &str = "`jwks_uri` must not be a loopback address";
     let key = SigningKey::rsa("k1");
-    let (idp, inside) = (Idp::start_tls(), provider(&key));
+    let (idp, inside, tls) = (Idp::start_tls(), provider(&key), Idp::start_tls());
     idp.serve(&[&key]);
     let event = good(&idp, &key);
+    let by_https = |host: &str| format!("https://{host}:{}/jwks", tls.port());
     // The Runtime API listens on loopback, and gives an event to whoever asks.
-    for jwks_uri in [inside.jwks_uri(), inside.jwks_uri().replace("127.0.0.1", "localhost")] {
+    for (jwks_uri, problem) in [
+        (inside.jwks_uri(), HTTPS),
+        (inside.jwks_uri().replace("127.0.0.1", "localhost"), HTTPS),
+        (by_https("localhost"), LOOPBACK),
+        (by_https("127.1"), LOOPBACK),
+        (by_https("0x7f000001"), LOOPBACK),
+        (by_https("0.0.0.0"), LOOPBACK),
+        (by_https("[::ffff:127.0.0.1]"), LOOPBACK),
+        (by_https("localhost."), LOOPBACK),
+        (by_https("idp.localhost"), LOOPBACK),
+    ] {
         idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": jwks_uri}));
         let lambda = spawn(&discovered(&idp));
         assert_no_verdict(&lambda.invoke(&event), "keys_unavailable");
         let failure = failure(&lambda);
         assert_eq!(failure["stage"], "parse", "{failure}");
-        assert!(
-            failure["error"].as_str().unwrap().contains("`jwks_uri` must be https"),
-            "{failure}"
-        );
+        assert!(failure["error"].as_str().unwrap().contains(problem), "{failure}");
     }
     idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": idp.jwks_uri()}));
     let redirected = |lambda: Lambda| {
@@ -381,7 +391,7 @@ fn what_came_by_https_leads_to_https_only() {
         inside.issuer() + "/.well-known/openid-configuration",
     ));
     redirected(spawn(&discovered(&idp)));
-    assert_eq!(inside.connections(), 0);
+    assert_eq!((inside.connections(), tls.connections()), (0, 0));
 
     idp.behave_discovery(Behaviour::Healthy);
     assert_eq!(said(&spawn(&discovered(&idp)).invoke(&event)), "Allow");
