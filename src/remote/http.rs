@@ -32,7 +32,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A fetch ends at its time limit, or at most this much later on a busy machine. If it fails even later, it was not
 /// slow: Lambda had frozen the process.
-const SCHEDULING_MARGIN: Duration = Duration::from_millis(250);
+pub(super) const SCHEDULING_MARGIN: Duration = Duration::from_millis(250);
 
 /// A document, or the confirmation that the cached one is current.
 #[derive(Debug)]

@@ -758,3 +758,39 @@ fn a_discovery_document_that_is_gone_does_not_keep_a_new_key_out() {
     assert_eq!(said(&lambda.invoke(&good(&idp, &new))), "Allow", "{}", lambda.output());
     assert_eq!((idp.discoveries(), idp.fetches()), (2, 3));
 }
+
+#[test]
+fn a_request_waits_at_most_twice_the_time_limit() {
+    const SLOW: Duration = Duration::from_millis(1200);
+    let (old, new) = (SigningKey::rsa("k1"), SigningKey::rsa("k2"));
+    let idp = provider(&old);
+    idp.behave(Behaviour::Status(404));
+    let lambda = Lambda::spawn(
+        &program(),
+        &[
+            ("ISSUER", &*idp.issuer()),
+            ("AUDIENCE", AUDIENCE),
+            ("AWS_LAMBDA_MAX_CONCURRENCY", "2"),
+            ("JWKS_TIMEOUT_MS", "1500"),
+        ],
+    );
+    idp.behave(Behaviour::Delay(SLOW));
+    idp.behave_discovery(Behaviour::Delay(SLOW));
+    let_age();
+    let begins = lambda.submit(&good(&idp, &old));
+    while idp.discoveries() < 2 {
+        thread::yield_now();
+    }
+    // It joins that refresh, whose answer does not have its key, and needs another one.
+    let joins = lambda.submit(&good(&idp, &new));
+    while idp.fetches() < 2 {
+        thread::yield_now();
+    }
+    idp.serve(&[&old, &new]);
+    assert_eq!(said(&lambda.wait(begins)), "Allow", "{}", lambda.output());
+    let waited = lambda.wait(joins);
+    assert_no_verdict(&waited, "keys_unavailable");
+    assert!(waited.elapsed >= Duration::from_millis(2900), "{:?}", waited.elapsed);
+    ask_until(&lambda, &good(&idp, &new), "Allow", "keys_unavailable");
+    assert_eq!(idp.fetches(), 3, "the refresh went on without it: {}", lambda.output());
+}
