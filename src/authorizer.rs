@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use serde_json::Value;
@@ -42,15 +43,16 @@ pub struct Authorizer {
     pub(crate) closed_route_challenge: Value,
     pub(crate) expiry_guard: ExpiryGuard,
     pub(crate) simple_response: SimpleResponse,
+    /// For how long one request can wait for keys and revocation lists together.
+    pub(crate) wait_limit: Duration,
     pub(crate) metrics: Option<Arc<Metrics>>,
 }
 
 /// One event on its way to a verdict.
 struct Call<'a> {
-    received_at: Now,
     /// What is only shown.
     trace: Trace<'a>,
-    /// What is only waited for, once the answer is sent.
+    /// What is waited for, before and after the answer.
     pending: PendingRefreshes,
 }
 
@@ -83,13 +85,13 @@ impl Authorizer {
 
     async fn decide_call(&self, event: &str) -> (Decision<'_>, PendingRefreshes) {
         let received_at = Now::read();
-        let mut call =
-            Call { received_at, trace: Trace::default(), pending: PendingRefreshes::default() };
+        let pending = PendingRefreshes::new(received_at, self.wait_limit);
+        let mut call = Call { trace: Trace::default(), pending };
         let (verdict, answer) = match catch_panic(self.judge(event, &mut call)).await {
             Ok(judged) => judged,
             Err(fault) => (Verdict::Undecided(fault.clone()), Err(Failure::NoVerdict(fault))),
         };
-        let Call { trace, pending, .. } = call;
+        let Call { trace, pending } = call;
         let elapsed = Now::read().since(&received_at);
         (Decision { verdict, answer, trace, elapsed }, pending)
     }
@@ -125,7 +127,7 @@ impl Authorizer {
         let issuer = token.issuer;
         call.trace.issuer = Some(issuer);
         issuer.prepare_revocations(&mut call.pending);
-        let claims = token.verify(&call.received_at, &mut call.pending).await?;
+        let claims = token.verify(&mut call.pending).await?;
         call.trace.claims = Some(claims.clone());
         // Reads the clock again: the wait for keys can take a while.
         let checked_at = Now::read();

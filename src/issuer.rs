@@ -166,13 +166,9 @@ pub(crate) struct AcceptedToken<'i, 't> {
 
 impl AcceptedToken<'_, '_> {
     /// The claims, if a key of the issuer verifies the signature: see [`Keys::verify`].
-    pub(crate) async fn verify(
-        self,
-        received_at: &Now,
-        pending: &mut PendingRefreshes,
-    ) -> Result<Claims, Refusal> {
+    pub(crate) async fn verify(self, pending: &mut PendingRefreshes) -> Result<Claims, Refusal> {
         let Self { token, issuer, algorithm } = self;
-        issuer.keys.verify(token, algorithm, issuer.key_issuer(), received_at, pending).await
+        issuer.keys.verify(token, algorithm, issuer.key_issuer(), pending).await
     }
 }
 

@@ -93,6 +93,8 @@ impl Authorizer {
             challenges: config.challenges,
             expiry_guard: config.expiry_guard,
             simple_response: config.simple_response,
+            // A request can join a refresh that does not answer its question, and then needs one of its own.
+            wait_limit: config.fetch_timeout * 2,
             metrics,
         }
     }

@@ -30,10 +30,18 @@ pub fn jwks_uri(document: &[u8], issuer: &str) -> Result<Endpoint, String> {
     let text = document.text("jwks_uri").ok_or("no `jwks_uri`")?;
     let keys_at = Endpoint::parse(&text).map_err(|problem| format!("`jwks_uri` {problem}"))?;
     // Local services trust every caller: Lambda's Runtime API hands out the next event. Redirects stay within their
-    // origin, so the document came by the scheme of the issuer's name.
-    let came_by_https = Endpoint::parse(issuer).is_ok_and(|issuer| issuer.is_https());
-    if came_by_https && !keys_at.is_https() {
-        return Err("`jwks_uri` must be https, as the document came by https".to_owned());
+    // origin, so the document came from the origin of the issuer's name.
+    if let Ok(issuer) = Endpoint::parse(issuer)
+        && issuer.is_https()
+    {
+        if !keys_at.is_https() {
+            return Err("`jwks_uri` must be https, as the document came by https".to_owned());
+        }
+        if keys_at.is_on_this_machine() && !keys_at.has_origin_of(&issuer) {
+            const LOOPBACK: &str =
+                "`jwks_uri` must not be a loopback address, as the document came by https";
+            return Err(LOOPBACK.to_owned());
+        }
     }
     Ok(keys_at)
 }
@@ -81,6 +89,21 @@ mod tests {
             assert_eq!(found("http://127.0.0.1:1", inside), Ok(inside.to_owned()));
         }
         assert_eq!(found("http://localhost:1", keys), Ok(keys.to_owned()));
+        let loopback = "`jwks_uri` must not be a loopback address, as the document came by https";
+        for inside in ["https://127.0.0.1/", "https://localhost.:9/", "https://[::ffff:127.0.0.1]/"]
+        {
+            assert_eq!(found(ISSUER, inside), Err(loopback.to_owned()));
+            assert_eq!(found("https://localhost:1", inside), Err(loopback.to_owned()));
+            assert!(found("http://localhost:1", inside).is_ok());
+        }
+        // A provider that is on this machine itself can publish its keys there, and nowhere else on it.
+        assert!(found("https://localhost:1/a", "https://localhost:1/keys").is_ok());
+        assert!(found("https://127.0.0.1", "https://127.0.0.1:443/keys").is_ok());
+        for other in
+            ["https://localhost/keys", "https://127.0.0.1:1/keys", "https://a.localhost:1/"]
+        {
+            assert_eq!(found("https://localhost:1/a", other), Err(loopback.to_owned()));
+        }
         let outside = "`jwks_uri` must be https: http is for loopback addresses only";
         assert_eq!(found("http://localhost:1", "http://keys.example.com"), Err(outside.to_owned()));
     }

@@ -67,10 +67,9 @@ impl Keys {
         mut token: Token<'_>,
         algorithm: Algorithm,
         key_issuer: Option<&str>,
-        received_at: &Now,
         pending: &mut PendingRefreshes,
     ) -> Result<Claims, Refusal> {
-        let mut failed = None;
+        let (mut failed, received_at) = (None, pending.received_at);
         loop {
             let query = token.key_query(algorithm, key_issuer);
             let lookup = Lookup { query, failed: failed.as_ref(), received_at };
@@ -106,7 +105,7 @@ struct Lookup<'a> {
     /// The set under which the signature did not verify.
     failed: Option<&'a Arc<KeySet>>,
     /// When the token was received.
-    received_at: &'a Now,
+    received_at: Now,
 }
 
 impl Lookup<'_> {

@@ -141,24 +141,25 @@ impl Provider {
     }
 
     async fn discover(&self) -> Result<Endpoint, FetchError> {
-        let failed =
-            |stage, detail| FetchError::new(stage, format!("discovery document: {detail}"));
         let Some(document_at) = &self.discovery else {
-            return Err(failed(FetchStage::Parse, "no address".to_owned()));
+            return Err(FetchError::new(FetchStage::Parse, &self.issuer, "no discovery document"));
         };
-        let response = self.fetcher.get(document_at, None).await;
-        let response = response.map_err(|failure| failed(failure.stage, failure.detail))?;
-        discovery::jwks_uri(&response.body.unwrap_or_default(), &self.issuer)
-            .map_err(|problem| failed(FetchStage::Parse, problem))
+        let response = match self.fetcher.get(document_at, None).await {
+            Ok(response) => response,
+            Err(failure) => return Err(failure.of_discovery()),
+        };
+        discovery::jwks_uri(&response.body.unwrap_or_default(), &self.issuer).map_err(|problem| {
+            FetchError::new(FetchStage::Parse, &response.address, problem).of_discovery()
+        })
     }
 
     fn read(&self, response: Response, keys_at: Endpoint) -> Result<Fetched<KeySet>, FetchError> {
-        let Response { body, etag, max_age } = response;
+        let Response { body, etag, max_age, address } = response;
         let Some(body) = body else {
             return Ok(Fetched { refreshed: Refreshed::Unchanged, max_age, skipped: 0 });
         };
         let parsed = jwks::parse(&body, self.allowed, Origin::Network)
-            .map_err(|unusable| FetchError::new(FetchStage::Parse, unusable))?;
+            .map_err(|unusable| FetchError::new(FetchStage::Parse, &address, unusable))?;
         let mut known = self.known();
         (known.keys_at, known.etag) = (Some(keys_at), etag);
         let hash = digest(&SHA256, &body);

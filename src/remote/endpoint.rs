@@ -5,6 +5,17 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
+/// Names that hosts files of Linux distributions give to loopback addresses, other than `localhost`.
+const LOOPBACK_NAMES: [&str; 7] = [
+    "localhost.localdomain",
+    "localhost4",
+    "localhost4.localdomain4",
+    "localhost6",
+    "localhost6.localdomain6",
+    "ip6-localhost",
+    "ip6-loopback",
+];
+
 /// An address that may be fetched: `https`, or `http` on a loopback address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint(Url);
@@ -38,23 +49,52 @@ impl Endpoint {
         }
     }
 
-    /// Whether it is fetched over TLS. If not, it is on this machine.
+    /// Whether it is fetched over TLS. If not, it is a loopback address.
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
+    }
+
+    /// Whether its host is this machine in any spelling. This is wider than what plain http is accepted for: it is there
+    /// to refuse. What a name resolves to is not looked up.
+    pub(crate) fn is_on_this_machine(&self) -> bool {
+        let host = self.0.host_str().unwrap_or_default().trim_end_matches('.');
+        let ip = match host.trim_start_matches('[').trim_end_matches(']').parse() {
+            Ok(IpAddr::V6(ip)) if ip.is_loopback() => return true,
+            // `::127.0.0.1` and `::ffff:127.0.0.1`, also for `::`.
+            Ok(IpAddr::V6(ip)) => ip.to_ipv4(),
+            Ok(IpAddr::V4(ip)) => Some(ip),
+            Err(_) => {
+                // RFC 6761 section 6.3.
+                let is_localhost = host == "localhost" || host.ends_with(".localhost");
+                return is_localhost || LOOPBACK_NAMES.contains(&host);
+            }
+        };
+        // Connecting to the unspecified address reaches this machine.
+        ip.is_some_and(|ip| ip.is_loopback() || ip.is_unspecified())
+    }
+
+    pub(crate) fn has_origin_of(&self, other: &Self) -> bool {
+        self.0.origin() == other.0.origin()
     }
 
     pub(crate) fn has_query(&self) -> bool {
         self.0.query().is_some()
     }
 
-    /// The address as it may be shown: without a query, which may be a signature.
-    pub(crate) fn without_query(&self) -> &str {
-        self.0.as_str().split('?').next().unwrap_or_default()
+    /// The address as it may be shown: see [`shown`].
+    pub(crate) fn shown(&self) -> String {
+        shown(&self.0)
     }
 
-    pub(super) fn url(&self) -> Url {
-        self.0.clone()
+    pub(super) fn url(&self) -> &Url {
+        &self.0
+    }
+
+    /// This address and, if a redirect led to another, that one too: as they may be shown.
+    pub(super) fn redirected_to(&self, url: &Url) -> String {
+        let (from, to) = (self.shown(), shown(url));
+        if from == to { from } else { format!("{from}, redirected to {to}") }
     }
 }
 
@@ -62,6 +102,20 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// An address without its query, which may be a signature, without credentials, and not endlessly long.
+pub(super) fn shown(url: &Url) -> String {
+    const MAX_SHOWN_BYTES: usize = 512;
+    if !matches!(url.scheme(), "https" | "http") {
+        return format!("{}:", url.scheme());
+    }
+    let mut text = url.origin().ascii_serialization() + url.path();
+    if text.len() > MAX_SHOWN_BYTES {
+        text.truncate(MAX_SHOWN_BYTES);
+        text.push_str("...");
+    }
+    text
 }
 
 /// The host as it is written, with user name and port.
@@ -153,15 +207,69 @@ mod tests {
             let found = Endpoint::parse(text).unwrap_err();
             assert!(found.contains(problem), "{text}: {found}");
         }
+    }
+
+    #[test]
+    fn this_machine_is_recognized_in_any_spelling() {
+        for (host, is_on_this_machine) in [
+            ("127.0.0.1", true),
+            ("127.255.0.9:8443", true),
+            ("127.1", true),
+            ("127.0.0.1.", true),
+            ("0x7f.1", true),
+            ("0x7f000001", true),
+            ("0177.0.0.01", true),
+            ("2130706433", true),
+            ("0.0.0.0", true),
+            ("0", true),
+            ("[::1]", true),
+            ("[0:0:0:0:0:0:0:1]:8443", true),
+            ("[::]", true),
+            ("[::ffff:127.0.0.1]", true),
+            ("[::ffff:7f01:203]", true),
+            ("[::ffff:0.0.0.0]", true),
+            ("[::127.0.0.1]", true),
+            ("localhost", true),
+            ("LocalHost.:8443", true),
+            ("login.localhost", true),
+            ("a.b.localhost.", true),
+            ("localhost.localdomain", true),
+            ("localhost4", true),
+            ("localhost4.localdomain4.", true),
+            ("localhost6", true),
+            ("localhost6.localdomain6", true),
+            ("ip6-localhost", true),
+            ("ip6-loopback", true),
+            ("128.0.0.1", false),
+            ("126.255.255.255", false),
+            ("0.0.0.1", false),
+            ("10.0.0.1", false),
+            ("[::2]", false),
+            ("[::ffff:128.0.0.1]", false),
+            ("[2001:db8::1]", false),
+            ("[2001:db8::127.0.0.1]", false),
+            ("localhost.example.com", false),
+            ("notlocalhost", false),
+            ("127.0.0.1.example.com", false),
+        ] {
+            let endpoint = Endpoint::parse(&format!("https://{host}/keys")).unwrap();
+            assert_eq!(endpoint.is_on_this_machine(), is_on_this_machine, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_not_shown() {
         assert!(Endpoint::parse("https://login.example.com/?").unwrap().has_query());
         assert!(!Endpoint::parse("https://login.example.com/").unwrap().has_query());
         for (text, shown) in [
             ("https://a.example.com/list?sig=a?b", "https://a.example.com/list"),
             ("https://a.example.com/a%3Fb?c", "https://a.example.com/a%3Fb"),
             ("https://a.example.com?c", "https://a.example.com/"),
-            ("https://a.example.com/list", "https://a.example.com/list"),
+            ("https://a.example.com:443/list", "https://a.example.com/list"),
+            ("http://127.0.0.1:80/list", "http://127.0.0.1/list"),
+            ("http://[::1]:8080/list", "http://[::1]:8080/list"),
         ] {
-            assert_eq!(Endpoint::parse(text).unwrap().without_query(), shown);
+            assert_eq!(Endpoint::parse(text).unwrap().shown(), shown);
         }
     }
 }

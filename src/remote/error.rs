@@ -3,7 +3,10 @@
 use std::error::Error;
 use std::{fmt, io};
 
-/// A fetch that failed: at which stage, and what the failing part said of it.
+use crate::remote::endpoint::Endpoint;
+use crate::remote::tls;
+
+/// A fetch that failed: at which stage, at which address, and what went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FetchError {
     pub(crate) stage: FetchStage,
@@ -44,20 +47,29 @@ impl FetchStage {
 }
 
 impl FetchError {
-    pub(crate) fn new(stage: FetchStage, detail: impl fmt::Display) -> Self {
-        Self { stage, detail: detail.to_string() }
+    /// `address` is that of the document, as it may be shown.
+    pub(crate) fn new(stage: FetchStage, address: &str, detail: impl fmt::Display) -> Self {
+        Self { stage, detail: format!("{address}: {detail}") }
     }
-}
 
-impl From<reqwest::Error> for FetchError {
-    fn from(error: reqwest::Error) -> Self {
+    /// This failure as that of a fetch that a freeze interrupted.
+    pub(super) fn interrupted(self) -> Self {
+        Self { stage: FetchStage::Interrupted, detail: self.to_string() }
+    }
+
+    /// This failure as that of a discovery document.
+    pub(crate) fn of_discovery(self) -> Self {
+        Self { detail: format!("discovery document: {}", self.detail), ..self }
+    }
+
+    pub(super) fn from_reqwest(error: reqwest::Error, endpoint: &Endpoint) -> Self {
+        let address = match error.url() {
+            Some(url) => endpoint.redirected_to(url),
+            None => endpoint.shown(),
+        };
         // The error's text would contain the address, query included.
-        let error = error.without_url();
-        let mut root: &dyn Error = &error;
-        while let Some(cause) = root.source() {
-            root = cause;
-        }
-        Self::new(stage(&error), root)
+        let (stage, detail) = explain(&error.without_url());
+        Self::new(stage, &address, detail)
     }
 }
 
@@ -67,33 +79,75 @@ impl fmt::Display for FetchError {
     }
 }
 
-/// Only the chain of causes shows at which stage a connection failed.
-fn stage(error: &reqwest::Error) -> FetchStage {
-    if error.is_timeout() {
-        return FetchStage::Timeout;
-    }
-    if error.is_redirect() {
-        return FetchStage::Redirect;
-    }
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if is_tls(cause) {
-            return FetchStage::Tls;
+/// The stage at which a connection failed, and why. Only the chain of causes shows it.
+fn explain(error: &reqwest::Error) -> (FetchStage, String) {
+    let mut stage = match error {
+        error if error.is_timeout() => FetchStage::Timeout,
+        error if error.is_redirect() => FetchStage::Redirect,
+        error if error.is_connect() => FetchStage::Connect,
+        _ => FetchStage::Transfer,
+    };
+    let mut cause: &(dyn Error + 'static) = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+        if let Some(error) = tls_error(cause) {
+            return (FetchStage::Tls, tls::explain(error));
         }
         if cause.to_string().starts_with("dns error") {
-            return FetchStage::Name;
+            stage = FetchStage::Name;
         }
-        source = cause.source();
     }
-    if error.is_connect() { FetchStage::Connect } else { FetchStage::Transfer }
+    let detail = cause.to_string();
+    // tokio-rustls has no type for a peer that hangs up.
+    if detail == "tls handshake eof" {
+        stage = FetchStage::Tls;
+    }
+    (stage, in_plain_words(detail))
 }
 
-fn is_tls(error: &(dyn Error + 'static)) -> bool {
-    let Some(io) = error.downcast_ref::<io::Error>() else { return error.is::<rustls::Error>() };
-    // tokio-rustls has no type for a peer that hangs up.
-    if io.to_string() == "tls handshake eof" {
-        return true;
+/// An `io::Error` can wrap an error of rustls, but does not return it as its `source`.
+fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    match error.downcast_ref::<io::Error>() {
+        Some(wrapper) => tls_error(wrapper.get_ref()?),
+        None => error.downcast_ref(),
     }
-    // An `io::Error` can wrap an error of rustls, but does not return it as its `source`.
-    io.get_ref().is_some_and(|wrapped| is_tls(wrapped))
 }
+
+/// What an error of hyper means to an operator. hyper does not say which header line is malformed.
+fn in_plain_words(detail: String) -> String {
+    let words = match &*detail {
+        "tls handshake eof" => "the server hung up during the TLS handshake",
+        "invalid HTTP version parsed" => {
+            "not an HTTP/1.1 response: the server speaks HTTP/2 only, TLS, or something else"
+        }
+        "invalid HTTP header parsed" => {
+            "a header line is malformed: a space before the colon, a name that is none, or a control character"
+        }
+        "invalid content-length parsed" => {
+            "the header `Content-Length` is not a number, or there are two that differ"
+        }
+        "unexpected transfer-encoding parsed" => {
+            "the header `Transfer-Encoding` is in a response of HTTP/1.0"
+        }
+        "message head is too large" => "more than 256 header lines, or too long ones",
+        "connection closed before message completed" => "the server hung up without a response",
+        "end of file before message length reached" => {
+            "the body is shorter than the header `Content-Length` says"
+        }
+        text if text.contains("chunk") => {
+            return format!(
+                "the body ends early, or is not as `Transfer-Encoding: chunked` says ({detail})"
+            );
+        }
+        text if text.contains("close_notify") => {
+            "the connection ended without TLS `close_notify`, so the body can be cut off. The server must \
+             end TLS properly, or send `Content-Length`"
+        }
+        _ => return detail,
+    };
+    words.to_owned()
+}
+
+#[cfg(test)]
+#[path = "error_tests.rs"]
+mod tests;

@@ -6,15 +6,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName,
-    IF_NONE_MATCH,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, ETAG, HeaderMap, HeaderName, IF_NONE_MATCH,
 };
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Client, ClientBuilder, StatusCode, Url};
 use rustls::pki_types::TrustAnchor;
 
 use crate::clock::Now;
-use crate::remote::endpoint::Endpoint;
+use crate::remote::endpoint::{self, Endpoint};
 use crate::remote::error::{FetchError, FetchStage};
 use crate::remote::tls::{self, Authorities};
 
@@ -23,9 +22,17 @@ pub(crate) const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 
 const MAX_REDIRECTS: usize = 3;
 
+const MAX_HEADER_LINES: usize = 256;
+
+/// The codings of a body that are refused. Anything else in `Content-Encoding` is a label that servers give to plain
+/// bytes, for example object stores: `aws-chunked`, `utf-8`, `none`.
+const CODINGS: [&str; 7] = ["gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"];
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A fetch ends at its time limit, or at most this much later on a busy machine. If it fails even later, it was not
 /// slow: Lambda had frozen the process.
-const SCHEDULING_MARGIN: Duration = Duration::from_millis(250);
+pub(super) const SCHEDULING_MARGIN: Duration = Duration::from_millis(250);
 
 /// A document, or the confirmation that the cached one is current.
 #[derive(Debug)]
@@ -34,6 +41,8 @@ pub(crate) struct Response {
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) etag: Option<String>,
     pub(crate) max_age: Option<Duration>,
+    /// Where it came from, as that may be shown.
+    pub(crate) address: String,
 }
 
 /// Fetches documents.
@@ -76,11 +85,11 @@ impl Fetcher {
             Err(_) => {
                 let limit = self.timeout.as_millis();
                 let detail = format!("no complete response within {limit} ms");
-                FetchError::new(FetchStage::Timeout, detail)
+                FetchError::new(FetchStage::Timeout, &endpoint.shown(), detail)
             }
         };
         if Now::read().since(&requested_at) > self.timeout + SCHEDULING_MARGIN {
-            return Err(FetchError::new(FetchStage::Interrupted, failure));
+            return Err(failure.interrupted());
         }
         Err(failure)
     }
@@ -92,40 +101,48 @@ impl Fetcher {
     ) -> Result<Response, FetchError> {
         let mut request = self
             .client(endpoint)
-            .get(endpoint.url())
+            .get(endpoint.url().clone())
             .header(ACCEPT, "application/json, application/jwk-set+json")
             .header(ACCEPT_ENCODING, "identity");
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        let mut response = request.send().await?;
+        let broken = |error| FetchError::from_reqwest(error, endpoint);
+        let mut response = request.send().await.map_err(broken)?;
+        let address = endpoint.redirected_to(response.url());
         let headers = response.headers();
         let (new_etag, max_age) = (text(headers, ETAG), max_age(headers));
         match response.status() {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED if etag.is_some() => {
-                return Ok(Response { body: None, etag: new_etag, max_age });
+                return Ok(Response { body: None, etag: new_etag, max_age, address });
             }
-            status => return Err(FetchError::new(FetchStage::Status(status.as_u16()), status)),
+            status => {
+                let mut detail = status.to_string();
+                if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
+                    detail.push_str(", with no `Location` that can be followed");
+                }
+                return Err(FetchError::new(FetchStage::Status(status.as_u16()), &address, detail));
+            }
         }
-        // No encoding was asked for. A compressed document could be a decompression bomb.
-        if let Some(encoding) = encoding(headers) {
-            return Err(FetchError::new(
-                FetchStage::Parse,
-                format!("content encoding {encoding:?} was not asked for"),
-            ));
+        // No coding was asked for. A compressed document could be a decompression bomb.
+        if let Some((header, coding)) = unexpected_coding(headers) {
+            let detail = format!("`{header}` is {coding}, which was not asked for");
+            return Err(FetchError::new(FetchStage::Parse, &address, detail));
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
+        while let Some(chunk) = response.chunk().await.map_err(broken)? {
             if body.len() + chunk.len() > MAX_DOCUMENT_BYTES {
-                return Err(FetchError::new(
-                    FetchStage::Size,
-                    format!("more than {MAX_DOCUMENT_BYTES} bytes"),
-                ));
+                let detail = format!("more than {MAX_DOCUMENT_BYTES} bytes");
+                return Err(FetchError::new(FetchStage::Size, &address, detail));
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Response { body: Some(body), etag: new_etag, max_age })
+        // RFC 8259 section 8.1: a parser of JSON may skip a byte order mark.
+        if body.starts_with(BYTE_ORDER_MARK) {
+            body.drain(..BYTE_ORDER_MARK.len());
+        }
+        Ok(Response { body: Some(body), etag: new_etag, max_age, address })
     }
 
     fn client(&self, endpoint: &Endpoint) -> &Client {
@@ -142,6 +159,9 @@ fn client_builder(authorities: &[TrustAnchor<'static>]) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("token-authorizer/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::custom(same_origin))
+        // RFC 9112 section 5.2: a user agent reads folded header lines.
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_max_headers(MAX_HEADER_LINES)
         // A connection kept for the next refresh would be dead after a freeze, and that refresh would fail.
         .pool_max_idle_per_host(0)
         .tls_backend_preconfigured(tls::client_config(authorities))
@@ -158,7 +178,8 @@ fn build(builder: ClientBuilder) -> Client {
 fn same_origin(attempt: Attempt<'_>) -> Action {
     let from = attempt.previous().first().map(Url::origin);
     if from != Some(attempt.url().origin()) {
-        attempt.error("redirected to another origin")
+        let to = endpoint::shown(attempt.url());
+        attempt.error(format!("redirected to another origin, {to}"))
     } else if attempt.previous().len() > MAX_REDIRECTS {
         attempt.error("too many redirects")
     } else {
@@ -170,13 +191,16 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.to_owned())
 }
 
-/// The encoding of the content (RFC 9110 section 8.4), if it has one.
-fn encoding(headers: &HeaderMap) -> Option<String> {
-    for value in headers.get_all(CONTENT_ENCODING) {
-        for encoding in String::from_utf8_lossy(value.as_bytes()).split(',') {
-            let encoding = encoding.trim();
-            if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
-                return Some(encoding.to_owned());
+/// The header that names a coding of the body, and the coding (RFC 9110 section 8.4, RFC 9112 section 7).
+fn unexpected_coding(headers: &HeaderMap) -> Option<(&'static str, &'static str)> {
+    for header in ["Content-Encoding", "Transfer-Encoding"] {
+        for value in headers.get_all(header) {
+            for label in String::from_utf8_lossy(value.as_bytes()).split(',') {
+                for coding in CODINGS {
+                    if label.trim().eq_ignore_ascii_case(coding) {
+                        return Some((header, coding));
+                    }
+                }
             }
         }
     }
@@ -208,8 +232,89 @@ fn delta_seconds(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::support::http::{Request, Response as Answer, Server, converse};
+    use crate::support::http::{Request, Response as Answer, Server, converse, hang_up};
     use reqwest::header::HeaderValue;
+
+    /// The response that a server on loopback sends as these bytes.
+    async fn read(bytes: Vec<u8>) -> Result<Response, FetchError> {
+        let server = Server::listen(0, move |stream| {
+            let _ = converse(stream, |_, connection| {
+                connection.write(&bytes)?;
+                hang_up()
+            });
+        });
+        let text = format!("http://127.0.0.1:{}/", server.port());
+        let fetcher = Fetcher::new(Duration::from_secs(60), Authorities::new());
+        fetcher.get(&Endpoint::parse(&text).unwrap(), None).await
+    }
+
+    fn with_head(lines: &str) -> Vec<u8> {
+        format!("HTTP/1.1 200 OK\r\n{lines}Content-Length: 2\r\n\r\n{{}}").into_bytes()
+    }
+
+    #[tokio::test]
+    async fn labels_folded_lines_and_many_headers_are_read() {
+        for lines in [
+            "",
+            "Content-Encoding:\r\n",
+            "Content-Encoding: identity\r\nContent-Encoding: IDENTITY, identity\r\n",
+            "Content-Encoding: aws-chunked\r\n",
+            "Content-Encoding: aws-chunked,\r\n",
+            "Content-Encoding: utf-8\r\n",
+            "Content-Encoding: UTF-8\r\n",
+            "Content-Encoding: none\r\n",
+            "Content-Encoding: binary\r\n",
+            "Content-Encoding: \u{e9}\r\n",
+            "Content-Encoding: x-gzipped\r\n",
+            "X-Folded: one\r\n two\r\n\tthree\r\n",
+            "X-Folded:\r\n one\r\n",
+            "X-Colons: a: b: c\r\n",
+            &"Set-Cookie: a=b\r\n".repeat(255),
+        ] {
+            let response = read(with_head(lines)).await.unwrap();
+            assert_eq!(response.body.as_deref(), Some(&b"{}"[..]), "{lines:?}");
+        }
+        let folded = "Cache-Control: public,\r\n max-age=90\r\nETag:\r\n \"1\"\r\n";
+        let response = read(with_head(folded)).await.unwrap();
+        let (etag, max_age) = (response.etag.as_deref(), response.max_age);
+        assert_eq!((etag, max_age), (Some("\"1\""), Some(Duration::from_secs(90))));
+        let failure = read(with_head(&"Set-Cookie: a=b\r\n".repeat(256))).await.unwrap_err();
+        assert!(failure.detail.ends_with("more than 256 header lines, or too long ones"));
+    }
+
+    #[tokio::test]
+    async fn codings_that_were_not_asked_for_are_refused() {
+        for header in ["Content-Encoding", "content-encoding", "Transfer-Encoding"] {
+            for coding in CODINGS {
+                for value in [
+                    coding,
+                    &coding.to_uppercase(),
+                    &format!("utf-8 ,{coding}"),
+                    &format!("{coding}, chunked"),
+                ] {
+                    let response = format!("HTTP/1.1 200 OK\r\n{header}: {value}\r\n\r\n0\r\n\r\n");
+                    let failure = read(response.into_bytes()).await.unwrap_err();
+                    let detail = format!("-Encoding` is {coding}, which was not asked for");
+                    assert!(failure.detail.ends_with(&detail), "{header}: {value}: {failure}");
+                    assert_eq!(failure.stage, FetchStage::Parse);
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn one_byte_order_mark_is_skipped() {
+        for (sent, expected) in [
+            ("\u{feff}{}", "{}"),
+            ("\u{feff}", ""),
+            ("\u{feff}\u{feff}{}", "\u{feff}{}"),
+            ("{}\u{feff}", "{}\u{feff}"),
+            ("\u{fffe}{}", "\u{fffe}{}"),
+        ] {
+            let response = fetch("/", move |_| Answer::json(sent)).await.unwrap();
+            assert_eq!(response.body.as_deref(), Some(expected.as_bytes()));
+        }
+    }
 
     /// What a server on loopback answers, fetched from this path of it.
     async fn fetch(
@@ -232,8 +337,9 @@ mod tests {
             let body = of_length(length).await.unwrap().body;
             assert_eq!(body.map(|body| body.len()), Some(length));
         }
-        let failure = of_length(1_048_577).await.unwrap_err();
-        assert_eq!(failure.to_string(), "size: more than 1048576 bytes");
+        let failure = of_length(1_048_577).await.unwrap_err().to_string();
+        assert!(failure.starts_with("size: http://127.0.0.1:"), "{failure}");
+        assert!(failure.ends_with("/: more than 1048576 bytes"), "{failure}");
     }
 
     #[tokio::test]
@@ -249,8 +355,10 @@ mod tests {
             let response = fetch(path, count_down).await.unwrap();
             assert_eq!(response.body.as_deref(), Some(&b"{}"[..]), "{path}");
         }
-        let failure = fetch("/4", count_down).await.unwrap_err();
-        assert_eq!(failure.to_string(), "redirect: too many redirects");
+        let failure = fetch("/4", count_down).await.unwrap_err().to_string();
+        assert!(failure.starts_with("redirect: http://127.0.0.1:"), "{failure}");
+        assert!(failure.contains("/4, redirected to http://127.0.0.1:"), "{failure}");
+        assert!(failure.ends_with("/1: too many redirects"), "{failure}");
     }
 
     #[test]

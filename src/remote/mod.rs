@@ -186,8 +186,8 @@ impl<S: Remote> Cached<S> {
     }
 
     /// Looks the document up. `look` takes what it needs and says what to do. If it says to wait, it is called again
-    /// afterwards. Returns nothing if the document is unavailable. `pending` gets the refresh to wait for when the answer
-    /// is sent, if there is one.
+    /// afterwards. Returns nothing if the document is unavailable, or still awaited when the limit of `pending` is over.
+    /// `pending` gets the refresh to wait for when the answer is sent, if there is one.
     pub(crate) async fn get<T>(
         self: &Arc<Self>,
         pending: &mut PendingRefreshes,
@@ -207,7 +207,9 @@ impl<S: Remote> Cached<S> {
                     _ => completion?,
                 }
             };
-            completion.wait_until_done().await;
+            if !pending.wait_for(completion).await {
+                return None;
+            }
         }
         None
     }
@@ -315,6 +317,10 @@ mod tests {
     const LIFETIMES: Lifetimes =
         Lifetimes { fresh: Duration::ZERO, stale: Duration::from_secs(3600) };
 
+    fn pending() -> PendingRefreshes {
+        PendingRefreshes::new(Now::read(), Duration::from_secs(60))
+    }
+
     /// A source whose second answer is broken by a freeze, when the test says so.
     #[derive(Default)]
     struct Frozen {
@@ -337,7 +343,7 @@ mod tests {
                 0 => "old",
                 1 => {
                     self.thaw.notified().await;
-                    return Err(FetchError::new(FetchStage::Interrupted, "a freeze"));
+                    return Err(FetchError::new(FetchStage::Interrupted, "a list", "a freeze"));
                 }
                 _ => "new",
             };
@@ -369,7 +375,7 @@ mod tests {
         let cached = Cached::new("a list".to_owned(), cache, Some(Arc::clone(&source)), None);
         cached.prefetch().unwrap().wait_until_done().await;
         let look_up = async || {
-            let mut pending = PendingRefreshes::default();
+            let mut pending = pending();
             let found = cached.get(&mut pending, |state, now| {
                 (state.action(&now), state.cache.document().map(|found| **found))
             });
@@ -413,7 +419,7 @@ mod tests {
                     let refreshed = Refreshed::Document(Arc::new(document));
                     Ok(Fetched { refreshed, max_age: None, skipped: 0 })
                 }
-                None => Err(FetchError::new(FetchStage::Status(503), "busy")),
+                None => Err(FetchError::new(FetchStage::Status(503), "a list", "busy")),
             }
         }
 
@@ -443,7 +449,7 @@ mod tests {
             last_failure: None,
         };
         assert_eq!((good.status(), bad.status()), (status("good"), status("bad")));
-        let mut pending = PendingRefreshes::default();
+        let mut pending = pending();
         good.prepare(&mut pending);
         bad.prepare(&mut pending);
         let mut waiting = Box::pin(good.status_after_refresh(&mut pending));
@@ -457,8 +463,10 @@ mod tests {
         let found =
             SourceStatus { available: true, entries: 3, age_seconds: Some(0), ..status("good") };
         assert_eq!(waiting.await, found);
-        let failed =
-            SourceStatus { last_failure: Some(("status", "busy".to_owned())), ..status("bad") };
+        let failed = SourceStatus {
+            last_failure: Some(("status", "a list: busy".to_owned())),
+            ..status("bad")
+        };
         assert_eq!(bad.status_after_refresh(&mut pending).await, failed);
         // In the backoff nothing waits for the network.
         assert_eq!(bad.status_after_refresh(&mut pending).now_or_never(), Some(failed));
@@ -469,7 +477,7 @@ mod tests {
     async fn a_status_does_not_wait_while_a_document_can_be_used() {
         let (source, stale) = cached_from("stale", Some("abc"), Duration::ZERO);
         source.answer.notify_one();
-        let mut pending = PendingRefreshes::default();
+        let mut pending = pending();
         stale.status_after_refresh(&mut pending).await;
         let status = stale.status_after_refresh(&mut pending).now_or_never().unwrap();
         assert!(status.available && !pending.is_empty(), "refreshed in the background");

@@ -1,11 +1,18 @@
 //! One refresh at a time: a task of its own, and who waits for it.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
+use crate::clock::Now;
 use crate::remote::cache::RefreshState;
+use crate::remote::http::SCHEDULING_MARGIN;
+
+/// A wait is measured in steps of this length, so that a freeze in it shows.
+const STEP: Duration = Duration::from_millis(50);
 
 /// The last refresh that was started, if there was one.
 #[derive(Default)]
@@ -21,10 +28,24 @@ struct Task {
 #[derive(Clone, Debug)]
 pub(crate) struct Completion(watch::Receiver<()>);
 
-/// The refreshes that one invocation waits for once its answer is sent: those that it started, and those that nobody
-/// waits for. Dropping this leaves the wait to the next invocation that looks the document up.
-#[derive(Debug, Default)]
-pub(crate) struct PendingRefreshes(Vec<(Completion, Arc<()>)>);
+/// What one invocation waits for.
+///
+/// Before its answer, it waits for refreshes that it needs, but only for a limited time in all. This is counted in steps
+/// of running time, not from one time of day to another: a freeze in the middle of a wait says nothing about the source,
+/// and the refresh that it broke is repeated. With the time frozen counted, the limit would be over before that refresh
+/// could end, and a good token would get no verdict. So a step that took far too long counts as one step. Each step uses
+/// some of the limit up, so no number of freezes makes a wait endless.
+///
+/// Once its answer is sent, it waits for the refreshes that it started, and for those that nobody waits for. Dropping this
+/// leaves that wait to the next invocation that looks the document up.
+#[derive(Debug)]
+pub(crate) struct PendingRefreshes {
+    /// When the invocation was received.
+    pub(crate) received_at: Now,
+    /// For how long it can still wait before its answer.
+    left: Duration,
+    after_answer: Vec<(Completion, Arc<()>)>,
+}
 
 impl Refresh {
     pub(crate) fn state(&self) -> RefreshState {
@@ -66,8 +87,27 @@ impl Completion {
 }
 
 impl PendingRefreshes {
+    /// `limit` bounds all waits before the answer together.
+    pub(crate) fn new(received_at: Now, limit: Duration) -> Self {
+        Self { received_at, left: limit, after_answer: Vec::new() }
+    }
+
+    /// Waits for the end of a refresh before the answer. Returns whether it has ended within the limit.
+    pub(crate) async fn wait_for(&mut self, completion: Completion) -> bool {
+        let mut done = pin!(completion.wait_until_done());
+        while !self.left.is_zero() {
+            let (since, step) = (Now::read(), self.left.min(STEP));
+            let is_done = timeout(step, &mut done).await.is_ok();
+            self.left = self.left.saturating_sub(counted(Now::read().since(&since), step));
+            if is_done {
+                return true;
+            }
+        }
+        false
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.after_answer.is_empty()
     }
 
     /// Adds the refresh under way, unless an invocation waits for it already.
@@ -78,15 +118,20 @@ impl PendingRefreshes {
         }
         let alive = Arc::new(());
         *waiter = Arc::downgrade(&alive);
-        self.0.push((completion.clone(), alive));
+        self.after_answer.push((completion.clone(), alive));
     }
 
     /// They run side by side, so one wait after the other is as long as the longest.
     pub(crate) async fn wait_until_done(self) {
-        for (completion, _alive) in self.0 {
+        for (completion, _alive) in self.after_answer {
             completion.wait_until_done().await;
         }
     }
+}
+
+/// How much of a wait's limit a step uses up that took this long.
+fn counted(elapsed: Duration, step: Duration) -> Duration {
+    if elapsed > step + SCHEDULING_MARGIN { step } else { elapsed }
 }
 
 #[cfg(test)]
@@ -104,9 +149,36 @@ mod tests {
     }
 
     fn claim(refresh: &mut Refresh) -> PendingRefreshes {
-        let mut pending = PendingRefreshes::default();
+        let mut pending = PendingRefreshes::new(Now::read(), Duration::ZERO);
         pending.claim(refresh);
         pending
+    }
+
+    #[tokio::test]
+    async fn all_waits_of_an_invocation_share_one_limit() {
+        const LIMIT: Duration = Duration::from_millis(300);
+        let mut pending = PendingRefreshes::new(Now::read(), LIMIT);
+        let [mut ended, mut hanging, mut other] = [(); 3].map(|()| Refresh::default());
+        let (end, completion) = start(&mut ended);
+        end.send(()).unwrap();
+        assert!(pending.wait_for(completion.clone()).await);
+        assert!(!pending.left.is_zero());
+        let (_end, completion) = start(&mut hanging);
+        assert!(!pending.wait_for(completion).await);
+        assert_eq!(pending.left, Duration::ZERO);
+        let (_end, completion) = start(&mut other);
+        assert_eq!(pending.wait_for(completion).now_or_never(), Some(false), "the limit is over");
+    }
+
+    #[test]
+    fn a_freeze_counts_as_one_step() {
+        let milliseconds = Duration::from_millis;
+        for (elapsed, expected) in
+            [(0, 0), (49, 49), (50, 50), (300, 300), (301, 50), (3_600_000, 50)]
+        {
+            assert_eq!(counted(milliseconds(elapsed), milliseconds(50)), milliseconds(expected));
+        }
+        assert_eq!(counted(milliseconds(300), milliseconds(7)), milliseconds(7));
     }
 
     #[tokio::test]

@@ -1,10 +1,13 @@
-//! Which certificates of servers are trusted.
+//! TLS: which certificates of servers are trusted, and what its errors mean.
 
 use std::path::Path;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, TrustAnchor};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage, PeerIncompatible,
+    RootCertStore,
+};
 
 /// Certificate authorities to trust in addition to the compiled-in public ones.
 pub(crate) type Authorities = Vec<TrustAnchor<'static>>;
@@ -42,11 +45,63 @@ pub(crate) fn read_authorities(path: &Path) -> Result<Authorities, String> {
 pub(super) fn client_config(authorities: &[TrustAnchor<'static>]) -> ClientConfig {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     roots.extend(authorities.iter().cloned());
-    ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let mut config = ClientConfig::builder_with_provider(provider.into())
         .with_safe_default_protocol_versions()
         .expect("protocol versions")
         .with_root_certificates(roots)
-        .with_no_client_auth()
+        .with_no_client_auth();
+    // A server that speaks HTTP/2 only says so.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config
+}
+
+/// What an error means to an operator.
+pub(super) fn explain(error: &Error) -> String {
+    let meaning = match error {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "no trusted authority signed the server's certificate. Either `JWKS_CA_FILE` must hold its authority, or \
+             the server must send the intermediate certificates"
+        }
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            "a trusted authority has the name of the one that signed the server's certificate, but another key. \
+             `JWKS_CA_FILE` must hold its present certificate"
+        }
+        Error::InvalidCertificate(CertificateError::Other(problem)) => {
+            // The types of rustls-webpki are not exported. It displays the names of their variants.
+            match &*problem.to_string() {
+                "CaUsedAsEndEntity" => {
+                    "the server's certificate is that of an authority (`CA:TRUE`). The server needs one with \
+                     `basicConstraints=CA:FALSE`"
+                }
+                "UnsupportedCertVersion" => {
+                    "the server's certificate is of X.509 version 1. It must be of version 3, with `subjectAltName`"
+                }
+                _ => return error.to_string(),
+            }
+        }
+        Error::AlertReceived(AlertDescription::HandshakeFailure)
+        | Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon)
+        | Error::PeerIncompatible(PeerIncompatible::NoKxGroupsInCommon) => {
+            "most likely there is no common cipher suite. The server must offer ECDHE with AES-GCM or ChaCha20-Poly1305"
+        }
+        Error::AlertReceived(AlertDescription::ProtocolVersion)
+        | Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13)
+        | Error::PeerIncompatible(PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig) => {
+            "the server offers neither TLS 1.2 nor TLS 1.3"
+        }
+        Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+            "the server does not offer HTTP/1.1: it speaks HTTP/2 only, or another protocol"
+        }
+        Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            "the server demands a client certificate, and this function has none"
+        }
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            "the server does not speak TLS at this port"
+        }
+        _ => return error.to_string(),
+    };
+    format!("{meaning} ({error})")
 }
 
 #[cfg(test)]

@@ -47,19 +47,19 @@ impl Remote for Publisher {
 
     async fn fetch(&self, (): &()) -> Result<Fetched<RevocationList>, FetchError> {
         let etag = self.etag().clone();
-        let Response { body, etag, max_age } =
+        let Response { body, etag, max_age, address } =
             self.fetcher.get(&self.list_at, etag.as_deref()).await?;
         let Some(body) = body else {
             return Ok(Fetched { refreshed: Refreshed::Unchanged, max_age, skipped: 0 });
         };
         let list = RevocationList::parse(&body)
-            .map_err(|problem| FetchError::new(FetchStage::Parse, problem))?;
+            .map_err(|problem| FetchError::new(FetchStage::Parse, &address, problem))?;
         *self.etag() = etag;
         Ok(Fetched { refreshed: Refreshed::Document(Arc::new(list)), max_age, skipped: 0 })
     }
 
     fn log(&self, Attempt { milliseconds, outcome }: &Attempt) {
-        let list = self.list_at.without_query();
+        let list = self.list_at.shown();
         match outcome {
             Outcome::Refreshed { size: entries, unchanged, .. } => {
                 tracing::info!(list, entries, unchanged, milliseconds, "revocations refreshed");
@@ -96,7 +96,7 @@ impl Revocations {
         fetcher: Arc<Fetcher>,
         metrics: Option<Arc<Metrics>>,
     ) -> Arc<Self> {
-        let name = list_at.without_query().to_owned();
+        let name = list_at.shown();
         let publisher = Publisher { list_at, fetcher, etag: Mutex::default() };
         Self::new(name, Cache::empty(lifetimes, Now::read()), Some(publisher), metrics)
     }

@@ -163,6 +163,27 @@ fn what_a_freeze_interrupted_says_nothing_about_a_key() {
 }
 
 #[test]
+fn time_frozen_does_not_count_as_waiting() {
+    let (old, new) = (SigningKey::rsa("k1"), SigningKey::rsa("k2"));
+    let idp = provider(&old);
+    // A request can wait for two seconds.
+    let lambda = start(&idp, &[("JWKS_TIMEOUT_MS", "1000")]);
+    idp.behave(Behaviour::Hang);
+    let ticket = lambda.submit(&good(&idp, &new));
+    while idp.fetches() < 2 {
+        thread::yield_now();
+    }
+    lambda.stop();
+    idp.down();
+    idp.up();
+    idp.behave(Behaviour::Delay(Duration::from_millis(600)));
+    idp.serve(&[&new]);
+    thread::sleep(Duration::from_millis(1900));
+    lambda.thaw();
+    assert_eq!(said(&lambda.wait(ticket)), "Allow", "{}", lambda.output());
+}
+
+#[test]
 fn a_wait_that_freezes_break_again_and_again_ends_without_a_verdict() {
     let (old, new) = (SigningKey::rsa("k1"), SigningKey::rsa("k2"));
     let idp = provider(&old);

@@ -60,7 +60,7 @@ pub(crate) fn faults() -> Vec<(&'static str, Behaviour, &'static str)> {
         ("is broken", Behaviour::Status(500), "status"),
         ("forgot its keys", Behaviour::Status(404), "status"),
         ("says not modified", Behaviour::Status(304), "status"),
-        ("redirects to another port", redirect("http://127.0.0.1:9/jwks2"), "redirect"),
+        ("redirects to another port", redirect("http://127.0.0.1:9/jwks2?secret"), "redirect"),
         ("redirects to another host", redirect("http://localhost:9/jwks2"), "redirect"),
         ("redirects in a circle", redirect("/jwks"), "redirect"),
         ("sends 200 MiB", Behaviour::Huge { bytes: 200 << 20 }, "size"),
@@ -74,9 +74,15 @@ fn without_keys_there_is_no_verdict_and_the_stage_is_told() {
         let key = SigningKey::rsa("k1");
         let idp = provider(&key);
         idp.behave(fault);
-        let lambda = start(&idp, &[SHORT]);
+        let jwks_uri = idp.jwks_uri();
+        let signed = format!("{jwks_uri}?signature=secret");
+        let lambda = start(&idp, &[SHORT, ("JWKS_URI", &signed)]);
         assert_no_verdict(&lambda.invoke(&good(&idp, &key)), "keys_unavailable");
-        assert_eq!(failure(&lambda)["stage"], stage, "{name}: {}", lambda.output());
+        let failure = failure(&lambda);
+        assert_eq!(failure["stage"], stage, "{name}: {}", lambda.output());
+        let error = failure["error"].as_str().unwrap();
+        assert!(error.starts_with(&jwks_uri), "{name}: {error}");
+        assert!(!lambda.output().contains("secret"), "{name}: {}", lambda.output());
         assert!(lambda.peak_kib() < 24 * 1024, "{name}: {} KiB", lambda.peak_kib());
     }
 }
@@ -443,22 +449,32 @@ fn spawn(settings: &[(&'static str, String)]) -> Lambda {
 }
 
 #[test]
-fn what_came_by_https_leads_to_https_only() {
+fn what_came_by_https_leads_to_no_service_on_this_machine() {
+    const HTTPS: &str = "`jwks_uri` must be https";
+    const LOOPBACK: &str = "`jwks_uri` must not be a loopback address";
     let key = SigningKey::rsa("k1");
-    let (idp, inside) = (Idp::start_tls(), provider(&key));
+    let (idp, inside, tls) = (Idp::start_tls(), provider(&key), Idp::start_tls());
     idp.serve(&[&key]);
     let event = good(&idp, &key);
+    let by_https = |host: &str| format!("https://{host}:{}/jwks", tls.port());
     // The Runtime API listens on loopback, and gives an event to whoever asks.
-    for jwks_uri in [inside.jwks_uri(), inside.jwks_uri().replace("127.0.0.1", "localhost")] {
+    for (jwks_uri, problem) in [
+        (inside.jwks_uri(), HTTPS),
+        (inside.jwks_uri().replace("127.0.0.1", "localhost"), HTTPS),
+        (by_https("localhost"), LOOPBACK),
+        (by_https("127.1"), LOOPBACK),
+        (by_https("0x7f000001"), LOOPBACK),
+        (by_https("0.0.0.0"), LOOPBACK),
+        (by_https("[::ffff:127.0.0.1]"), LOOPBACK),
+        (by_https("localhost."), LOOPBACK),
+        (by_https("idp.localhost"), LOOPBACK),
+    ] {
         idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": jwks_uri}));
         let lambda = spawn(&discovered(&idp));
         assert_no_verdict(&lambda.invoke(&event), "keys_unavailable");
         let failure = failure(&lambda);
         assert_eq!(failure["stage"], "parse", "{failure}");
-        assert!(
-            failure["error"].as_str().unwrap().contains("`jwks_uri` must be https"),
-            "{failure}"
-        );
+        assert!(failure["error"].as_str().unwrap().contains(problem), "{failure}");
     }
     idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": idp.jwks_uri()}));
     let redirected = |lambda: Lambda| {
@@ -472,7 +488,7 @@ fn what_came_by_https_leads_to_https_only() {
         inside.issuer() + "/.well-known/openid-configuration",
     ));
     redirected(spawn(&discovered(&idp)));
-    assert_eq!(inside.connections(), 0);
+    assert_eq!((inside.connections(), tls.connections()), (0, 0));
 
     idp.behave_discovery(Behaviour::Healthy);
     assert_eq!(said(&spawn(&discovered(&idp)).invoke(&event)), "Allow");
@@ -582,22 +598,29 @@ fn no_document_costs_much_memory() {
 }
 
 #[test]
-fn nothing_encoded_is_asked_for_and_an_empty_encoding_is_none() {
+fn headers_are_read_as_servers_write_them() {
+    const UNAVAILABLE: &str = "keys_unavailable";
     let key = SigningKey::rsa("k1");
     let idp = provider(&key);
-    for (encoding, expected) in [
-        ("", "Allow"),
-        (" ", "Allow"),
-        ("identity", "Allow"),
-        ("Identity, identity", "Allow"),
-        ("gzip", "keys_unavailable"),
-        ("identity, br", "keys_unavailable"),
-        ("\u{e9}", "keys_unavailable"),
+    let many = "Set-Cookie: a=b\r\n".repeat(200);
+    for (lines, expected) in [
+        ("Content-Encoding:", "Allow"),
+        ("Content-Encoding: Identity, identity", "Allow"),
+        ("Content-Encoding: aws-chunked", "Allow"),
+        ("Content-Encoding: utf-8", "Allow"),
+        ("Content-Encoding: none", "Allow"),
+        ("Content-Encoding: \u{e9}", "Allow"),
+        ("Content-Security-Policy: default-src 'self';\r\n  img-src *", "Allow"),
+        (&format!("{many}A: b"), "Allow"),
+        ("Content-Encoding: gzip", UNAVAILABLE),
+        ("Content-Encoding: utf-8, BR", UNAVAILABLE),
+        (&format!("{many}{many}A: b"), UNAVAILABLE),
+        ("A : b", UNAVAILABLE),
     ] {
-        idp.behave(Behaviour::Encoding(encoding.to_owned()));
+        idp.behave(Behaviour::HeaderLines(lines.to_owned()));
         let lambda = start(&idp, &[]);
         let answer = said(&lambda.invoke(&good(&idp, &key)));
-        assert!(answer.starts_with(expected), "{encoding:?}: {answer}");
+        assert!(answer.starts_with(expected), "{lines:?}: {answer}: {}", lambda.output());
     }
     let seen = idp.headers_seen();
     let accepted: Vec<_> = seen
@@ -606,6 +629,24 @@ fn nothing_encoded_is_asked_for_and_an_empty_encoding_is_none() {
         .map(|(_, value)| &**value)
         .collect();
     assert_eq!(accepted, ["identity"]);
+}
+
+#[test]
+fn a_byte_order_mark_before_a_fetched_document_is_skipped() {
+    let marked = |document: Value| format!("\u{feff}{document}").into_bytes();
+    let key = SigningKey::rsa("k1");
+    let (idp, lists) = (Idp::start(), Idp::start());
+    idp.serve_bytes(marked(tokens::jwks(&[&key])));
+    idp.set_discovery_bytes(marked(json!({"issuer": idp.issuer(), "jwks_uri": idp.jwks_uri()})));
+    lists.serve_bytes(marked(json!({"jti": ["a"]})));
+    let lambda = spawn(&[
+        ("ISSUER", idp.issuer()),
+        ("AUDIENCE", AUDIENCE.to_owned()),
+        ("REVOKED", lists.jwks_uri()),
+    ]);
+    assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow", "{}", lambda.output());
+    let revoked = bearer(&key.token(&claims(&idp, json!({"jti": "a"}))));
+    assert_eq!(said(&lambda.invoke(&revoked)), "Deny token_revoked");
 }
 
 #[test]
@@ -813,4 +854,40 @@ fn a_discovery_document_that_is_gone_does_not_keep_a_new_key_out() {
     let_age();
     assert_eq!(said(&lambda.invoke(&good(&idp, &new))), "Allow", "{}", lambda.output());
     assert_eq!((idp.discoveries(), idp.fetches()), (2, 3));
+}
+
+#[test]
+fn a_request_waits_at_most_twice_the_time_limit() {
+    const SLOW: Duration = Duration::from_millis(1200);
+    let (old, new) = (SigningKey::rsa("k1"), SigningKey::rsa("k2"));
+    let idp = provider(&old);
+    idp.behave(Behaviour::Status(404));
+    let lambda = Lambda::spawn(
+        &program(),
+        &[
+            ("ISSUER", &*idp.issuer()),
+            ("AUDIENCE", AUDIENCE),
+            ("AWS_LAMBDA_MAX_CONCURRENCY", "2"),
+            ("JWKS_TIMEOUT_MS", "1500"),
+        ],
+    );
+    idp.behave(Behaviour::Delay(SLOW));
+    idp.behave_discovery(Behaviour::Delay(SLOW));
+    let_age();
+    let begins = lambda.submit(&good(&idp, &old));
+    while idp.discoveries() < 2 {
+        thread::yield_now();
+    }
+    // It joins that refresh, whose answer does not have its key, and needs another one.
+    let joins = lambda.submit(&good(&idp, &new));
+    while idp.fetches() < 2 {
+        thread::yield_now();
+    }
+    idp.serve(&[&old, &new]);
+    assert_eq!(said(&lambda.wait(begins)), "Allow", "{}", lambda.output());
+    let waited = lambda.wait(joins);
+    assert_no_verdict(&waited, "keys_unavailable");
+    assert!(waited.elapsed >= Duration::from_millis(2900), "{:?}", waited.elapsed);
+    ask_until(&lambda, &good(&idp, &new), "Allow", "keys_unavailable");
+    assert_eq!(idp.fetches(), 3, "the refresh went on without it: {}", lambda.output());
 }

@@ -201,7 +201,7 @@ fn what_is_no_list_replaces_nothing_and_is_not_told() {
         r#"{"sub":{"SECRET":1,"SECRET":1}}"#,
         r#"{"sub":{"SECRET":1e400}}"#,
         r#"{"before":"SECRET"}"#,
-        "\u{feff}{}",
+        "\u{feff}\u{feff}{}",
     ] {
         lists.serve_json(json!({"jti": ["listed"]}));
         let lambda = start(&idp, &[SOON_STALE, ("REVOKED", &*lists.jwks_uri())]);

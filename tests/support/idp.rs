@@ -44,8 +44,8 @@ pub(crate) enum Behaviour {
     Gzip(Vec<u8>),
     /// The good body under this content type.
     ContentType(String),
-    /// The good body as it is, said to be in this encoding.
-    Encoding(String),
+    /// The good body, with these header lines as they are written here.
+    HeaderLines(String),
 }
 
 pub(crate) struct Idp {
@@ -281,7 +281,11 @@ fn answer(
             healthy.body = body;
         }
         Behaviour::ContentType(kind) => healthy = healthy.header("Content-Type", kind),
-        Behaviour::Encoding(encoding) => healthy = healthy.header("Content-Encoding", encoding),
+        Behaviour::HeaderLines(lines) => {
+            let head = String::from_utf8(healthy.head()).unwrap();
+            let head = head.replacen("\r\n", &format!("\r\n{lines}\r\n"), 1);
+            return connection.write(&[head.as_bytes(), &healthy.body].concat());
+        }
     }
     if healthy.status == 304 {
         healthy.body.clear();
