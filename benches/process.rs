@@ -1,4 +1,5 @@
-//! What the shipped binary takes from start to end: `cargo bench --bench process`
+//! What the shipped binary takes from start to end: `cargo bench --bench process`; and with many invocations at once:
+//! `cargo bench --bench process -- slots`, see [`slots`].
 //!
 //! The binary runs as Lambda runs it, against a stand-in of the Runtime API and an identity provider on loopback,
 //! all on one core where `taskset` is present: a function below 1,769 MB has no more than one. Not in it: the
@@ -13,12 +14,13 @@
 #![allow(clippy::disallowed_methods, missing_docs, reason = "a benchmark")]
 
 mod measuring;
+mod slots;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::fs;
 use std::process::{self, ExitCode};
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use measuring::{
     AUDIENCE, cpu, is_allowed, mebibytes, median, microseconds, milliseconds, pin, quantile,
@@ -29,6 +31,7 @@ use support::events::bearer;
 use support::idp::Idp;
 use support::process::Lambda;
 use support::tokens::{SigningKey, claims, now};
+use tokio::runtime::Builder;
 
 const STARTS: usize = 30;
 const INVOCATIONS: usize = 10_000;
@@ -38,8 +41,24 @@ const ROUND: usize = 500;
 const TOKENS: usize = 50;
 
 fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match &*arguments.iter().map(String::as_str).collect::<Vec<_>>() {
+        [slots::EMPTY_FUNCTION] => slots::run_empty_function(),
+        ["slots", ..] => {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            // Cargo adds `--bench`.
+            let words: Vec<_> =
+                arguments[1..].iter().filter(|word| *word != "--bench").cloned().collect();
+            runtime.block_on(slots::measure(&words));
+        }
+        _ => return one_at_a_time(),
+    }
+    ExitCode::SUCCESS
+}
+
+fn one_at_a_time() -> ExitCode {
     // Child processes start on the core of their parent.
-    let is_pinned = pin(process::id());
+    let is_pinned = pin(process::id(), "0");
     let key = SigningKey::rsa("signing-key-1");
     let (http, https) = (Idp::start(), Idp::start_tls());
     [&http, &https].into_iter().for_each(|idp| idp.serve(&[&key]));

@@ -4,6 +4,7 @@
 //! exceptions are two modules of `lambda_runtime`, which tell what went wrong between the function and Lambda.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 use tokio::sync::Notify;
@@ -64,7 +65,10 @@ impl Log {
                 .boxed(),
             LogFormat::Text => line.boxed(),
         };
-        let watch = PlatformWatch(Arc::clone(&platform_failed));
+        let watch = PlatformWatch {
+            platform_failed: Arc::clone(&platform_failed),
+            has_failed: AtomicBool::new(false),
+        };
         tracing_subscriber::registry().with(targets).with(line).with(watch).init();
         if level.is_none() {
             tracing::warn!(
@@ -91,14 +95,19 @@ impl Log {
     }
 }
 
-/// Looks for reports of [`LOOPS`].
-struct PlatformWatch(Arc<Notify>);
+/// Looks for reports of [`LOOPS`]. Only the first is logged: until the process has ended, every loop would repeat it.
+struct PlatformWatch {
+    platform_failed: Arc<Notify>,
+    has_failed: AtomicBool,
+}
 
 impl<S: Subscriber> tracing_subscriber::Layer<S> for PlatformWatch {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target() == LOOPS {
-            self.0.notify_one();
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        if event.metadata().target() != LOOPS {
+            return true;
         }
+        self.platform_failed.notify_one();
+        !self.has_failed.swap(true, Ordering::Relaxed)
     }
 }
 

@@ -2,12 +2,10 @@
 
 use std::cell::Cell;
 use std::env;
-use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use lambda_runtime::tower::layer::layer_fn;
 use lambda_runtime::{
     Context, Diagnostic, LambdaEvent, LambdaInvocation, Runtime, Service, service_fn,
@@ -19,6 +17,7 @@ use serde_json::value::RawValue;
 use token_authorizer::{
     AfterAnswer, Answer, Authorizer, Config, Environment, Invocation, Log, Problems,
 };
+use tokio::runtime;
 
 /// Lambda ends the init phase after 10 s, and starts it once more under the time limit of the function.
 const INIT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -37,14 +36,32 @@ tokio::task_local! {
     static AFTER_ANSWER: Cell<Option<(AfterAnswer, Context)>>;
 }
 
-// One thread: a decision never blocks, and more threads would cost each invocation several times its own work.
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+#[allow(clippy::expect_used, reason = "without a runtime there is nothing to do")]
+fn main() -> ExitCode {
     #[allow(clippy::disallowed_methods, reason = "the one place where the environment is read")]
     let environment: Environment = env::vars_os().collect();
-    let log = Log::start(&environment);
-    let lambda = platform(&environment);
-    let authorizer = match (Config::read(&environment), lambda) {
+    let runtime = if takes_several_at_once() {
+        // A thread for each core.
+        runtime::Builder::new_multi_thread().enable_all().build()
+    } else {
+        // A decision never blocks, and more threads would cost each invocation several times its own work.
+        runtime::Builder::new_current_thread().enable_all().build()
+    };
+    runtime.expect("a runtime").block_on(run(&environment))
+}
+
+/// Whether this process gets several invocations at once. It is read exactly as `lambda_runtime` reads it: if that takes
+/// one at a time, it sets an environment variable for each, which must not happen beside other threads.
+fn takes_several_at_once() -> bool {
+    #[allow(clippy::disallowed_methods, reason = "the one place where the environment is read")]
+    let slots = env::var("AWS_LAMBDA_MAX_CONCURRENCY");
+    slots.is_ok_and(|slots| slots.parse::<u32>().is_ok_and(|slots| slots > 1))
+}
+
+async fn run(environment: &Environment) -> ExitCode {
+    let log = Log::start(environment);
+    let lambda = platform(environment);
+    let authorizer = match (Config::read(environment), lambda) {
         (Ok(config), Ok(_)) => Arc::new(Authorizer::new(config)),
         // Somebody started the program by hand.
         (Ok(_), Err(missing)) => {
@@ -55,7 +72,7 @@ async fn main() -> ExitCode {
             return ExitCode::from(BAD_CONFIGURATION);
         }
         (Err(problems), lambda) => {
-            token_authorizer::log_bad_configuration(&problems, &environment);
+            token_authorizer::log_bad_configuration(&problems, environment);
             return refuse(&problems, lambda.ok()).await;
         }
     };
@@ -69,11 +86,12 @@ async fn main() -> ExitCode {
         })
     }));
     tokio::select! {
-        // `lambda_runtime` panics if it does not know an answer of the platform.
-        ended = AssertUnwindSafe(function.run_concurrent()).catch_unwind() => {
+        // In a task of its own. `block_on` would look for I/O again each time that it has polled it.
+        ended = tokio::spawn(function.run_concurrent()) => {
             let error = match ended {
                 Ok(Ok(())) => "there are no more events".to_owned(),
                 Ok(Err(error)) => error.to_string(),
+                // It panics if it does not know an answer of the platform.
                 Err(_) => "lambda_runtime panicked".to_owned(),
             };
             tracing::error!(error, "the Lambda runtime ended");

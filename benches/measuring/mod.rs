@@ -10,6 +10,7 @@
 
 use std::fs;
 use std::hint::black_box;
+use std::ops::Sub;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -61,7 +62,10 @@ pub(crate) fn public_key(jwk: &Value) -> ParsedPublicKey {
             .unwrap(),
         "EC" => {
             let point = [&[4], &*octets("x"), &*octets("y")].concat();
-            parsed(&signature::ECDSA_P256_SHA256_FIXED, &point).unwrap()
+            match jwk["crv"].as_str().unwrap() {
+                "P-384" => parsed(&signature::ECDSA_P384_SHA384_FIXED, &point).unwrap(),
+                _ => parsed(&signature::ECDSA_P256_SHA256_FIXED, &point).unwrap(),
+            }
         }
         _ => parsed(&signature::ED25519, &octets("x")).unwrap(),
     }
@@ -90,22 +94,53 @@ pub(crate) fn is_allowed(reply: &Reply) -> bool {
 /// thread; where it does not, the steps are of 10 ms.
 pub(crate) fn cpu(lambda: &Lambda) -> Duration {
     lambda.api().settle();
-    let threads =
-        fs::read_dir(format!("/proc/{}/task", lambda.pid())).into_iter().flatten().flatten();
-    let time = |schedstat: String| schedstat.split(' ').next()?.parse::<u64>().ok();
-    let times = threads
-        .map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok().and_then(time));
-    times
-        .sum::<Option<u64>>()
-        .filter(|time| *time > 0)
-        .map_or_else(|| lambda.cpu(), Duration::from_nanos)
+    let running = scheduled(lambda.pid()).running;
+    if running.is_zero() { lambda.cpu() } else { running }
 }
 
-/// Keeps a process, and what it starts from then on, on one core. Returns whether that worked: it needs `taskset`.
-pub(crate) fn pin(pid: u32) -> bool {
+/// What the scheduler has given to the threads of a process.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Scheduled {
+    pub(crate) running: Duration,
+    /// Ready to run, while others had the core.
+    pub(crate) waiting: Duration,
+}
+
+impl Scheduled {
+    /// What it would have run on a machine of its own.
+    pub(crate) fn demanded(self) -> Duration {
+        self.running + self.waiting
+    }
+}
+
+impl Sub for Scheduled {
+    type Output = Self;
+
+    fn sub(self, earlier: Self) -> Self {
+        Self { running: self.running - earlier.running, waiting: self.waiting - earlier.waiting }
+    }
+}
+
+/// Zero where the system does not say.
+pub(crate) fn scheduled(pid: u32) -> Scheduled {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let mut sum = Scheduled::default();
+    for thread in threads {
+        let times = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+        let mut times =
+            times.split(' ').map(|time| Duration::from_nanos(time.parse().unwrap_or(0)));
+        sum.running += times.next().unwrap_or_default();
+        sum.waiting += times.next().unwrap_or_default();
+    }
+    sum
+}
+
+/// Keeps a process, and what it starts from then on, on these cores, as `taskset` names them. Returns whether that
+/// worked.
+pub(crate) fn pin(pid: u32, cores: &str) -> bool {
     let mut taskset = Command::new("taskset");
     let taskset =
-        taskset.args(["-acp", "0", &pid.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+        taskset.args(["-acp", cores, &pid.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
     taskset.status().is_ok_and(|status| status.success())
 }
 

@@ -145,7 +145,7 @@ fn every_reason_is_reached() {
     for (name, event, expected) in &rows {
         let expected =
             if *expected == "Allow" { "Allow".to_owned() } else { format!("Deny {expected}") };
-        assert_eq!(said(&lambda.invoke(event)), expected, "{name}");
+        assert_eq!(said(&lambda.invoke_to_end(event)), expected, "{name}");
     }
     for reason in token_authorizer::Reason::ALL {
         assert!(

@@ -23,12 +23,14 @@ fn live(settings: &[(&str, &str)]) -> (String, Vec<Reply>) {
     let idp = provider(&key);
     let lambda = start(&idp, settings);
     let mut replies = vec![
-        lambda.invoke(&bearer(&key.token(&claims(&idp, json!({}))))),
-        lambda.invoke(&bearer(&key.token(&claims(&idp, json!({"exp": 1}))))),
-        lambda.invoke("{}"),
+        lambda.invoke_to_end(&bearer(&key.token(&claims(&idp, json!({}))))),
+        lambda.invoke_to_end(&bearer(&key.token(&claims(&idp, json!({"exp": 1}))))),
+        lambda.invoke_to_end("{}"),
     ];
     idp.down();
-    replies.push(lambda.invoke(&bearer(&SigningKey::rsa("k2").token(&claims(&idp, json!({}))))));
+    replies.push(
+        lambda.invoke_to_end(&bearer(&SigningKey::rsa("k2").token(&claims(&idp, json!({}))))),
+    );
     (lambda.end(), replies)
 }
 
@@ -182,7 +184,7 @@ fn what_comes_from_a_token_is_cut_and_cannot_forge_a_line() {
                 tokens.iter().zip(["key_unknown", "algorithm_not_allowed", "issuer_untrusted"])
             {
                 assert_eq!(
-                    said(&lambda.invoke(&bearer(token))),
+                    said(&lambda.invoke_to_end(&bearer(token))),
                     format!("Deny {reason}"),
                     "{text:?}"
                 );

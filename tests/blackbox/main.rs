@@ -15,6 +15,7 @@ mod metrics;
 mod platform;
 mod providers;
 mod revocations;
+mod slots;
 mod startup;
 mod status;
 

@@ -37,11 +37,14 @@ fn decisions_and_fetches_are_counted_whatever_the_level_and_format() {
             ("AWS_LAMBDA_LOG_FORMAT", format),
         ];
         let lambda = start(&idp, &settings);
-        assert_eq!(said(&lambda.invoke(&bearer(&key.token(&claims(&idp, json!({})))))), "Allow");
-        assert_eq!(said(&lambda.invoke(&bearer("rubbish"))), "Deny token_malformed");
-        assert!(lambda.invoke("{}").is_error);
+        assert_eq!(
+            said(&lambda.invoke_to_end(&bearer(&key.token(&claims(&idp, json!({})))))),
+            "Allow"
+        );
+        assert_eq!(said(&lambda.invoke_to_end(&bearer("rubbish"))), "Deny token_malformed");
+        assert!(lambda.invoke_to_end("{}").is_error);
         idp.down();
-        lambda.invoke(&bearer(&SigningKey::rsa("k2").token(&claims(&idp, json!({})))));
+        lambda.invoke_to_end(&bearer(&SigningKey::rsa("k2").token(&claims(&idp, json!({})))));
         lambda.wait_for_log(|_| lines(&lambda).len() == 6);
         let lines = lines(&lambda);
         let fetched = |failures: u8, line: &Value| {

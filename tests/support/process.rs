@@ -12,6 +12,10 @@ use serde_json::Value;
 
 use super::runtime_api::{PATIENCE, Reply, RuntimeApi, Ticket};
 
+/// How many invocations at once the function takes. The variable `SLOTS` of a test run is the default, so that all tests can
+/// be run in both modes.
+const SLOTS: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
+
 const START_LIMIT: Duration = Duration::from_secs(20);
 const LOG_LIMIT: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(10);
@@ -74,6 +78,10 @@ impl Lambda {
 
     fn launch(program: &Path, env: &[(&str, &OsStr)]) -> Self {
         let api = RuntimeApi::start();
+        let default = std::env::var("SLOTS").unwrap_or_else(|_| "1".to_owned());
+        let slots = env.iter().rfind(|(name, _)| *name == SLOTS).map(|(_, value)| value.to_str());
+        let slots = slots.map_or(Some(&*default), |value| value);
+        api.expect_slots(slots.and_then(|slots| slots.parse().ok()).unwrap_or(1));
         // One pipe for both streams keeps their lines in the order they were written.
         let (mut reader, writer) = io::pipe().unwrap();
         let child = Command::new(program)
@@ -85,6 +93,7 @@ impl Lambda {
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "2025/01/01/[$LATEST]0")
             .env("AWS_REGION", "eu-west-1")
             .env("AWS_LAMBDA_RUNTIME_API", api.address())
+            .env(SLOTS, default)
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(writer.try_clone().unwrap())
@@ -106,6 +115,13 @@ impl Lambda {
 
     pub(crate) fn invoke(&self, event: &str) -> Reply {
         self.wait(self.submit(event))
+    }
+
+    /// The same, and waits until everything about it is logged.
+    pub(crate) fn invoke_to_end(&self, event: &str) -> Reply {
+        let reply = self.invoke(event);
+        self.api.settle();
+        reply
     }
 
     pub(crate) fn submit(&self, event: &str) -> Ticket {

@@ -93,13 +93,19 @@ impl RuntimeApi {
         self.shared.wait(time, |state| state.polled).polled
     }
 
-    /// Waits until the function is at an event or asks for one, rather than on its way between the two.
+    /// How many events at once the function asks for.
+    pub(crate) fn expect_slots(&self, slots: usize) {
+        self.shared.lock().slots = slots;
+    }
+
+    /// Waits until the function is at an event or all of its slots ask for one, rather than on the way between the two.
     pub(crate) fn settle(&self) {
         assert!(self.settled_within(PATIENCE), "no sign of the function for {PATIENCE:?}");
     }
 
     pub(crate) fn settled_within(&self, time: Duration) -> bool {
-        let settled = |state: &State| state.polling > 0 || !state.handed_out.is_empty();
+        let settled =
+            |state: &State| state.polling >= state.slots.max(1) || !state.handed_out.is_empty();
         settled(&self.shared.wait(time, settled))
     }
 
@@ -175,6 +181,7 @@ struct State {
     replies: HashMap<u64, Reply>,
     polled: bool,
     polling: usize,
+    slots: usize,
     init_error: Option<Value>,
     fault: Option<String>,
     closed: bool,

@@ -334,7 +334,7 @@ fn lookup(table: &mut Table) {
         .iter()
         .map(|(lambda, ..)| lambda.pid())
         .chain([process::id()])
-        .for_each(|pid| _ = pin(pid));
+        .for_each(|pid| _ = pin(pid, "0"));
     let mut samples = [const { Vec::new() }; 2];
     for _ in 0..ROUNDS {
         for ((lambda, good, _), samples) in functions.iter().zip(&mut samples) {

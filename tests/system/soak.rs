@@ -1,8 +1,10 @@
 //! A long day in few minutes: the shipped binary under good, bad and hostile invocations while its provider rotates
-//! keys and breaks down. Every answer is checked; none may be wrong, the process must live, its memory must level out.
+//! keys and breaks down, and the process is frozen now and then. Every answer is checked; none may be wrong, the
+//! process must live, no slot may be lost, its memory must level out.
 //!
-//! `cargo test --release --test soak`, or `cargo test --release --test soak -- 20000` for a short one. `PACKAGE` names another binary to
-//! drive: the static one of the package, whose memory must not grow at all.
+//! `cargo test --release --test soak`, or `cargo test --release --test soak -- 20000` for a short one;
+//! `-- 20000 16` has 16 invocations at once. `PACKAGE` names another binary to drive: the static one of the package, whose
+//! memory must not grow at all.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,7 +17,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -24,7 +26,7 @@ use serde_json::{Value, json};
 use support::events::{STAGE, bearer, challenge, event};
 use support::idp::{Behaviour, Idp};
 use support::process::Lambda;
-use support::runtime_api::Reply;
+use support::runtime_api::{Reply, Ticket};
 use support::tokens::{self, SigningKey, b64};
 
 const INVOCATIONS: usize = 200_000;
@@ -32,11 +34,14 @@ const INVOCATIONS: usize = 200_000;
 /// Keys are rotated and the provider breaks down once in this many invocations.
 const ROUND: usize = 10_000;
 
+/// The process is frozen once in this many invocations, for longer than a fetch may take.
+const FREEZE: (usize, Duration) = (1000, Duration::from_millis(120));
+
 /// How much the resident memory may grow after the first round.
 const GROWTH_KIB: u64 = 1024;
 
-/// And for each invocation, where the program is linked against glibc: `lambda_runtime` sets `_X_AMZN_TRACE_ID` for each
-/// event, and glibc's `setenv` never frees a value.
+/// And for each invocation, where the program is linked against glibc and takes one at a time: then `lambda_runtime` sets
+/// `_X_AMZN_TRACE_ID` for each event, and glibc's `setenv` never frees a value.
 const TRACE_ID_BYTES: u64 = 176;
 
 const AUDIENCE: &str = "https://pets.example.com";
@@ -51,6 +56,8 @@ struct Case {
 struct Soak {
     idp: Idp,
     lambda: Lambda,
+    /// Invocations at once.
+    slots: usize,
     attacker: SigningKey,
     random: u64,
     counts: BTreeMap<(&'static str, String), usize>,
@@ -59,13 +66,16 @@ struct Soak {
 }
 
 fn main() -> ExitCode {
-    let invocations =
-        std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(INVOCATIONS);
+    let mut numbers = std::env::args().filter_map(|argument| argument.parse().ok());
+    let invocations: usize = numbers.next().unwrap_or(INVOCATIONS);
+    let slots = numbers.next().unwrap_or(1);
     let idp = Idp::start();
     let (issuer, jwks_uri) = (idp.issuer(), idp.jwks_uri());
     let keys: Vec<SigningKey> = (0..4).map(|n| SigningKey::rsa(&format!("key-{n}"))).collect();
     idp.serve(&[&keys[0]]);
+    let max_concurrency = slots.to_string();
     let settings = [
+        ("AWS_LAMBDA_MAX_CONCURRENCY", &*max_concurrency),
         ("ISSUER", &*issuer),
         ("JWKS_URI", &jwks_uri),
         ("AUDIENCE", AUDIENCE),
@@ -79,13 +89,14 @@ fn main() -> ExitCode {
     let attacker = SigningKey::rsa_other("attacker", 0);
     let (counts, wrong) = (BTreeMap::new(), Vec::new());
     let mut soak =
-        Soak { idp, lambda, attacker, random: 1, counts, wrong, slowest: Duration::ZERO };
+        Soak { idp, lambda, slots, attacker, random: 1, counts, wrong, slowest: Duration::ZERO };
 
     let begun = Instant::now();
     let mut warm = 0;
     for round in 0..invocations.div_ceil(ROUND) {
         let (current, next) = (&keys[round % keys.len()], &keys[(round + 1) % keys.len()]);
         soak.round(round, current, next);
+        soak.lambda.api().polled_by(slots);
         let resident = soak.lambda.rss_kib();
         println!("{:>7} invocations: {resident} KiB resident", (round + 1) * ROUND);
         if round == 0 {
@@ -107,12 +118,13 @@ fn main() -> ExitCode {
     println!("{} key fetches seen by the provider", soak.idp.fetches());
     println!("crashes: 0 (process {} answered to the end)", soak.lambda.pid());
     println!("wrong answers: {}", soak.wrong.len());
+    println!("slots lost: 0 (all {slots} asked for an event after each round)");
     println!(
         "resident: {warm} KiB after {ROUND}, {end} KiB at the end, peak {} KiB",
         soak.lambda.peak_kib()
     );
     soak.wrong.iter().take(10).for_each(|wrong| println!("WRONG {wrong}"));
-    let growth = if is_static {
+    let growth = if is_static || slots > 1 {
         0
     } else {
         invocations.saturating_sub(ROUND) as u64 * TRACE_ID_BYTES / 1024
@@ -164,7 +176,9 @@ impl Soak {
         }
     }
 
+    /// Keeps all slots busy with so many of these cases, and freezes the process amid them.
     fn mix(&mut self, cases: &[Case], count: usize) {
+        let mut under_way = VecDeque::new();
         for n in 0..count {
             // Half of them good, as an API would hope; the first two cases are.
             self.random = self
@@ -178,14 +192,27 @@ impl Soak {
                 _ if pick.is_multiple_of(2) => &cases[pick / 2 % 2],
                 _ => &cases[pick / 2 % (cases.len() - 1)],
             };
-            let reply = self.lambda.invoke(&case.event);
-            let said = said(&reply);
-            self.slowest = self.slowest.max(reply.elapsed);
-            if !case.right.contains(&&*said) {
-                self.wrong.push(format!("{}: {said}", case.class));
+            under_way.push_back((case, self.lambda.submit(&case.event)));
+            if n % FREEZE.0 == FREEZE.0 / 2 {
+                self.lambda.stop();
+                std::thread::sleep(FREEZE.1);
+                self.lambda.thaw();
             }
-            *self.counts.entry((case.class, said)).or_default() += 1;
+            if under_way.len() == self.slots {
+                self.check(under_way.pop_front().unwrap());
+            }
         }
+        under_way.into_iter().for_each(|asked| self.check(asked));
+    }
+
+    fn check(&mut self, (case, ticket): (&Case, Ticket)) {
+        let reply = self.lambda.wait(ticket);
+        let said = said(&reply);
+        self.slowest = self.slowest.max(reply.elapsed);
+        if !case.right.contains(&&*said) {
+            self.wrong.push(format!("{}: {said}", case.class));
+        }
+        *self.counts.entry((case.class, said)).or_default() += 1;
     }
 
     fn good(&self, key: &SigningKey) -> String {
