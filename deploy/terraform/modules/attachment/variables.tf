@@ -74,7 +74,7 @@ variable "route_keys" {
 
   validation {
     condition     = local.ttl == 0 || !local.for_route || length([for route in var.route_keys : route if !can(regex(local.one_request, route))]) == 0
-    error_message = "ttl must be 0: these routes stand for several verbs or paths, which would share one cached answer: ${join(", ", [for route in var.route_keys : route if !can(regex(local.one_request, route))])}. With SIMPLE_RESPONSE=off the answer is a policy, which is safe to cache for every route."
+    error_message = "ttl must be 0: these routes match several verbs or paths, which would share one cached answer: ${join(", ", [for route in var.route_keys : route if !can(regex(local.one_request, route))])}. With SIMPLE_RESPONSE=off the answer is a policy, which is safe to cache for every route."
   }
 }
 
