@@ -151,7 +151,7 @@ variable "payload_format_version" {
 }
 
 variable "gateway_responses" {
-  description = "For REST APIs, answers to refused requests with a challenge and the reason, if not null. `allowed_origin` is for browsers (CORS). They are the API's, for all of its methods."
+  description = "For REST APIs, if not null: answers to refused requests with a challenge and the reason, and the CORS header on everything that API Gateway answers itself, 429 and 504 included. `allowed_origin` is the origin that browsers may call from. They are the API's, for all of its methods."
   type = object({
     allowed_origin = optional(string, "*")
   })
