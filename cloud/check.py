@@ -80,7 +80,7 @@ BROKEN = {
     "without a challenge": ("              WWW-Authenticate: !Sub\n", "              X-Challenge: !Sub\n"),
     "without a pointer to the metadata": ("${Scope}${Pointer}", "${Scope}"),
     "without AlwaysDeploy": ("      AlwaysDeploy: true\n", ""),
-    "with a cache that is off": ("ReauthorizeEvery: !Ref CacheSeconds", "ReauthorizeEvery: 0"),
+    "with a cache that is off": ("[SetsPolicyScope, 0, !Ref CacheSeconds]", "[SetsPolicyScope, 0, 0]"),
     "with a parameter that is missing": ("  Audience:\n", "  Audiences:\n"),
 }
 

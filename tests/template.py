@@ -122,7 +122,7 @@ auth = api["Auth"]
 authorizer = auth["Authorizers"][auth["DefaultAuthorizer"]]
 assert authorizer["FunctionPayloadType"] == "TOKEN"
 assert authorizer["Identity"]["Header"] == "Authorization"
-assert authorizer["Identity"]["ReauthorizeEvery"] == {"Ref": "CacheSeconds"}
+assert authorizer["Identity"]["ReauthorizeEvery"] == {"If": ["SetsPolicyScope", 0, {"Ref": "CacheSeconds"}]}
 assert auth["AddDefaultAuthorizerToCorsPreflight"] is False
 paths = dict(api["DefinitionBody"]["paths"])
 METADATA = "/.well-known/oauth-protected-resource"
@@ -207,6 +207,14 @@ for given, challenge, refusal, pointer in [
     assert (sent["REFUSAL"] or "deny", sent["RESOURCE_METADATA"] or "") == (refusal, pointer), given
     # With 401 for refused tokens every one of them is a function error.
     assert resolved({"Condition": "AlarmOnErrors"}, values) == (refusal == "deny"), given
+
+# What API Gateway caches of the example by the header alone: nothing where the answer is for one request.
+for given, ttl in [({}, 300), ({"CacheSeconds": 60}, 60), ({"PolicyScope": "request"}, 0), ({"PolicyScope": "request", "CacheSeconds": 60}, 0)]:
+    values = defaults | {"CacheSeconds": 300} | given
+    of_example = Authorizer(["$request.header.Authorization"], resolved(authorizer["Identity"]["ReauthorizeEvery"], values),
+                            api_routes=["$default"], table=TABLE, policy_scope=values["PolicyScope"])
+    assert of_example.ttl == ttl and not mixed_up(of_example, REQUESTS), given
+    assert ttl or mixed_up(replace(of_example, ttl=300), REQUESTS), given
 
 # The role may do nothing but write its own log, until something needs more.
 statements = role["Policies"][0]["PolicyDocument"]["Statement"]

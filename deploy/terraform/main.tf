@@ -110,8 +110,13 @@ resource "aws_lambda_invocation" "status" {
 
   lifecycle {
     postcondition {
-      condition     = try(jsondecode(self.result).settings == "ok" && alltrue([for source in jsondecode(self.result).sources : source.usable]), false)
-      error_message = "The function does not work: ${self.result}"
+      condition     = try(jsondecode(self.result).settings == "ok", false)
+      error_message = "The function gave no status: ${self.result}"
+    }
+
+    postcondition {
+      condition     = try(length(jsondecode(self.result).sources) > 0 && alltrue([for source in jsondecode(self.result).sources : source.available]), false)
+      error_message = "The function cannot decide, because keys or a revocation list are unavailable: ${self.result}"
     }
   }
 }

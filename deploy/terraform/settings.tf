@@ -13,7 +13,7 @@ locals {
 
   # The members of ISSUERS, and the variables as one more of the kind.
   issuers = try([for issuer in local.json.ISSUERS : issuer], [])
-  tables  = concat([try(local.json.ROUTES, null)], [for issuer in local.issuers : try(issuer.routes, null)])
+  tables  = concat([try(local.json.ROUTES, null), try(local.json.TRIAL.routes, null)], [for issuer in local.issuers : try(issuer.routes, null)])
   entries = distinct(flatten([for table in local.tables : try(keys(table), [])]))
   urls = merge(
     { for name in ["JWKS_URI", "RESOURCE_METADATA"] : name => local.trimmed[name] if contains(keys(local.trimmed), name) },

@@ -5,7 +5,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]{1,64}$", var.name))
-    error_message = "Want 1 to 64 letters, digits, hyphens and underscores."
+    error_message = "name must be 1 to 64 letters, digits, hyphens and underscores."
   }
 }
 
@@ -15,7 +15,7 @@ variable "package" {
 
   validation {
     condition     = !startswith(var.package, "s3:") || can(regex("^s3://[^/]+/.+$", var.package))
-    error_message = "Want a path, or s3://bucket/key."
+    error_message = "package must be a path, or s3://bucket/key."
   }
 }
 
@@ -32,7 +32,7 @@ variable "architecture" {
 
   validation {
     condition     = contains(["arm64", "x86_64"], var.architecture)
-    error_message = "Want arm64 or x86_64."
+    error_message = "architecture must be arm64 or x86_64."
   }
 }
 
@@ -50,7 +50,7 @@ variable "settings" {
       for names in [["ISSUER", "AUDIENCE"], ["ISSUERS"]] :
       alltrue([for name in names : trimspace(coalesce(lookup(var.settings, name, null), " ")) != ""])
     ])
-    error_message = "Whom to trust is needed, as ISSUER and AUDIENCE or as ISSUERS."
+    error_message = "Say whom to trust: set ISSUER and AUDIENCE, or ISSUERS."
   }
 
   validation {
@@ -59,7 +59,7 @@ variable "settings" {
       if setting.kind == "word"
     ])
     error_message = join(" ", [
-      for name, setting in local.known : "${name}: want ${join(" or ", setting.of)}." if setting.kind == "word" && contains(keys(var.settings), name)
+      for name, setting in local.known : "${name} must be ${join(" or ", setting.of)}." if setting.kind == "word" && contains(keys(var.settings), name)
     ])
   }
 
@@ -68,7 +68,7 @@ variable "settings" {
       for name, setting in local.known : length(setsubtract(regexall("[^,\\s]+", coalesce(lookup(var.settings, name, null), " ")), setting.of)) == 0
       if setting.kind == "list" && length(try(setting.of, [])) > 0
     ])
-    error_message = "ALGORITHMS: want a list out of ${join(", ", local.known.ALGORITHMS.of)}."
+    error_message = "ALGORITHMS must be a list of ${join(", ", local.known.ALGORITHMS.of)}."
   }
 
   validation {
@@ -77,7 +77,7 @@ variable "settings" {
       if setting.kind == "number" && trimspace(coalesce(lookup(var.settings, name, null), " ")) != ""
     ])
     error_message = join(" ", [
-      for name, setting in local.known : "${name}: want a whole number from ${setting.min} to ${setting.max}." if setting.kind == "number" && contains(keys(var.settings), name)
+      for name, setting in local.known : "${name} must be a whole number from ${setting.min} to ${setting.max}." if setting.kind == "number" && contains(keys(var.settings), name)
     ])
   }
 }
@@ -186,7 +186,7 @@ variable "memory_size" {
 
   validation {
     condition     = var.memory_size >= 128 && var.memory_size <= 10240
-    error_message = "Want 128 to 10240."
+    error_message = "memory_size must be from 128 to 10240."
   }
 }
 
@@ -197,7 +197,7 @@ variable "log_level" {
 
   validation {
     condition     = contains(local.all_settings.AWS_LAMBDA_LOG_LEVEL.of, var.log_level)
-    error_message = "Want ${join(", ", local.all_settings.AWS_LAMBDA_LOG_LEVEL.of)}."
+    error_message = "log_level must be one of ${join(", ", local.all_settings.AWS_LAMBDA_LOG_LEVEL.of)}."
   }
 }
 
@@ -208,18 +208,18 @@ variable "log_format" {
 
   validation {
     condition     = contains(local.all_settings.AWS_LAMBDA_LOG_FORMAT.of, var.log_format)
-    error_message = "Want ${join(" or ", local.all_settings.AWS_LAMBDA_LOG_FORMAT.of)}."
+    error_message = "log_format must be ${join(" or ", local.all_settings.AWS_LAMBDA_LOG_FORMAT.of)}."
   }
 }
 
 variable "log_retention_days" {
-  description = "Days for which the log is kept; 0 is for ever."
+  description = "Days for which the log is kept; 0 means forever."
   type        = number
   default     = 30
 
   validation {
     condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "CloudWatch takes 0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days."
+    error_message = "log_retention_days must be one of 0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653."
   }
 }
 

@@ -53,6 +53,8 @@ def wrong():
     yield issuers({}), "ISSUERS says what AUDIENCE, ISSUER would"
     yield {"JWKS_STALE_SECONDS": "599"}, "JWKS_STALE_SECONDS must be at least"
     yield {"REVOKED_FRESH_SECONDS": "3600", "REVOKED_STALE_SECONDS": "60"}, "REVOKED_STALE_SECONDS must be at least"
+    yield {"TRIAL": '{"routes": {"get /x": []}}'}, 'Entry "get /x"'
+    yield {"TRIAL": "[]"}, "TRIAL must be a JSON object"
     # All at once.
     yield {"ROUTES": '{"get /x": []}', "JWKS_URI": "http://a"}, "JWKS_URI must be"
     yield {"ROUTES": '{"get /x": []}', "JWKS_URI": "http://a"}, 'Entry "get /x"'

@@ -2,7 +2,7 @@
 
 mock_provider "aws" {
   mock_resource "aws_lambda_invocation" {
-    defaults = { result = "{\"settings\":\"ok\"}" }
+    defaults = { result = "{\"settings\":\"ok\",\"sources\":[{\"available\":true}]}" }
   }
   mock_resource "aws_lambda_function" {
     defaults = { arn = "arn:aws:lambda:eu-west-1:123456789012:function:token-authorizer" }

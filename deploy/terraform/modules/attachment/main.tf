@@ -23,7 +23,7 @@ locals {
   issuers_without_table = try(alltrue([for issuer in jsondecode(lookup(local.settings, "ISSUERS", "[]")) : !contains(keys(issuer), "routes")]), false)
   has_table             = contains(keys(local.settings), "ROUTES") || !local.issuers_without_table
 
-  # What a decision is about besides the token. Where the cache's key lacks it, one request gets another's answer.
+  # What a decision depends on besides the token. If the cache key lacks it, one request gets the answer to another.
   is_bound    = lookup(local.settings, "TOKEN_BINDING", "refuse") == "certificate"
   for_route   = local.is_simple && local.has_table
   for_request = !local.is_simple && var.api_kind != "websocket" && local.has_table && lookup(local.settings, "POLICY_SCOPE", "stage") == "request"

@@ -74,7 +74,7 @@ variable "route_keys" {
 
   validation {
     condition     = local.ttl == 0 || !local.for_route || length([for route in var.route_keys : route if !can(regex(local.one_request, route))]) == 0
-    error_message = "ttl must be 0: these routes stand for several verbs or paths, which would share one cached answer: ${join(", ", [for route in var.route_keys : route if !can(regex(local.one_request, route))])}. With SIMPLE_RESPONSE=off the answer is a policy, which is safe to cache for every route."
+    error_message = "ttl must be 0: these routes match several verbs or paths, which would share one cached answer: ${join(", ", [for route in var.route_keys : route if !can(regex(local.one_request, route))])}. With SIMPLE_RESPONSE=off the answer is a policy, which is safe to cache for every route."
   }
 }
 
@@ -151,7 +151,7 @@ variable "payload_format_version" {
 }
 
 variable "gateway_responses" {
-  description = "For REST APIs, answers to refused requests with a challenge and the reason, if not null. `allowed_origin` is for browsers (CORS). They are the API's, for all of its methods."
+  description = "For REST APIs, if not null: answers to refused requests with a challenge and the reason, and the CORS header on everything that API Gateway answers itself, 429 and 504 included. `allowed_origin` is the origin that browsers may call from. They are the API's, for all of its methods."
   type = object({
     allowed_origin = optional(string, "*")
   })

@@ -3,7 +3,7 @@ mock_provider "aws" {
     defaults = { arn = "arn:aws:lambda:eu-west-1:123456789012:function:token-authorizer" }
   }
   mock_resource "aws_lambda_invocation" {
-    defaults = { result = "{\"settings\":\"ok\"}" }
+    defaults = { result = "{\"settings\":\"ok\",\"sources\":[{\"available\":true}]}" }
   }
 }
 

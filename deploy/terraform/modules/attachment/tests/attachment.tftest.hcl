@@ -260,6 +260,20 @@ run "websocket" {
   }
 }
 
+run "websocket_subprotocol" {
+  command = plan
+
+  variables {
+    api_kind = "websocket"
+    settings = { TOKEN_SOURCE = "subprotocol:bearer" }
+  }
+
+  assert {
+    condition     = one(aws_apigatewayv2_authorizer.this).identity_sources == toset(["route.request.header.Sec-WebSocket-Protocol"])
+    error_message = "The token must be in the header of the subprotocols."
+  }
+}
+
 run "one_token_for_another" {
   command = plan
   variables {
