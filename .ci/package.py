@@ -1,6 +1,7 @@
 """Packs what `.ci/package` built, with nothing in it of the time or the machine.
 
     package.py arm64|x86_64 PROGRAM PATH    PATH.zip, and PATH.yaml, the SAM template that deploys it
+    package.py cli PROGRAM PATH             PATH, an archive with the command-line tool and the licence
     package.py terraform FOLDER PATH        PATH, an archive that Terraform takes as the source of a module
 """
 
@@ -76,12 +77,23 @@ def package(architecture, program, path):
     Path(f"{path}.yaml").write_text(template)
 
 
+def cli(program, path):
+    content = Path(program).read_bytes()
+    home = os.environ.get("CARGO_HOME") or os.path.join(os.path.expanduser("~"), ".cargo")
+    for folder in [os.getcwd(), home]:
+        assert folder.encode() not in content, f"{folder}, a path of this machine, is in the program"
+    pack(path, [(os.path.basename(program), 0o755, content), ("LICENSE", 0o644, Path("LICENSE").read_bytes())])
+    print(f"{path}: {os.path.getsize(path)} bytes")
+
+
 def terraform(folder, path):
     files = sorted(p for p in Path(folder).rglob("*") if p.is_file() and not {".terraform", "tests"} & set(p.parts))
     pack(path, [(str(p.relative_to(folder)), 0o644, p.read_bytes()) for p in files])
 
 
 match sys.argv[1:]:
+    case ["cli", program, path]:
+        cli(program, path)
     case ["terraform", folder, path]:
         terraform(folder, path)
     case [architecture, program, path]:
