@@ -62,6 +62,7 @@ pub use after_answer::{AfterAnswer, Invocation};
 pub use access::routes::table::{Table, TableEntry};
 pub use authorizer::Authorizer;
 pub use config::environment::Environment;
+pub use config::summary::IssuerSummary;
 pub use config::{Config, Problem, Problems, SETTINGS, Setting, SettingKind};
 pub use denial::{BindingProblem, ClaimProblem, Denial, Malformed, MissingRights, RevokedBy};
 pub use explain::{Check, CheckState, Explanation};
