@@ -58,8 +58,8 @@ mod support;
 
 pub use access::routes::DecidedBy;
 pub use access::routes::report::{EntryReport, TableReport};
-pub use after_answer::{AfterAnswer, Invocation};
 pub use access::routes::table::{Table, TableEntry};
+pub use after_answer::{AfterAnswer, Invocation};
 pub use authorizer::Authorizer;
 pub use config::environment::Environment;
 pub use config::summary::IssuerSummary;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use token_authorizer::{Authorizer, Obstacle, Reason, Verdict};
+use token_authorizer::{Authorizer, Decision, Obstacle, Reason, Verdict};
 
 use crate::outcome::{Misuse, Outcome, plain};
 use crate::request::{Request, is_allowed};
@@ -114,18 +114,18 @@ pub(crate) async fn run(arguments: &Arguments, format: Format) -> Result<Outcome
 
 /// `allow`, or the reason why not, with what there is to say about it.
 async fn decide(authorizer: &Authorizer, event: &str, request: &Request) -> (String, String) {
-    let mut decision = authorizer.decide(event).await;
-    // A refusal as function error is a refusal.
-    let answer = authorizer.answer(&mut decision);
-    match (&decision.verdict, answer) {
-        (Verdict::Allow, Ok(answer)) if is_allowed(&answer, request) => {
+    let Decision { verdict, answer, .. } = authorizer.decide(event).await;
+    match (&verdict, answer) {
+        (Verdict::Allow(_), Ok(answer)) if is_allowed(&answer, request) => {
             ("allow".to_owned(), String::new())
         }
-        (Verdict::Allow, _) => {
+        (Verdict::Allow(_), _) => {
             (Reason::InsufficientScope.code().to_owned(), "the policy does not allow it".to_owned())
         }
-        (Verdict::Deny(denial), _) => (denial.reason.code().to_owned(), denial.detail.to_string()),
-        (Verdict::Undecided(fault), _) => (fault.obstacle.code().to_owned(), fault.to_string()),
+        (Verdict::Deny(denial), _) => (denial.reason().code().to_owned(), denial.to_string()),
+        (Verdict::Undecided(fault), _) => {
+            (fault.obstacle.code().to_owned(), fault.detail.to_string())
+        }
     }
 }
 

@@ -4,8 +4,10 @@
 
 mod cases;
 mod document;
+mod explain;
 mod junit;
 mod outcome;
+mod paths;
 mod request;
 mod routes;
 mod settings;
@@ -48,6 +50,9 @@ struct Arguments {
     /// How to write the result
     #[arg(long, value_enum, default_value_t = Format::Text, global = true)]
     format: Format,
+    /// Whether to color text
+    #[arg(long, value_enum, default_value_t = Color::Auto, global = true)]
+    color: Color,
 }
 
 const EXIT_CODES: &str = "\
@@ -65,16 +70,40 @@ enum Format {
     Json,
 }
 
+/// Whether text has color.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    #[allow(clippy::disallowed_methods, reason = "NO_COLOR is no setting of the function")]
+    fn is_used(self, is_terminal: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        }
+    }
+}
+
 #[derive(Subcommand)]
 enum Command {
+    Explain(explain::Arguments),
     Test(cases::Arguments),
     Routes(routes::Arguments),
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let Arguments { command, format } = Arguments::parse();
+    let Arguments { command, format, color } = Arguments::parse();
     let result = match command {
+        Command::Explain(arguments) => explain::run(&arguments, format, color).await,
         Command::Test(arguments) => cases::run(&arguments, format).await,
         Command::Routes(arguments) => routes::run(&arguments, format),
     };

@@ -34,6 +34,11 @@ impl Request {
         }
     }
 
+    /// Whether it is a connection to a WebSocket API.
+    pub(crate) fn is_connect(&self) -> bool {
+        self.0 == CONNECT
+    }
+
     fn arn(&self) -> String {
         format!("{STAGE}/{}", self.0)
     }
@@ -41,7 +46,7 @@ impl Request {
     /// The event for this request. `location`: `TOKEN_SOURCE`, which says where a connection has its token.
     pub(crate) fn event(&self, token: &str, location: Option<&str>) -> String {
         let arn = self.arn();
-        if self.0 != CONNECT {
+        if !self.is_connect() {
             let credential = format!("Bearer {token}");
             return json!({"type": "TOKEN", "methodArn": arn, "authorizationToken": credential})
                 .to_string();
