@@ -67,6 +67,7 @@ pub use config::{Config, Problem, Problems, SETTINGS, Setting, SettingKind};
 pub use denial::{BindingProblem, ClaimProblem, Denial, Malformed, MissingRights, RevokedBy};
 pub use explain::{Check, CheckState, Explanation};
 pub use gateway::policy::Answer;
+pub use gateway::size::PolicySize;
 pub use jose::token::MAX_TOKEN_BYTES;
 pub use keys::discovery::jwks_uri;
 pub use log::{Log, bad_configuration as log_bad_configuration};

@@ -36,6 +36,10 @@ impl Table {
         Self(Arc::clone(routes))
     }
 
+    pub(crate) fn routes(&self) -> &Routes {
+        &self.0
+    }
+
     /// All entries.
     pub fn entries(&self) -> impl Iterator<Item = TableEntry<'_>> {
         self.0.entries.iter().map(|entry| self.entry(entry))
