@@ -3,6 +3,7 @@
 //! Each command returns an [`Outcome`]. Only this file prints, and only it knows the exit codes.
 
 mod cases;
+mod check;
 mod document;
 mod explain;
 mod junit;
@@ -94,6 +95,7 @@ impl Color {
 
 #[derive(Subcommand)]
 enum Command {
+    Check(check::Arguments),
     Explain(explain::Arguments),
     Test(cases::Arguments),
     Routes(routes::Arguments),
@@ -103,6 +105,7 @@ enum Command {
 async fn main() -> ExitCode {
     let Arguments { command, format, color } = Arguments::parse();
     let result = match command {
+        Command::Check(arguments) => check::run(&arguments, format).await,
         Command::Explain(arguments) => explain::run(&arguments, format, color).await,
         Command::Test(arguments) => cases::run(&arguments, format).await,
         Command::Routes(arguments) => routes::run(&arguments, format),

@@ -19,20 +19,22 @@ const STAGES: [&str; 14] = [
 ];
 
 /// What looks wrong in the path of a request or an entry. `stages`: the names of the API's stages.
-pub(crate) fn doubt(path: &str, stages: &[&str]) -> Option<String> {
-    let mut segments = path.trim_start_matches('/').split('/');
-    let first = segments.clone().next().unwrap_or_default();
-    if !first.is_empty() && stages.contains(&first) {
-        return Some(format!(
-            "`/{first}` is the stage's name, which is not part of the path: leave it out"
-        ));
+pub(crate) fn doubts(path: &str, stages: &[&str]) -> Vec<String> {
+    let mut doubts = Vec::new();
+    for (index, segment) in path.trim_start_matches('/').split('/').enumerate() {
+        if index == 0 && !segment.is_empty() && stages.contains(&segment) {
+            doubts.push(format!(
+                "`/{segment}` is the stage's name, which is not part of the path: leave it out"
+            ));
+        }
+        let Some(name) = segment.strip_prefix(':') else { continue };
+        if !name.is_empty() {
+            doubts.push(format!(
+                "`{segment}` is a literal segment here: a variable is written `{{{name}}}`"
+            ));
+        }
     }
-    let colon = segments.find_map(|segment| Some((segment, segment.strip_prefix(':')?)))?;
-    let (segment, name) = colon;
-    if name.is_empty() {
-        return None;
-    }
-    Some(format!("`{segment}` is a literal segment here: a variable is written `{{{name}}}`"))
+    doubts
 }
 
 /// The segment with which all paths begin, if it is what many stages are called. One entry proves nothing.

@@ -59,7 +59,7 @@ struct Asked {
     verdict: iam::Verdict,
     by: String,
     /// What looks like a mistake in the path.
-    doubt: Option<String>,
+    doubts: Vec<String>,
 }
 
 pub(crate) async fn run(
@@ -203,16 +203,16 @@ impl<'s> Subject<'s> {
             for verb in verbs {
                 verdicts.push(self.verdict(seen, stage, verb, path).await);
             }
-            let doubt = paths::doubt(path, &[stage.rsplit('/').next().unwrap_or_default()]);
+            let doubts = paths::doubts(path, &[stage.rsplit('/').next().unwrap_or_default()]);
             if verdicts.iter().all(|verdict| *verdict == verdicts[0]) {
                 verdicts.truncate(1);
                 let (verdict, by) = verdicts.remove(0);
-                asked.push(Asked { request, verdict, by, doubt });
+                asked.push(Asked { request, verdict, by, doubts });
                 continue;
             }
             for (verb, (verdict, by)) in verbs.iter().zip(verdicts) {
                 let request = format!("{verb} {path}");
-                asked.push(Asked { request, verdict, by, doubt: doubt.clone() });
+                asked.push(Asked { request, verdict, by, doubts: doubts.clone() });
             }
         }
         Some(asked)
@@ -415,7 +415,7 @@ fn show_requests(page: &mut Page, decision: &Decision<'_>, asked: Option<&[Asked
     let (Some(asked), Ok(answer)) = (asked, &decision.answer) else {
         return page.bad("none is let in: there is no policy");
     };
-    for Asked { request, verdict, by, doubt } in asked {
+    for Asked { request, verdict, by, doubts } in asked {
         let why = match verdict {
             iam::Verdict::Allow => "",
             iam::Verdict::ExplicitDeny => "a Deny of the policy matches",
@@ -425,7 +425,7 @@ fn show_requests(page: &mut Page, decision: &Decision<'_>, asked: Option<&[Asked
         };
         let why: Vec<_> = [why, by].into_iter().filter(|text| !text.is_empty()).collect();
         page.verdict(*verdict == iam::Verdict::Allow, &plain(request), &plain(&why.join("; ")));
-        if let Some(doubt) = doubt {
+        for doubt in doubts {
             page.warn(&plain(doubt));
         }
     }
@@ -477,9 +477,9 @@ fn as_json(
     let requests: Vec<_> = asked
         .into_iter()
         .flatten()
-        .map(|Asked { request, verdict, by, doubt }| {
+        .map(|Asked { request, verdict, by, doubts }| {
             let is_open = *verdict == iam::Verdict::Allow;
-            json!({"request": request, "open": is_open, "because": by, "warning": doubt})
+            json!({"request": request, "open": is_open, "because": by, "warnings": doubts})
         })
         .collect();
     json!({

@@ -28,6 +28,8 @@ pub(super) struct Variable {
 pub(super) struct Found {
     pub(super) function: String,
     pub(super) variables: Vec<(String, String)>,
+    /// The names of the stages of all APIs there.
+    pub(super) stages: Vec<String>,
 }
 
 /// `changes`: variables whose values are given otherwise.
@@ -42,7 +44,8 @@ pub(super) fn read(
     let document = document::parse(&text).map_err(|error| at(&error))?;
     let functions = functions(&document, parameters).map_err(|problem| at(&problem))?;
     let function = select(functions, name).map_err(|problem| at(&problem))?;
-    let mut found = Found { function: function.name, variables: Vec::new() };
+    let mut found =
+        Found { function: function.name, variables: Vec::new(), stages: stages(&document) };
     let mut unknown = Vec::new();
     for Variable { name, value } in function.variables {
         match value {
@@ -94,4 +97,18 @@ fn select(functions: Vec<Function>, name: Option<&str>) -> Result<Function, Stri
         (0, Some(_)) => Err(format!("there is no such function; there are {all}")),
         _ => Err(format!("several functions could be meant; name one with --function: {all}")),
     }
+}
+
+/// The names of stages: those of API Gateway's resources in a template, or in what Terraform writes.
+fn stages(document: &Value) -> Vec<String> {
+    let mut stages = Vec::new();
+    for resource in document["Resources"].as_object().into_iter().flat_map(|all| all.values()) {
+        let kind = resource["Type"].as_str().unwrap_or_default();
+        if kind.starts_with("AWS::ApiGateway") || kind.starts_with("AWS::Serverless::") {
+            let name = resource["Properties"]["StageName"].as_str();
+            stages.extend(name.map(str::to_owned));
+        }
+    }
+    terraform::stages(document, &mut stages);
+    stages
 }

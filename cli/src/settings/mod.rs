@@ -47,27 +47,28 @@ pub(crate) struct Settings {
     /// Where they come from, for people.
     pub(crate) source: String,
     root: Option<PathBuf>,
+    /// The names of the API's stages, as far as they are known.
+    pub(crate) stages: Vec<String>,
 }
 
 impl SettingsArguments {
     pub(crate) fn read(&self) -> Result<Settings, Misuse> {
         let changes = pairs("--set", &self.set)?;
-        let (variables, source): (Vec<(String, String)>, _) =
-            match (&self.env_file, &self.deployment) {
-                (Some(path), _) => (env_file(path)?, path.display().to_string()),
-                (None, Some(path)) => {
-                    let parameters = pairs("--parameter", &self.parameters)?;
-                    let found =
-                        deployment::read(path, self.function.as_deref(), &parameters, &changes)?;
-                    (found.variables, format!("{} in {}", found.function, path.display()))
-                }
-                (None, None) => return Ok(self.of_process(&changes)),
-            };
-        let mut own: Vec<_> = variables;
+        let (mut own, source, stages) = match (&self.env_file, &self.deployment) {
+            (Some(path), _) => (env_file(path)?, path.display().to_string(), Vec::new()),
+            (None, Some(path)) => {
+                let parameters = pairs("--parameter", &self.parameters)?;
+                let found =
+                    deployment::read(path, self.function.as_deref(), &parameters, &changes)?;
+                let source = format!("{} in {}", found.function, path.display());
+                (found.variables, source, found.stages)
+            }
+            (None, None) => return Ok(self.of_process(&changes)),
+        };
         own.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
         own.extend(changes);
         let variables = own.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Ok(Settings { variables, own: Some(own), source, root: self.root.clone() })
+        Ok(Settings { variables, own: Some(own), source, root: self.root.clone(), stages })
     }
 
     #[allow(clippy::disallowed_methods, reason = "the one place where the environment is read")]
@@ -78,6 +79,7 @@ impl SettingsArguments {
             own: None,
             source: "the environment".to_owned(),
             root: self.root.clone(),
+            stages: Vec::new(),
         }
     }
 
@@ -102,6 +104,13 @@ impl Settings {
 
     pub(crate) fn config(&self) -> Result<Config, Misuse> {
         Config::read(&self.environment(&[])).map_err(|problems| Misuse(problems.to_string()))
+    }
+
+    /// Where an `@file` setting leads.
+    pub(crate) fn package_file(&self, name: &str) -> PathBuf {
+        let environment = self.environment(&[]);
+        let root = environment.get("LAMBDA_TASK_ROOT").unwrap_or_default();
+        PathBuf::from(root).join(name)
     }
 
     /// The variables that count for Lambda's limit. In the environment of this process, those are the settings.

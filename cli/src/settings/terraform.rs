@@ -5,33 +5,48 @@ use serde_json::Value;
 use crate::settings::deployment::{Function, Variable};
 
 pub(super) fn functions(document: &Value) -> Vec<Function> {
-    let values = document.get("planned_values").unwrap_or(&document["values"]);
     let mut functions = Vec::new();
-    collect(&values["root_module"], document, &mut functions);
-    functions
-}
-
-fn collect(module: &Value, document: &Value, functions: &mut Vec<Function>) {
-    for resource in module["resources"].as_array().into_iter().flatten() {
-        if resource["type"] != "aws_lambda_function" || resource["mode"] == "data" {
+    for resource in resources(document) {
+        if resource["type"] != "aws_lambda_function" {
             continue;
         }
         let address = resource["address"].as_str().unwrap_or_default();
+        let mut variables = Vec::new();
         let known = resource["values"]["environment"][0]["variables"].as_object();
-        let mut variables: Vec<_> = known
-            .into_iter()
-            .flatten()
-            .filter_map(|(name, value)| {
-                let value = Ok(value.as_str()?.to_owned());
-                Some(Variable { name: name.clone(), value })
-            })
-            .collect();
+        for (name, value) in known.into_iter().flatten() {
+            if let Some(value) = value.as_str() {
+                variables.push(Variable { name: name.clone(), value: Ok(value.to_owned()) });
+            }
+        }
         variables.extend(unknown(address, document));
         functions.push(Function { name: address.to_owned(), variables });
     }
-    for child in module["child_modules"].as_array().into_iter().flatten() {
-        collect(child, document, functions);
+    functions
+}
+
+/// The names of the stages of all APIs.
+pub(super) fn stages(document: &Value, stages: &mut Vec<String>) {
+    for resource in resources(document) {
+        let name = match resource["type"].as_str() {
+            Some("aws_api_gateway_stage") => &resource["values"]["stage_name"],
+            Some("aws_apigatewayv2_stage") => &resource["values"]["name"],
+            _ => continue,
+        };
+        stages.extend(name.as_str().map(str::to_owned));
     }
+}
+
+/// The managed resources of all modules.
+fn resources(document: &Value) -> Vec<&Value> {
+    let values = document.get("planned_values").unwrap_or(&document["values"]);
+    let mut modules = vec![&values["root_module"]];
+    let mut resources = Vec::new();
+    while let Some(module) = modules.pop() {
+        let own = module["resources"].as_array().into_iter().flatten();
+        resources.extend(own.filter(|resource| resource["mode"] != "data"));
+        modules.extend(module["child_modules"].as_array().into_iter().flatten());
+    }
+    resources
 }
 
 /// The variables of a planned function whose values only the deployment will show.

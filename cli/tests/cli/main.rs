@@ -4,6 +4,7 @@
 #[path = "../../../tests/support/mod.rs"]
 mod support;
 
+mod check;
 mod explain;
 mod routes;
 mod settings;
