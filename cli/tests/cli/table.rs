@@ -125,7 +125,13 @@ fn a_token_is_made_for_whatever_the_settings_accept() {
 
 #[test]
 fn a_connection_has_its_token_where_the_settings_look_for_it() {
-    for location in ["header:Authorization", "query:token", "cookie:session", "query:a, header:b"] {
+    for location in [
+        "header:Authorization",
+        "query:token",
+        "cookie:session",
+        "query:a, header:b",
+        "subprotocol:bearer",
+    ] {
         let settings = [&SETTINGS[..], &[("TOKEN_SOURCE", location)]].concat();
         passes(&settings, &json!({"scope": "chat"}), "$connect", "allow");
     }
