@@ -23,6 +23,8 @@ pub struct Explanation<'a> {
     pub is_verified: bool,
     /// The name of the issuer, and its keys.
     pub keys: Option<(String, SourceStatus)>,
+    /// The ids of these keys.
+    pub key_ids: Vec<String>,
     /// The revocation list of the issuer, if it has one.
     pub revocations: Option<SourceStatus>,
     /// The checks, in their order.
@@ -65,9 +67,11 @@ impl Authorizer {
     #[must_use]
     pub fn explain<'a>(&self, decision: &Decision<'a>) -> Explanation<'a> {
         let trace = &decision.trace;
-        let (mut keys, mut revocations, mut routes) = (None, None, Vec::new());
+        let (mut keys, mut revocations) = (None, None);
+        let (mut key_ids, mut routes) = (Vec::new(), Vec::new());
         if let Some(issuer) = trace.issuer {
             keys = Some((issuer.name.to_string(), issuer.keys.status()));
+            key_ids = issuer.keys.ids();
             if let Some(list) = &issuer.revocations {
                 revocations = Some(list.status());
             }
@@ -84,6 +88,7 @@ impl Authorizer {
                 .map(|(header, payload)| ((**header).clone(), (**payload).clone())),
             is_verified: trace.claims.is_some(),
             keys,
+            key_ids,
             revocations,
             checks: checks(&decision.verdict),
             expected: self.expected(&decision.verdict),

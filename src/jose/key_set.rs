@@ -58,6 +58,13 @@ impl KeySet {
         self.size
     }
 
+    /// The ids of all keys that have one, in order.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        let mut ids: Vec<_> = self.by_id.keys().cloned().collect();
+        ids.sort();
+        ids
+    }
+
     /// The keys to try on a token.
     fn candidates(&self, query: KeyQuery<'_>) -> Vec<&Key> {
         let keys = match query.kid {

@@ -45,6 +45,11 @@ impl Keys {
         Self::new(provider.issuer().to_owned(), cache, Some(provider), metrics)
     }
 
+    /// The ids of the keys that are held.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.state().cache.document().map(|keys| keys.ids()).unwrap_or_default()
+    }
+
     /// The claims of a token, if it is signed by one of these keys. `key_issuer`: see [`KeyQuery`]. `pending`: see
     /// [`Cached::get`].
     pub(crate) async fn verify(

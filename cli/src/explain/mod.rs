@@ -11,7 +11,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use token_authorizer::{
     Authorizer, CheckState, Config, DecidedBy, Decision, DocumentStatus, EntryReport, Explanation,
-    Failure, TableReport, Verdict,
+    Failure, Reason, TableReport, Verdict,
 };
 
 use self::page::Page;
@@ -109,7 +109,11 @@ pub(crate) async fn run(
         ));
     }
     show_token(&mut page, &seen);
-    show_keys(&mut page, &seen);
+    let is_key_unknown = seen.checks.iter().any(|check| {
+        check.reason == Reason::KeyUnknown
+            && matches!(check.state, CheckState::Failed | CheckState::Undecided)
+    });
+    show_keys(&mut page, &seen, is_key_unknown);
     show_revocations(&mut page, &seen);
     show_checks(&mut page, &seen, &decision.verdict);
     show_answer(&mut page, &seen, &decision);
@@ -292,11 +296,15 @@ fn show_token(page: &mut Page, seen: &Explanation<'_>) {
     page.note("The signature is not shown.");
 }
 
-fn show_keys(page: &mut Page, seen: &Explanation<'_>) {
+/// The ids of the keys help where the token names none of them.
+fn show_keys(page: &mut Page, seen: &Explanation<'_>, is_key_unknown: bool) {
     page.heading("Keys");
-    match &seen.keys {
-        Some((issuer, status)) => show_document(page, status, &format!("usable, of {issuer}")),
-        None => page.line("none were looked for"),
+    let Some((issuer, status)) = &seen.keys else {
+        return page.line("none were looked for");
+    };
+    show_document(page, status, &format!("usable, of {issuer}"));
+    if is_key_unknown && !seen.key_ids.is_empty() {
+        page.line(&plain(&format!("with the ids {}", seen.key_ids.join(", "))));
     }
 }
 
@@ -491,6 +499,7 @@ fn as_json(
         "token": token,
         "issuer": seen.keys.as_ref().map(|(issuer, _)| issuer),
         "keys": seen.keys.as_ref().map(|(_, status)| document(status)),
+        "key_ids": seen.key_ids,
         "revocations": seen.revocations.as_ref().map(document),
         "checks": checks,
         "entries": entries,

@@ -541,3 +541,16 @@ fn a_script_gets_json() {
     assert_eq!(refused["requests"][0]["open"], false);
     assert_eq!(refused["checks"].as_array().unwrap().len(), Reason::ALL.len());
 }
+
+#[test]
+fn the_ids_of_the_keys_are_shown_if_the_token_names_another() {
+    let mut trusted = Trusted::new(&[]);
+    let jwks = tokens::jwks(&[&trusted.key, &SigningKey::es256("k2")]).to_string();
+    trusted.settings.iter_mut().find(|(name, _)| *name == "JWKS").unwrap().1 = jwks;
+    let ids = "2 usable, of https://login.example.com\n  with the ids k1, k2\n";
+    let page = trusted.explain(&[&trusted.token(json!({}))]);
+    assert!(!page.contains("with the ids"), "{page}");
+    let unknown = SigningKey::es256("k3").token(&tokens::claims(ISSUER, AUDIENCE));
+    let page = trusted.explain(&[&unknown]);
+    assert!(page.contains("Deny: key_unknown") && page.contains(ids), "{page}");
+}
