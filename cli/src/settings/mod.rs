@@ -37,6 +37,9 @@ pub(crate) struct SettingsArguments {
     /// The folder that `@file` settings are in: what is in the root of the deployment package
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+    /// The folder whose content a layer has in /opt, for settings such as `@/opt/routes.json`
+    #[arg(long, value_name = "DIR")]
+    layer: Option<PathBuf>,
 }
 
 /// The variables of a function.
@@ -47,6 +50,7 @@ pub(crate) struct Settings {
     /// Where they come from, for people.
     pub(crate) source: String,
     root: Option<PathBuf>,
+    layer: Option<PathBuf>,
     /// The names of the API's stages, as far as they are known.
     pub(crate) stages: Vec<String>,
 }
@@ -68,7 +72,8 @@ impl SettingsArguments {
         own.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
         own.extend(changes);
         let variables = own.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Ok(Settings { variables, own: Some(own), source, root: self.root.clone(), stages })
+        let (root, layer) = (self.root.clone(), self.layer.clone());
+        Ok(Settings { variables, own: Some(own), source, root, layer, stages })
     }
 
     #[allow(clippy::disallowed_methods, reason = "the one place where the environment is read")]
@@ -79,6 +84,7 @@ impl SettingsArguments {
             own: None,
             source: "the environment".to_owned(),
             root: self.root.clone(),
+            layer: self.layer.clone(),
             stages: Vec::new(),
         }
     }
@@ -99,7 +105,21 @@ impl Settings {
     pub(crate) fn environment(&self, changes: &[(&str, &str)]) -> Environment {
         let root = self.root.iter().map(|root| ("LAMBDA_TASK_ROOT".into(), root.into()));
         let changes = changes.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-        self.variables.iter().cloned().chain(root).chain(changes).collect::<Environment>()
+        let variables =
+            self.variables.iter().map(|(name, value)| (name.clone(), self.outside_lambda(value)));
+        variables.chain(root).chain(changes).collect::<Environment>()
+    }
+
+    /// A value in which a file of a layer is where `--layer` says.
+    fn outside_lambda(&self, value: &OsString) -> OsString {
+        let Some(layer) = self.layer.as_ref().and_then(|layer| std::path::absolute(layer).ok())
+        else {
+            return value.clone();
+        };
+        match value.to_str().and_then(|value| value.trim().strip_prefix("@/opt/")) {
+            Some(file) => format!("@{}", layer.join(file).display()).into(),
+            None => value.clone(),
+        }
     }
 
     pub(crate) fn config(&self) -> Result<Config, Misuse> {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::{Folder, run};
+use crate::{Folder, program, run};
 
 /// The blocks of this language in a page.
 fn blocks(page: &str, language: &str) -> Vec<String> {
@@ -35,7 +35,6 @@ paths:
   /pets/{petId}: {get: {security: [{OAuth2: ['pets:read']}]}}
 ",
     );
-    let program = env!("CARGO_BIN_EXE_authorizer");
     let mut commands = Vec::new();
     for pipeline in &yaml[1..] {
         let lines = pipeline.lines().filter_map(|line| {
@@ -46,7 +45,7 @@ paths:
     }
     assert_eq!(commands.len(), 6, "{commands:?}");
     for command in commands {
-        let done = Command::new(program)
+        let done = Command::new(program())
             .args(command.split(' '))
             .env_clear()
             .current_dir(folder.path(""))
@@ -72,6 +71,15 @@ fn the_cases_of_the_page_about_commands_come_out_as_shown() {
     let ran = run(&settings, &["test", "-"], &cases);
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(words(&ran.out), words(&shown));
+}
+
+#[test]
+fn the_command_has_the_version_of_the_function() {
+    let manifest =
+        fs::read_to_string(format!("{}/../Cargo.toml", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let version = run(&[], &["--version"], "").out;
+    let version = version.trim().strip_prefix("authorizer ").unwrap();
+    assert!(manifest.contains(&format!("\nversion = \"{version}\"\n")), "{version}");
 }
 
 #[test]

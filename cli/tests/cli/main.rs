@@ -30,9 +30,16 @@ impl Ran {
     }
 }
 
+/// The program: the one that cargo has built, unless AUTHORIZER names another.
+#[allow(clippy::disallowed_methods, reason = "a test reads its own variable")]
+fn program() -> PathBuf {
+    let named = std::env::var_os("AUTHORIZER").map(PathBuf::from);
+    named.unwrap_or_else(|| env!("CARGO_BIN_EXE_authorizer").into())
+}
+
 /// Runs the program in the root of the repository, with nothing but these variables.
 fn run(variables: &[(&str, &str)], arguments: &[&str], input: &str) -> Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_authorizer"));
+    let mut command = Command::new(program());
     command
         .args(arguments)
         .env_clear()

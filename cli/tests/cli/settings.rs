@@ -55,6 +55,10 @@ fn files_of_the_package_are_found_in_its_folder() {
     );
     is_misuse(&["--env-file", &file], "ROUTES: ");
     is_read(&["--env-file", &file, "--root", folder.path("package").to_str().unwrap()]);
+    let in_layer = ["--env-file", &file, "--set", "ROUTES=@/opt/routes.json"];
+    is_misuse(&in_layer, "ROUTES: ");
+    let layer = folder.path("package");
+    is_read(&[&in_layer[..], &["--layer", layer.to_str().unwrap()]].concat());
 }
 
 #[test]
