@@ -10,8 +10,8 @@ use std::path::Path;
 use clap::Args;
 use serde_json::{Value, json};
 use token_authorizer::{
-    Authorizer, CheckState, Config, DecidedBy, Decision, DocumentStatus, EntryReport, Explanation,
-    Failure, Reason, TableReport, Verdict,
+    Authorizer, CheckState, Config, DecidedBy, Decision, Denial, EntryReport, Explanation, Failure,
+    Reason, SourceStatus, TableReport, Verdict,
 };
 
 use self::page::Page;
@@ -117,6 +117,7 @@ pub(crate) async fn run(
     show_revocations(&mut page, &seen);
     show_checks(&mut page, &seen, &decision.verdict);
     show_answer(&mut page, &seen, &decision);
+    show_trial(&mut page, seen.trial.as_ref());
     show_entries(&mut page, seen.table.as_ref());
     show_requests(&mut page, &decision, asked.as_deref());
     if !is_expected {
@@ -317,10 +318,10 @@ fn show_revocations(page: &mut Page, seen: &Explanation<'_>) {
     );
 }
 
-fn show_document(page: &mut Page, status: &DocumentStatus, entries: &str) {
-    page.line(&plain(&format!("{} {entries}", status.size)));
-    if let Some(failure) = &status.last_failure {
-        page.bad(&plain(&format!("the last fetch failed: {failure}")));
+fn show_document(page: &mut Page, status: &SourceStatus, entries: &str) {
+    page.line(&plain(&format!("{} {entries}", status.entries)));
+    if let Some((stage, failure)) = &status.last_failure {
+        page.bad(&plain(&format!("the last fetch failed: {stage}: {failure}")));
     }
 }
 
@@ -384,6 +385,18 @@ fn show_answer(page: &mut Page, seen: &Explanation<'_>, decision: &Decision<'_>)
             for (name, value) in answer["context"].as_object().into_iter().flatten() {
                 page.pair(&format!("context.{name}"), value);
             }
+        }
+    }
+}
+
+/// Why the settings of `TRIAL` would refuse the request.
+fn show_trial(page: &mut Page, trial: Option<&Denial>) {
+    let Some(denial) = trial else { return };
+    page.heading("Trial");
+    page.bad(&format!("the settings of TRIAL would refuse it: {}", denial.reason().code()));
+    for line in [denial.to_string(), denial.expected().unwrap_or_default()] {
+        if !line.is_empty() {
+            page.line(&plain(&line));
         }
     }
 }
@@ -462,7 +475,14 @@ fn as_json(
     let token = seen.token.as_ref().map(|(header, claims)| {
         json!({"header": header, "claims": claims, "verified": seen.is_verified})
     });
-    let document = |status: &DocumentStatus| json!({"entries": status.size, "last_failure": status.last_failure});
+    let document = |status: &SourceStatus| {
+        let failure = status.last_failure.as_ref();
+        json!({
+            "entries": status.entries,
+            "stage": failure.map(|(stage, _)| stage),
+            "detail": failure.map(|(_, detail)| detail),
+        })
+    };
     let checks: Vec<_> = seen
         .checks
         .iter()
@@ -495,6 +515,7 @@ fn as_json(
         "reason": decision.verdict.code(),
         "detail": detail(&decision.verdict),
         "expected": seen.expected,
+        "trial": seen.trial.as_ref().map(|denial| denial.reason().code()),
         "as_expected": is_expected,
         "token": token,
         "issuer": seen.keys.as_ref().map(|(issuer, _)| issuer),

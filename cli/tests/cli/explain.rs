@@ -554,3 +554,14 @@ fn the_ids_of_the_keys_are_shown_if_the_token_names_another() {
     let page = trusted.explain(&[&unknown]);
     assert!(page.contains("Deny: key_unknown") && page.contains(ids), "{page}");
 }
+
+#[test]
+fn what_the_trial_would_refuse_is_shown() {
+    let trusted = Trusted::new(&[("TRIAL", r#"{"audience": ["https://cats.example.com"]}"#)]);
+    let token = trusted.token(json!({}));
+    let page = trusted.explain(&[&token]);
+    let heading = "Trial\n  the settings of TRIAL would refuse it: audience_mismatch\n";
+    assert!(page.contains("  Allow\n") && page.contains(heading), "{page}");
+    let ran = explained(&trusted.settings, &["--format", "json", "-"], &token);
+    assert_eq!(ran.json()["trial"], "audience_mismatch");
+}
