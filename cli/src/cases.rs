@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use token_authorizer::{Authorizer, Decision, Obstacle, Reason, Verdict};
+use token_authorizer::{Authorizer, Obstacle, Reason, Verdict};
 
+use crate::explain::decided_by;
 use crate::outcome::{Misuse, Outcome, plain};
 use crate::request::{Request, is_allowed};
 use crate::settings::SettingsArguments;
@@ -114,13 +115,15 @@ pub(crate) async fn run(arguments: &Arguments, format: Format) -> Result<Outcome
 
 /// `allow`, or the reason why not, with what there is to say about it.
 async fn decide(authorizer: &Authorizer, event: &str, request: &Request) -> (String, String) {
-    let Decision { verdict, answer, .. } = authorizer.decide(event).await;
-    match (&verdict, answer) {
-        (Verdict::Allow(_), Ok(answer)) if is_allowed(&answer, request) => {
+    let decision = authorizer.decide(event).await;
+    match (&decision.verdict, &decision.answer) {
+        (Verdict::Allow(_), Ok(answer)) if is_allowed(answer, request) => {
             ("allow".to_owned(), String::new())
         }
         (Verdict::Allow(_), _) => {
-            (Reason::InsufficientScope.code().to_owned(), "the policy does not allow it".to_owned())
+            let table = authorizer.explain(&decision).table;
+            let by = decided_by(table.as_ref(), request.after_stage());
+            (Reason::InsufficientScope.code().to_owned(), by)
         }
         (Verdict::Deny(denial), _) => (denial.reason().code().to_owned(), denial.to_string()),
         (Verdict::Undecided(fault), _) => {

@@ -39,6 +39,11 @@ impl Request {
         self.0 == CONNECT
     }
 
+    /// As it is in an ARN after the stage.
+    pub(crate) fn after_stage(&self) -> &str {
+        &self.0
+    }
+
     fn arn(&self) -> String {
         format!("{STAGE}/{}", self.0)
     }

@@ -416,7 +416,7 @@ fn show_entries(page: &mut Page, table: Option<&TableReport<'_>>) {
 }
 
 /// Which entry decides a request.
-fn decided_by(table: Option<&TableReport<'_>>, request: &str) -> String {
+pub(crate) fn decided_by(table: Option<&TableReport<'_>>, request: &str) -> String {
     let Some(table) = table.filter(|table| table.missing_scope.is_none()) else {
         return String::new();
     };

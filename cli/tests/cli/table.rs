@@ -154,7 +154,7 @@ fn a_case_that_went_otherwise_fails_the_run() {
         [
             "ok right GET /pets/1 allow",
             "FAILED wrong GET /pets/1 expected deny, got allow",
-            "FAILED case 3 GET /pets/1 expected claim_missing, got insufficient_scope (the policy does not allow it)",
+            "FAILED case 3 GET /pets/1 expected claim_missing, got insufficient_scope (entry `GET /pets/{id}` is closed)",
             "1 passed, 2 failed",
         ]
     );
@@ -190,7 +190,7 @@ fn ci_gets_junit() {
   <testsuite name="authorizer" tests="2" failures="1" errors="0">
     <testcase classname="authorizer" name="a &lt;b&gt; &amp; &quot;c&quot; \u{1}: GET /pets/1"/>
     <testcase classname="authorizer" name="case 2: GET /pets/1">
-      <failure message="expected allow, got insufficient_scope (the policy does not allow it)">expected allow, got insufficient_scope (the policy does not allow it)</failure>
+      <failure message="expected allow, got insufficient_scope (entry `GET /pets/{id}` is closed)">expected allow, got insufficient_scope (entry `GET /pets/{id}` is closed)</failure>
     </testcase>
   </testsuite>
 </testsuites>
