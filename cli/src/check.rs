@@ -90,9 +90,7 @@ pub(crate) async fn run(arguments: &Arguments, format: Format) -> Result<Outcome
         Some(config) if arguments.online => Some(config.probe().await),
         _ => None,
     };
-    let expiry_guard = environment
-        .get("EXPIRY_GUARD")
-        .is_none_or(|value| !value.trim().eq_ignore_ascii_case("off"));
+    let expiry_guard = is_on("EXPIRY_GUARD", &environment);
     let source = settings.source;
     let report = Report { source, problems, warnings, variables, tables, expiry_guard, probes };
     let text = if format == Format::Json { report.json() } else { report.page() };
@@ -117,9 +115,10 @@ fn readable_tables(settings: &Settings, environment: &Environment) -> Vec<NamedT
         };
         serde_json::from_str::<Value>(&text).ok()
     };
+    let path_guard = is_on("PATH_GUARD", environment);
     let mut tables = Vec::new();
     let mut add = |name: String, table: &Map<String, Value>| {
-        if let Ok(table) = Table::parse(table, true) {
+        if let Ok(table) = Table::parse(table, path_guard) {
             tables.push(NamedTable { name, table });
         }
     };
@@ -134,6 +133,11 @@ fn readable_tables(settings: &Settings, environment: &Environment) -> Vec<NamedT
         }
     }
     tables
+}
+
+/// Whether a guard is on, as it is unless the settings say otherwise.
+fn is_on(name: &str, environment: &Environment) -> bool {
+    environment.get(name).is_none_or(|value| value.trim() != "off")
 }
 
 /// Entries that are allowed but look like a mistake.

@@ -24,12 +24,13 @@ impl StandIn {
     }
 
     /// Settings that trust it. Connections have their tokens where browsers can put them.
-    pub(super) fn settings(&self) -> [(&'static str, &str); 5] {
+    pub(super) fn settings(&self) -> [(&'static str, &str); 6] {
         [
             ("ISSUER", ISSUER),
             ("AUDIENCE", AUDIENCE),
             ("ALGORITHMS", "ES256"),
             ("JWKS", &self.jwks),
+            ("JWKS_URI", ""),
             ("TOKEN_SOURCE", "header:Authorization, query:token"),
         ]
     }

@@ -166,8 +166,7 @@ fn a_case_that_went_otherwise_fails_the_run() {
 }
 
 #[test]
-fn no_verdict_is_no_refusal() {
-    // A stage-wide policy is answered for; an event without a table is not the way to get there, so a code is asked for.
+fn a_refusal_is_not_the_same_as_no_verdict() {
     let ran = test(&SETTINGS, &json!([{"request": "GET /pets/1", "expect": "keys_unavailable"}]));
     assert_eq!(ran.code, 1);
     assert!(ran.out.contains("expected keys_unavailable, got insufficient_scope"), "{}", ran.out);
