@@ -43,6 +43,25 @@ enum Access {
     OtherSchemes(BTreeSet<String>),
 }
 
+impl Access {
+    /// What both ask for.
+    fn and(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::OtherSchemes(one), Self::OtherSchemes(another)) => {
+                Self::OtherSchemes(one | another)
+            }
+            (closed @ Self::OtherSchemes(_), _) | (_, closed @ Self::OtherSchemes(_)) => {
+                closed.clone()
+            }
+            (Self::Public, access) | (access, Self::Public) => access.clone(),
+            (Self::Scopes(one), Self::Scopes(another)) => {
+                let both = one.iter().flat_map(|a| another.iter().map(move |b| a | b));
+                Self::Scopes(least(both.collect()))
+            }
+        }
+    }
+}
+
 /// An operation that has an entry, or needs one that closes it.
 struct Planned {
     route: String,
@@ -91,24 +110,36 @@ fn plan(api: &OpenApi, wanted: &Wanted, made: &mut Generated) -> Vec<Planned> {
                 continue;
             }
         };
-        let route = format!("{} {path}", operation.verb);
-        let patterns = requests(&pattern(&route));
-        if patterns.iter().all(|request| by_hand.contains(request)) {
-            continue;
-        }
         let access = access(&operation, wanted);
-        if let Some(index) = patterns.iter().find_map(|request| taken.get(request)) {
-            let other: &Planned = &planned[*index];
-            if other.access != access {
-                made.problems.push(format!(
-                    "{route}: {} is the same requests to IAM, but its security differs; the first one counts",
-                    other.route
-                ));
+        let route = format!("{} {path}", operation.verb);
+        let all = requests(&pattern(&route));
+        let mut free = Vec::new();
+        for request in &all {
+            if let Some(index) = taken.get(request) {
+                let other: &mut Planned = &mut planned[*index];
+                if other.access != access {
+                    made.problems.push(format!(
+                        "{route}: {} is the same requests to IAM, but its security differs; the entry asks for both",
+                        other.route
+                    ));
+                    other.access = other.access.and(&access);
+                }
+            } else if !by_hand.contains(request) {
+                free.push(request);
             }
-            continue;
         }
-        patterns.into_iter().for_each(|request| _ = taken.insert(request, planned.len()));
-        planned.push(Planned { route, access });
+        let mut routes = vec![route];
+        if free.len() < all.len() {
+            // Some of the verbs of `ANY` are decided already.
+            let verbs = free.iter().filter_map(|request| request.split_once('/'));
+            routes = verbs.map(|(verb, _)| format!("{verb} {path}")).collect();
+        }
+        for route in routes {
+            for request in requests(&pattern(&route)) {
+                taken.insert(request, planned.len());
+            }
+            planned.push(Planned { route, access: access.clone() });
+        }
     }
     planned
 }

@@ -272,23 +272,43 @@ fn paths_that_no_entry_can_have_are_problems() {
 
 #[test]
 fn two_paths_of_the_same_requests_have_one_entry() {
-    let with = |scope: &str| {
+    let with = |security: Value| {
         let document = document(&json!({
             "/pets/{id}": {"get": {"security": [oauth(&["a"])]}},
-            "/pets/{name}": {"get": {"security": [oauth(&[scope])]}},
+            "/pets/{name}": {"get": {"security": security}},
         }));
-        let ran = routes(&document.to_string(), &[]);
-        assert_eq!(ran.json(), json!({"GET /pets/{id}": ["a"]}), "{}", ran.err);
-        ran
+        routes(&document.to_string(), &[])
     };
-    assert_eq!(with("a").code, 0);
-    let ran = with("b");
-    assert_eq!(ran.code, 1);
-    assert!(
-        ran.err.contains("GET /pets/{name}: GET /pets/{id} is the same requests to IAM"),
-        "{}",
-        ran.err
-    );
+    let ran = with(json!([oauth(&["a"])]));
+    assert_eq!((ran.code, ran.json()), (0, json!({"GET /pets/{id}": ["a"]})), "{}", ran.err);
+    // Neither is opened to a token that the other refuses.
+    for (security, expected) in [
+        (json!([oauth(&["b"])]), json!({"GET /pets/{id}": ["a", "b"]})),
+        (
+            json!([oauth(&["b"]), oauth(&["c"])]),
+            json!({"GET /pets/{id}": {"any": [["a", "b"], ["a", "c"]]}}),
+        ),
+        (json!([]), json!({"GET /pets/{id}": ["a"]})),
+        (json!([{"key": []}]), json!({})),
+    ] {
+        let ran = with(security.clone());
+        assert_eq!((ran.code, ran.json()), (1, expected), "{security}: {}", ran.err);
+        let problem = "GET /pets/{name}: GET /pets/{id} is the same requests to IAM";
+        assert!(ran.err.contains(problem), "{}", ran.err);
+    }
+}
+
+#[test]
+fn any_method_leaves_out_the_verbs_that_are_decided() {
+    let folder = Folder::new("any-method");
+    let by_hand = folder.file("by-hand.json", r#"{"GET /a/{x}": ["by-hand"]}"#);
+    let document = document(&json!({
+        "/a/{y}": {"x-amazon-apigateway-any-method": {"security": [oauth(&["any"])]}},
+    }));
+    let table = table(&document, &["--merge", &by_hand]);
+    assert_eq!(table["GET /a/{x}"], json!(["by-hand"]));
+    assert_eq!(table["PUT /a/{y}"], json!(["any"]));
+    assert_eq!(table.as_object().unwrap().len(), 7);
 }
 
 #[test]
