@@ -430,13 +430,15 @@ def common_tasks(cloud):
     expect("a method with the authorizer", curl(f"curl -si {url}/pets").status, 401)
     print("some methods are protected", flush=True)
 
-    shell(cloud, block(page["How do I test my rights in CI?"], "sh"), cwd=scratch(events=ROOT / "events"))
+    # The released program has this name.
+    shell(cloud, "cargo build --locked -p token-authorizer-cli")
+    shell(cloud, block(page["How do I test my rights in CI?"], "sh"), cwd=scratch())
     folder = scratch()
     (folder / "token.txt").write_text(cloud.pool.sign_in("ann"))
     (folder / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in cloud.settings.items()))
     script = block(page["How do I see that my settings are good before I deploy?"], "sh")
     expect("explain with an env file", "open   GET /pets" in shell(cloud, script, cwd=folder), True)
-    print("explain with --expect, and with an env file", flush=True)
+    print("the authorizer command: test, and check and explain with an env file", flush=True)
 
     section = page["How do I use tokens with a shared secret (HS256)?"]
     secret = os.urandom(32)
@@ -489,7 +491,7 @@ def replaced(text, pattern, new):
 
 def shell(cloud, script, cwd=ROOT, **variables):
     """The output of a block of the documentation, for an account in the emulator."""
-    path = f"{TARGET / 'aws' / 'bin'}:{os.environ['PATH']}"
+    path = f"{TARGET / 'aws' / 'bin'}:{ROOT / 'target' / 'debug'}:{os.environ['PATH']}"
     account = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_ENDPOINT_URL": cloud.emulator.url}
     account |= {"AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION, "CARGO_TERM_QUIET": "true"}
     environment = {**os.environ, **account, "PATH": path, **variables}
@@ -500,13 +502,11 @@ def shell(cloud, script, cwd=ROOT, **variables):
     return done.stdout
 
 
-def scratch(**links):
-    """An empty folder, below the project so that cargo finds it."""
+def scratch():
+    """An empty folder."""
     folder = TARGET / "scratch"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    for name, target in links.items():
-        (folder / name).symlink_to(target)
     return folder
 
 
@@ -583,7 +583,7 @@ def first_commands_of_the_readme():
     """The provider, cargo-lambda's emulator of Lambda and an invocation, as they stand in the README; and `explain`."""
     printed = blocks((ROOT / "README.md").read_text(), "sh")
     [script] = [one for one in printed if "--serve" in one]
-    [explain] = [one for one in printed if "--example explain" in one]
+    [explain] = [one for one in printed if "cargo authorizer explain" in one]
     lines = [line.split(" #")[0].strip() for line in script.splitlines() if line.startswith("cargo")]
     serve, watch, invoke = [line for line in lines if "--serve" in line or line.startswith("cargo lambda")]
     for port in (9000, 9001):

@@ -26,6 +26,8 @@ pub struct Explanation<'a> {
     pub keys: Option<(String, SourceStatus)>,
     /// The keys that the issuer lists and that are not used.
     pub skipped_keys: Vec<SkippedKey>,
+    /// The ids of these keys.
+    pub key_ids: Vec<String>,
     /// The revocation list of the issuer, if it has one.
     pub revocations: Option<SourceStatus>,
     /// The checks, in their order.
@@ -68,10 +70,11 @@ impl Authorizer {
     #[must_use]
     pub fn explain<'a>(&self, decision: &Decision<'a>) -> Explanation<'a> {
         let trace = &decision.trace;
-        let (mut keys, mut revocations, mut routes) = (None, None, Vec::new());
-        let mut skipped_keys = Vec::new();
+        let (mut keys, mut revocations) = (None, None);
+        let (mut key_ids, mut skipped_keys, mut routes) = (Vec::new(), Vec::new(), Vec::new());
         if let Some(issuer) = trace.issuer {
             keys = Some((issuer.name.to_string(), issuer.keys.status()));
+            key_ids = issuer.keys.ids();
             skipped_keys = issuer.keys.skipped();
             if let Some(list) = &issuer.revocations {
                 revocations = Some(list.status());
@@ -89,6 +92,7 @@ impl Authorizer {
                 .map(|(header, payload)| ((**header).clone(), (**payload).clone())),
             is_verified: trace.claims.is_some(),
             keys,
+            key_ids,
             skipped_keys,
             revocations,
             checks: checks(&decision.verdict),

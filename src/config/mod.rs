@@ -11,6 +11,7 @@ mod reader;
 mod rights;
 mod settings;
 mod spelling;
+pub(crate) mod summary;
 mod trial;
 pub(crate) mod words;
 

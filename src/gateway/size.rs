@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::access::rights::Access;
 use crate::access::routes::guard::GUARDED;
+use crate::access::routes::table::Table;
 use crate::access::routes::{Entry, RouteState, RouteStates, Routes};
 use crate::gateway::arn::Stage;
 use crate::gateway::policy::{document, encoded_len, statement};
@@ -121,6 +122,43 @@ pub(crate) fn largest_parts(routes: &Routes) -> String {
     parts.join(", ")
 }
 
+/// How long the policy of a table can get, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySize<'t> {
+    /// The bytes of the longest policy that a token can get.
+    pub bytes: usize,
+    /// The most bytes that a policy can have.
+    pub limit: usize,
+    /// The bytes that `PATH_GUARD` takes.
+    pub path_guard: usize,
+    /// Each entry, with the bytes that it takes and the number of its resources.
+    pub entries: Vec<(&'t str, usize, usize)>,
+}
+
+impl Table {
+    /// How long the policy of this table can get, with `EXPIRY_GUARD` or without.
+    #[must_use]
+    pub fn policy_size(&self, expiry_guard: bool) -> PolicySize<'_> {
+        let routes = self.routes();
+        let expires_at = expiry_guard.then_some(0.0);
+        let longest_document =
+            document(&longest_stage(), &Access::Routes(longest(routes)), expires_at);
+        let open = routes.longest();
+        let mut entries = Vec::new();
+        for (index, entry) in open.entries.iter().enumerate() {
+            let patterns = open.allowed(index);
+            entries.push((entry.route.as_str(), resources_len(patterns), patterns.len()));
+        }
+        let guarded = resources_len(&GUARDED.map(str::to_owned));
+        PolicySize {
+            bytes: encoded_len(&longest_document),
+            limit: MAX_DOCUMENT,
+            path_guard: if open.guard { guarded } else { 0 },
+            entries,
+        }
+    }
+}
+
 /// Whether API Gateway takes this document.
 fn check_document(document: &IamPolicyDocument) -> Result<(), TooLarge> {
     let mut resource = 0;
@@ -143,6 +181,23 @@ mod tests {
     use super::*;
     use crate::gateway::policy::ResponseFormat;
     use crate::gateway::policy::tests::{allow, routes, stage, with_rights};
+
+    #[test]
+    fn the_size_of_a_policy_is_that_of_its_parts() {
+        let table =
+            |entries: &Value, guard| Table::parse(entries.as_object().unwrap(), guard).unwrap();
+        let few = table(&json!({"GET /a": ["a"]}), true);
+        let more = table(&json!({"GET /a": ["a"], "ANY /b": ["b"]}), true);
+        let (few_size, more_size) = (few.policy_size(true), more.policy_size(true));
+        assert_eq!(few_size.entries, [("GET /a", 96 + "/GET/a".len() + 3, 1)]);
+        let (_, bytes, resources) = more_size.entries[0];
+        assert_eq!((resources, more_size.bytes - few_size.bytes), (7, bytes));
+        let unguarded = table(&json!({"GET /a": ["a"]}), false);
+        let unguarded = unguarded.policy_size(true);
+        assert!(few_size.bytes - unguarded.bytes > few_size.path_guard && few_size.path_guard > 0);
+        assert_eq!(unguarded.path_guard, 0);
+        assert!(few_size.bytes > few.policy_size(false).bytes);
+    }
 
     #[test]
     fn a_resource_has_at_most_512_characters() {

@@ -72,6 +72,13 @@ impl KeySet {
         self.size
     }
 
+    /// The ids of all keys that have one, in order.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        let mut ids: Vec<_> = self.by_id.keys().cloned().collect();
+        ids.sort();
+        ids
+    }
+
     /// The keys to try on a token. A key that is listed twice, under two ids too, counts once.
     fn candidates(&self, query: KeyQuery<'_>) -> Candidates<'_> {
         let (listed, most) = match query.kid {

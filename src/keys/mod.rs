@@ -60,6 +60,14 @@ impl Keys {
         self.state().cache.document().is_some_and(|keys| keys.too_many_fit(query))
     }
 
+    /// The ids of the keys that are held.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        match self.state().cache.document() {
+            Some(keys) => keys.ids(),
+            None => Vec::new(),
+        }
+    }
+
     /// The claims of a token, if it is signed by one of these keys. `key_issuer`: see [`KeyQuery`]. `pending`: see
     /// [`Cached::get`].
     pub(crate) async fn verify(

@@ -150,7 +150,7 @@ impl Entry {
 impl Rule {
     /// Whether every good token satisfies the rule, even one without scopes, for any claims. If that takes more than
     /// [`MAX_CASES`] to find out, the answer is no.
-    fn is_for_everyone(&self, predicates: &Predicates) -> bool {
+    pub(super) fn is_for_everyone(&self, predicates: &Predicates) -> bool {
         let mut alternatives = Vec::new();
         for all_of in &self.open {
             if all_of.scopes.is_empty() {
@@ -252,7 +252,7 @@ impl AllOf {
             && self.claims.iter().all(|number| other.claims.contains(number))
     }
 
-    fn requirements<'p>(&self, predicates: &'p Predicates) -> Vec<&'p Requirement> {
+    pub(super) fn requirements<'p>(&self, predicates: &'p Predicates) -> Vec<&'p Requirement> {
         self.claims.iter().map(|number| &predicates.claims[*number]).collect()
     }
 

@@ -12,6 +12,7 @@ mod paths;
 pub(crate) mod pattern;
 pub(crate) mod report;
 pub(crate) mod rule;
+pub(crate) mod table;
 pub(crate) mod template;
 
 use std::collections::HashSet;

@@ -5,59 +5,66 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use token_authorizer::{Check, CheckState};
 
+use crate::outcome::plain;
+
 const BOLD: &str = "1";
 const DIM: &str = "2";
 const RED: &str = "31";
 const GREEN: &str = "32";
 const YELLOW: &str = "33";
 
-pub(crate) struct Page {
+pub(super) struct Page {
     text: String,
     colour: bool,
 }
 
 impl Page {
-    pub(crate) fn new(colour: bool) -> Self {
+    pub(super) fn new(colour: bool) -> Self {
         Self { text: String::new(), colour }
     }
 
-    pub(crate) fn into_text(self) -> String {
+    pub(super) fn into_text(self) -> String {
         self.text
     }
 
-    pub(crate) fn heading(&mut self, text: &str) {
+    pub(super) fn heading(&mut self, text: &str) {
         let space = if self.text.is_empty() { "" } else { "\n" };
         let text = self.paint(BOLD, text);
         self.push(&format!("{space}{text}"));
     }
 
-    pub(crate) fn line(&mut self, text: &str) {
+    pub(super) fn line(&mut self, text: &str) {
         self.push(&format!("  {text}"));
     }
 
-    pub(crate) fn note(&mut self, text: &str) {
+    pub(super) fn note(&mut self, text: &str) {
         let text = self.paint(DIM, text);
         self.line(&text);
     }
 
-    pub(crate) fn good(&mut self, text: &str) {
+    pub(super) fn good(&mut self, text: &str) {
         let text = self.paint(GREEN, text);
         self.line(&text);
     }
 
-    pub(crate) fn bad(&mut self, text: &str) {
+    pub(super) fn bad(&mut self, text: &str) {
         let text = self.paint(RED, text);
         self.line(&text);
     }
 
-    pub(crate) fn pair(&mut self, name: &str, value: &Value) {
+    pub(super) fn warn(&mut self, text: &str) {
+        let text = self.paint(YELLOW, &format!("warning: {text}"));
+        self.line(&format!("       {text}"));
+    }
+
+    pub(super) fn pair(&mut self, name: &str, value: &Value) {
         if !value.is_null() {
             self.line(&format!("{name:<20} {}", plain(&value.to_string())));
         }
     }
 
     /// A document of the token.
-    pub(crate) fn json(&mut self, title: &str, document: &Value) {
+    pub(super) fn json(&mut self, title: &str, document: &Value) {
         let title = self.paint(BOLD, title);
         self.line(&title);
         for line in serde_json::to_string_pretty(document).unwrap_or_default().lines() {
@@ -65,7 +72,7 @@ impl Page {
         }
     }
 
-    pub(crate) fn check(&mut self, Check { reason, state }: &Check, why: &[String]) {
+    pub(super) fn check(&mut self, Check { reason, state }: &Check, why: &[String]) {
         let (word, colour) = match state {
             CheckState::Passed => ("ok", GREEN),
             CheckState::Failed => ("REFUSED", RED),
@@ -82,7 +89,7 @@ impl Page {
         }
     }
 
-    pub(crate) fn verdict(&mut self, is_open: bool, request: &str, why: &str) {
+    pub(super) fn verdict(&mut self, is_open: bool, request: &str, why: &str) {
         let word = if is_open { self.paint(GREEN, "open  ") } else { self.paint(RED, "closed") };
         let why = if why.is_empty() { String::new() } else { format!("  ({why})") };
         let why = self.paint(DIM, &why);
@@ -100,16 +107,4 @@ impl Page {
             text.to_owned()
         }
     }
-}
-
-/// Text in which nothing drives the terminal: no control characters, and none that reorder or hide text.
-pub(crate) fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            ' '..='~' => plain.push(c),
-            _ => plain.extend(c.escape_debug()),
-        }
-    }
-    plain
 }

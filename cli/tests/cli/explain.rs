@@ -1,14 +1,10 @@
-//! The example that explains decisions. Its code is part of this test: cargo offers tests no way to the program.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+//! `authorizer explain`: every check, every entry and every request, and nothing of the signature.
 
-#[allow(dead_code, reason = "nobody calls its `main` here")]
-#[path = "../examples/explain/main.rs"]
-mod explain;
-
-use explain::common::Environment;
-use explain::common::support::tokens::{self, SigningKey};
 use serde_json::{Value, json};
 use token_authorizer::Reason;
+
+use crate::Ran;
+use crate::support::tokens::{self, SigningKey};
 
 const ISSUER: &str = "https://login.example.com";
 const AUDIENCE: &str = "https://pets.example.com";
@@ -39,8 +35,8 @@ impl Trusted {
         self.key.token(&claims)
     }
 
-    async fn explain(&self, arguments: &[&str]) -> String {
-        let page = run(&self.settings, arguments, "").await.unwrap();
+    fn explain(&self, arguments: &[&str]) -> String {
+        let page = run(&self.settings, arguments, "").unwrap();
         for token in arguments.iter().filter(|argument| argument.len() > 100) {
             assert_keeps_the_signature(&page, token);
         }
@@ -48,22 +44,19 @@ impl Trusted {
     }
 }
 
-async fn run(
+/// The page, whatever the exit code; or what is wrong with the call.
+fn run(
     settings: &[(&'static str, String)],
     arguments: &[&str],
     input: &str,
 ) -> Result<String, String> {
-    explained(settings, arguments, input).await.map(|explained| explained.page)
+    let ran = explained(settings, arguments, input);
+    if ran.code == 2 { Err(ran.err) } else { Ok(ran.out) }
 }
 
-async fn explained(
-    settings: &[(&'static str, String)],
-    arguments: &[&str],
-    input: &str,
-) -> Result<explain::Explained, String> {
-    let environment = Environment::of(settings.iter().cloned());
-    let arguments: Vec<_> = arguments.iter().copied().map(str::to_owned).collect();
-    explain::explain(&arguments, input.as_bytes(), &environment, false).await
+fn explained(settings: &[(&'static str, String)], arguments: &[&str], input: &str) -> Ran {
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    crate::run(&settings, &[&["explain"], arguments].concat(), input)
 }
 
 /// Nor any piece of it, nor the token's other segments as they were sent.
@@ -83,8 +76,8 @@ fn marks(page: &str) -> Vec<(&str, &str)> {
     steps.map(|(mark, rest)| (mark, rest.split_whitespace().next().unwrap())).collect()
 }
 
-#[tokio::test]
-async fn the_failed_check_is_shown_with_those_before_and_after() {
+#[test]
+fn the_failed_check_is_shown_with_those_before_and_after() {
     let trusted = Trusted::new(&[]);
     let forged = SigningKey::es256("k1").token(&tokens::claims(ISSUER, AUDIENCE));
     let hour_ago = tokens::now() - 3600;
@@ -105,7 +98,7 @@ async fn the_failed_check_is_shown_with_those_before_and_after() {
         ("a.b".to_owned(), Reason::TokenMalformed, "not three segments"),
         (" ".to_owned(), Reason::TokenMissing, "looked in authorizationToken"),
     ] {
-        let page = trusted.explain(&[&token]).await;
+        let page = trusted.explain(&[&token]);
         let expected: Vec<_> = Reason::ALL
             .map(|step| match step.cmp(&reason) {
                 std::cmp::Ordering::Less => ("ok", step.code()),
@@ -120,8 +113,8 @@ async fn the_failed_check_is_shown_with_those_before_and_after() {
     }
 }
 
-#[tokio::test]
-async fn a_binding_is_explained_as_it_is_set() {
+#[test]
+fn a_binding_is_explained_as_it_is_set() {
     let token = |trusted: &Trusted, cnf: Value| trusted.token(json!({ "cnf": cnf }));
     let named = json!({"x5t#S256": "thumbprint"});
     for (binding, cnf, mark, line) in [
@@ -132,19 +125,19 @@ async fn a_binding_is_explained_as_it_is_set() {
         ("ignore", named, "ok", "Allow"),
     ] {
         let trusted = Trusted::new(&[("TOKEN_BINDING", binding)]);
-        let page = trusted.explain(&[&token(&trusted, cnf)]).await;
+        let page = trusted.explain(&[&token(&trusted, cnf)]);
         assert!(marks(&page).contains(&(mark, "token_binding_invalid")), "{page}");
         assert!(page.contains(line), "{line} is not in:\n{page}");
     }
 }
 
-#[tokio::test]
-async fn requests_are_decided_by_the_policy() {
+#[test]
+fn requests_are_decided_by_the_policy() {
     let routes =
         r#"{"GET /pets": ["pets:read"], "ANY /admin/{proxy+}": ["admin"], "POST /pets": []}"#;
     let trusted = Trusted::new(&[("ROUTES", routes), ("REVOKED", "{}")]);
     let token = trusted.token(json!({}));
-    let every_step = trusted.explain(&[&token]).await;
+    let every_step = trusted.explain(&[&token]);
     assert!(marks(&every_step).iter().all(|(mark, _)| *mark == "ok"), "{every_step}");
     assert_eq!(
         verdicts(&every_step),
@@ -152,7 +145,7 @@ async fn requests_are_decided_by_the_policy() {
     );
     let asked = [&token, "GET", "/pets", "DELETE /pets", "$connect", "ANY /pets"];
     assert_eq!(
-        verdicts(&trusted.explain(&asked).await),
+        verdicts(&trusted.explain(&asked)),
         [
             "open GET /pets",
             "closed DELETE /pets",
@@ -168,14 +161,17 @@ async fn requests_are_decided_by_the_policy() {
     );
 }
 
-#[tokio::test]
-async fn every_entry_tells_what_it_is_and_every_request_which_entry_decided() {
+#[test]
+fn every_entry_tells_what_it_is_and_every_request_which_entry_decided() {
     let own = json!({"any": ["users:read", {"path": {"id": "sub"}}]});
     let routes = json!({"GET /users/{id}": own, "POST /users": ["users:write"], "GET /users/{id}/{rest+}": own});
     let trusted = Trusted::new(&[("ROUTES", &routes.to_string())]);
-    let page = trusted
-        .explain(&[&trusted.token(json!({})), "GET /users/user-1", "GET /users/bob", "GET /x//y"])
-        .await;
+    let page = trusted.explain(&[
+        &trusted.token(json!({})),
+        "GET /users/user-1",
+        "GET /users/bob",
+        "GET /x//y",
+    ]);
     for line in [
         "GET /users/{id}: open for `sub` = user-1",
         "POST /users: closed: needs users:write",
@@ -186,14 +182,14 @@ async fn every_entry_tells_what_it_is_and_every_request_which_entry_decided() {
     ] {
         assert!(page.contains(line), "{line} is not in:\n{page}");
     }
-    let page = trusted.explain(&[&trusted.token(json!({"sub": "auth0|1"})), "POST /users"]).await;
+    let page = trusted.explain(&[&trusted.token(json!({"sub": "auth0|1"})), "POST /users"]);
     let lacking = "GET /users/{id}: closed: needs users:read, or id = sub: the token's `sub` has a character that is not \
                    allowed in a path";
     assert!(page.contains(lacking), "{page}");
     assert!(page.contains("entry `POST /users` is closed"), "{page}");
 
     let trusted = Trusted::new(&[("ROUTES", &routes.to_string()), ("REQUIRED_SCOPES", "api")]);
-    let page = trusted.explain(&[&trusted.token(json!({}))]).await;
+    let page = trusted.explain(&[&trusted.token(json!({}))]);
     assert!(page.contains("none counts: the token lacks api"), "{page}");
 }
 
@@ -209,22 +205,22 @@ fn verdicts(page: &str) -> Vec<String> {
     verdicts.collect()
 }
 
-#[tokio::test]
-async fn a_token_may_come_as_argument_file_event_or_standard_input() {
+#[test]
+fn a_token_may_come_as_argument_file_event_or_standard_input() {
     let trusted = Trusted::new(&[("TOKEN_SOURCE", "cookie:session")]);
     let token = trusted.token(json!({}));
     let arn = "arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b/dev/GET/pets";
     let event = json!({"type": "REQUEST", "methodArn": arn, "headers": {"Cookie": format!("a=b; session={token}")}});
     for input in [token.clone(), format!("Bearer {token}\n"), event.to_string()] {
-        let page = run(&trusted.settings, &["-"], &input).await.unwrap();
+        let page = run(&trusted.settings, &["-"], &input).unwrap();
         assert!(page.contains("  Allow\n") && page.contains(r#""sub": "user-1""#), "{page}");
         assert!(page.contains("open   GET /"), "{page}");
         assert_keeps_the_signature(&page, &token);
     }
 }
 
-#[tokio::test]
-async fn without_settings_a_provider_on_this_machine_stands_in() {
+#[test]
+fn without_settings_a_provider_on_this_machine_stands_in() {
     for (arguments, expected) in [
         (&["events/token-allowed.json"][..], "  Allow\n"),
         (&["events/token-expired.json"], "  Deny: token_expired"),
@@ -236,29 +232,29 @@ async fn without_settings_a_provider_on_this_machine_stands_in() {
         (&["{{token:audience}}"], "  Deny: audience_mismatch"),
         (&["{\"no\": \"event\"}"], "no verdict: event_unsupported"),
     ] {
-        let page = run(&[], arguments, "").await.unwrap();
+        let page = run(&[], arguments, "").unwrap();
         assert!(page.contains(expected), "{expected} is not in:\n{page}");
     }
 }
 
-#[tokio::test]
-async fn keys_that_cannot_be_had_are_told_from_a_bad_token() {
+#[test]
+fn keys_that_cannot_be_had_are_told_from_a_bad_token() {
     let mut trusted = Trusted::new(&[]);
     trusted.settings.retain(|(name, _)| *name != "JWKS");
     // Port 1 of this machine: nobody listens there.
     trusted.settings.push(("JWKS_URI", "http://127.0.0.1:1/keys".to_owned()));
-    let page = trusted.explain(&[&trusted.token(json!({}))]).await;
+    let page = trusted.explain(&[&trusted.token(json!({}))]);
     assert!(marks(&page).contains(&("UNKNOWN", "key_unknown")), "{page}");
     assert!(page.contains("the last fetch failed: connect: "), "{page}");
     assert!(page.contains("no verdict: keys_unavailable"), "{page}");
     assert!(page.contains("there is no policy"), "{page}");
 }
 
-#[tokio::test]
-async fn a_revocation_list_is_a_check_of_its_own() {
+#[test]
+fn a_revocation_list_is_a_check_of_its_own() {
     let token = |trusted: &Trusted| trusted.token(json!({"jti": "token-x", "sid": "session-x"}));
     let trusted = Trusted::new(&[("REVOKED", r#"{"sid": ["session-x", "session-y"]}"#)]);
-    let page = trusted.explain(&[&token(&trusted)]).await;
+    let page = trusted.explain(&[&token(&trusted)]);
     assert!(marks(&page).contains(&("REFUSED", "token_revoked")), "{page}");
     assert!(marks(&page).contains(&("-", "insufficient_scope")), "{page}");
     for line in [
@@ -272,24 +268,24 @@ async fn a_revocation_list_is_a_check_of_its_own() {
     assert!(!page.contains("session-y"), "{page}");
     // Port 1 of this machine: nobody listens there.
     let trusted = Trusted::new(&[("REVOKED", "http://127.0.0.1:1/list?signature=QUERY")]);
-    let page = trusted.explain(&[&token(&trusted)]).await;
+    let page = trusted.explain(&[&token(&trusted)]);
     assert!(marks(&page).contains(&("UNKNOWN", "token_revoked")), "{page}");
     assert!(marks(&page).contains(&("ok", "claim_invalid")), "{page}");
     assert!(page.contains("no verdict: revocations_unavailable"), "{page}");
     assert!(page.contains("the last fetch failed: connect: "), "{page}");
     assert!(!page.contains("QUERY"), "{page}");
     let trusted = Trusted::new(&[]);
-    let page = trusted.explain(&[&token(&trusted)]).await;
+    let page = trusted.explain(&[&token(&trusted)]);
     assert!(marks(&page).contains(&("ok", "token_revoked")), "{page}");
     assert!(!page.contains("Revocation list"), "{page}");
 }
 
-#[tokio::test]
-async fn refusal_unauthorized_has_its_reason_all_the_same() {
+#[test]
+fn refusal_unauthorized_has_its_reason_all_the_same() {
     let trusted = Trusted::new(&[("REFUSAL", "unauthorized"), ("REQUIRED_SCOPES", "pets:read")]);
-    let page = trusted.explain(&[&trusted.token(json!({"exp": 1}))]).await;
+    let page = trusted.explain(&[&trusted.token(json!({"exp": 1}))]);
     assert!(page.contains("Deny: token_expired") && page.contains("answers 401"), "{page}");
-    let page = trusted.explain(&[&trusted.token(json!({"scope": "none"}))]).await;
+    let page = trusted.explain(&[&trusted.token(json!({"scope": "none"}))]);
     assert!(
         page.contains("Deny: insufficient_scope (scope `pets:read`)")
             && !page.contains("answers 401"),
@@ -297,8 +293,8 @@ async fn refusal_unauthorized_has_its_reason_all_the_same() {
     );
 }
 
-#[tokio::test]
-async fn each_issuer_is_explained_by_its_own_settings() {
+#[test]
+fn each_issuer_is_explained_by_its_own_settings() {
     let trusted = Trusted::new(&[]);
     let jwks = tokens::jwks(&[&trusted.key]);
     let issuers = json!([
@@ -322,18 +318,18 @@ async fn each_issuer_is_explained_by_its_own_settings() {
             "`typ` must be jwt, in any letter case\n",
         ),
     ] {
-        let page = run(&settings, &[&token], "").await.unwrap();
+        let page = run(&settings, &[&token], "").unwrap();
         assert!(page.contains(line), "{line} is not in:\n{page}");
     }
 }
 
-#[tokio::test]
-async fn another_name_of_a_trusted_issuer_is_recognized() {
+#[test]
+fn another_name_of_a_trusted_issuer_is_recognized() {
     let original = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example01";
     let updated = "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example01";
-    let page = async |settings: &[(&'static str, &str)], iss: &str, tid: Value| {
+    let page = |settings: &[(&'static str, &str)], iss: &str, tid: Value| {
         let trusted = Trusted::new(settings);
-        trusted.explain(&[&trusted.token(json!({"iss": iss, "tid": tid}))]).await
+        trusted.explain(&[&trusted.token(json!({"iss": iss, "tid": tid}))])
     };
     let same_pool = "another name of the user pool";
     for (trusted, iss, is_told) in [
@@ -344,12 +340,12 @@ async fn another_name_of_a_trusted_issuer_is_recognized() {
         (original, "https://example.com", false),
         ("https://example.com", updated, false),
     ] {
-        let page = page(&[("ISSUER", trusted)], iss, json!(null)).await;
+        let page = page(&[("ISSUER", trusted)], iss, json!(null));
         assert!(page.contains("  Deny: issuer_untrusted"), "{page}");
         assert_eq!(page.contains(same_pool), is_told, "{trusted} {iss}: {page}");
     }
     let both = format!("{original} {updated}");
-    let page_of_both = page(&[("ISSUER", &both)], updated, json!(null)).await;
+    let page_of_both = page(&[("ISSUER", &both)], updated, json!(null));
     assert!(page_of_both.contains("  Allow\n"), "{page_of_both}");
     assert!(!page_of_both.contains(same_pool), "{page_of_both}");
 
@@ -363,29 +359,29 @@ async fn another_name_of_a_trusted_issuer_is_recognized() {
         ),
     ] {
         let settings = [("ISSUER", template), ("TENANTS", tenants)];
-        let refused = page(&settings, &of("a"), json!("b")).await;
+        let refused = page(&settings, &of("a"), json!("b"));
         assert!(refused.contains(wanted), "{refused}");
         assert!(refused.contains(r#""tid": "b""#), "{refused}");
-        let allowed = page(&settings, &of("a"), json!("a")).await;
+        let allowed = page(&settings, &of("a"), json!("a"));
         assert!(allowed.contains("  Allow\n"), "{allowed}");
         assert!(allowed.contains("usable, of https://login.example.com/{tid}/v2.0"), "{allowed}");
     }
 }
 
-#[tokio::test]
-async fn only_keys_that_are_of_use_to_the_issuer_are_counted() {
+#[test]
+fn only_keys_that_are_of_use_to_the_issuer_are_counted() {
     let mut trusted = Trusted::new(&[]);
     let both = tokens::jwks(&[&trusted.key, &SigningKey::rsa("r")]).to_string();
     for (algorithms, usable) in [("ES256", "1 usable"), ("ES256 RS256", "2 usable")] {
         trusted.settings.retain(|(name, _)| !["ALGORITHMS", "JWKS"].contains(name));
         trusted.settings.extend([("ALGORITHMS", algorithms.to_owned()), ("JWKS", both.clone())]);
-        let page = trusted.explain(&[&trusted.token(json!({}))]).await;
+        let page = trusted.explain(&[&trusted.token(json!({}))]);
         assert!(page.contains("  Allow\n") && page.contains(usable), "{page}");
     }
 }
 
-#[tokio::test]
-async fn the_table_is_that_of_the_token_s_issuer() {
+#[test]
+fn the_table_is_that_of_the_token_s_issuer() {
     let trusted = Trusted::new(&[]);
     let jwks = tokens::jwks(&[&trusted.key]);
     let other = "https://example.com";
@@ -401,24 +397,23 @@ async fn the_table_is_that_of_the_token_s_issuer() {
         (other, "partner pets", "GET /pets", "GET /cats"),
     ] {
         let token = trusted.token(json!({"iss": iss, "scope": scope}));
-        let page = run(&settings, &[&token], "").await.unwrap();
+        let page = run(&settings, &[&token], "").unwrap();
         assert!(page.contains("  Allow\n"), "{page}");
         assert!(page.contains(entry) && !page.contains(not), "{page}");
     }
 }
 
-#[tokio::test]
-async fn nothing_in_a_token_drives_the_terminal() {
+#[test]
+fn nothing_in_a_token_drives_the_terminal() {
     let trusted = Trusted::new(&[]);
     let page = trusted
-        .explain(&[&trusted.token(json!({"sub": "\u{1b}[31m\u{9b}\u{202e}\u{7f}", "jti": "é\n"}))])
-        .await;
+        .explain(&[&trusted.token(json!({"sub": "\u{1b}[31m\u{9b}\u{202e}\u{7f}", "jti": "é\n"}))]);
     assert!(page.chars().all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'), "{page:?}");
     assert!(page.contains("é\\n"), "{page}");
 }
 
-#[tokio::test]
-async fn a_verdict_can_be_expected() {
+#[test]
+fn a_verdict_can_be_expected() {
     let trusted = Trusted::new(&[]);
     let (good, late) = (trusted.token(json!({})), trusted.token(json!({"exp": 1})));
     for (token, word, is_expected) in [
@@ -432,26 +427,25 @@ async fn a_verdict_can_be_expected() {
         (&"{}".to_owned(), "event_unsupported", true),
         (&"{}".to_owned(), "deny", false),
     ] {
-        let explained = explained(&trusted.settings, &["--expect", word, token], "").await.unwrap();
-        assert_eq!(explained.is_expected, is_expected, "{word}: {}", explained.page);
+        let explained = explained(&trusted.settings, &["--expect", word, token], "");
+        assert_eq!(explained.code, i32::from(!is_expected), "{word}: {}", explained.out);
     }
-    let error = run(&trusted.settings, &["--expect", "alow", &good], "").await.unwrap_err();
+    let error = run(&trusted.settings, &["--expect", "alow", &good], "").unwrap_err();
     assert!(
-        error.starts_with("--expect: want `allow`, `deny` or a reason: token_missing "),
+        error.contains("--expect must be `allow`, `deny` or a reason: token_missing "),
         "{error}"
     );
-    assert!(run(&trusted.settings, &["--help"], "").await.unwrap().starts_with("usage: "));
 }
 
-#[tokio::test]
-async fn the_location_of_the_credential_is_shown() {
+#[test]
+fn the_location_of_the_credential_is_shown() {
     let trusted = Trusted::new(&[("TOKEN_SOURCE", "header:Authorization, query:token")]);
     let arn = "arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b/dev/GET/pets";
     let event = json!({
         "type": "REQUEST", "methodArn": arn, "headers": {"Authorization": " "},
         "queryStringParameters": {"token": trusted.token(json!({}))},
     });
-    let page = trusted.explain(&[&event.to_string()]).await;
+    let page = trusted.explain(&[&event.to_string()]);
     assert!(
         page.contains("in query:token")
             && page.contains("  Allow\n")
@@ -460,35 +454,114 @@ async fn the_location_of_the_credential_is_shown() {
     );
 }
 
-#[tokio::test]
-async fn what_is_wrong_is_said_without_an_echo() {
+#[test]
+fn what_is_wrong_is_said_without_an_echo() {
     let trusted = Trusted::new(&[("REFUSAL", "no")]);
     let token = trusted.token(json!({}));
     for (arguments, expected) in [
-        (&[][..], "usage: "),
-        (&["Bearer", &token], "a request is `VERB /path`"),
-        (&[&token, "get /pets"], "a request is `VERB /path`"),
+        (&[][..], "Usage: "),
+        (&["Bearer", &token], "a request must be `VERB /path`"),
+        (&[&token, "get /pets"], "a request must be `VERB /path`"),
         (&["events/none.json"], "events/none.json: No such file"),
         (&[&token], "REFUSAL: `no`: must be `deny` or `unauthorized`"),
     ] {
-        let error = run(&trusted.settings, arguments, "").await.unwrap_err();
+        let error = run(&trusted.settings, arguments, "").unwrap_err();
         assert!(error.contains(expected), "{error}");
         assert_keeps_the_signature(&error, &token);
     }
 }
 
-#[tokio::test]
-async fn colour_only_adds_colour() {
+#[test]
+fn color_only_adds_color() {
     let trusted = Trusted::new(&[]);
-    let environment = Environment::of(trusted.settings.iter().cloned());
-    let arguments = [trusted.token(json!({"iss": "https://example.com"}))];
-    let page = async |colour| {
-        explain::explain(&arguments, &[][..], &environment, colour).await.unwrap().page
-    };
-    let (plain, coloured) = (page(false).await, page(true).await);
-    assert!(!plain.contains('\u{1b}') && coloured.contains("\u{1b}[31m"));
-    let (first, rest) = coloured.split_once("\u{1b}[").unwrap();
+    let token = trusted.token(json!({"iss": "https://example.com"}));
+    let page = |color| run(&trusted.settings, &["--color", color, &token], "").unwrap();
+    let (plain, colored) = (page("never"), page("always"));
+    assert!(!plain.contains('\u{1b}') && colored.contains("\u{1b}[31m"));
+    assert_eq!(page("auto"), plain);
+    let (first, rest) = colored.split_once("\u{1b}[").unwrap();
     let rest = rest.split("\u{1b}[").map(|part| part.split_once('m').unwrap().1);
     let bare = first.to_owned() + &rest.collect::<String>();
     assert_eq!(bare, plain);
+}
+
+#[test]
+fn a_path_that_looks_like_a_mistake_is_pointed_out() {
+    let trusted = Trusted::new(&[("ROUTES", r#"{"GET /orders/:id": [], "GET /dev/pets": []}"#)]);
+    let arn = "arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b/dev/GET/pets";
+    let token = format!("Bearer {}", trusted.token(json!({})));
+    let event = json!({"type": "TOKEN", "methodArn": arn, "authorizationToken": token}).to_string();
+    let page =
+        |requests: &[&str]| run(&trusted.settings, &[&["-"], requests].concat(), &event).unwrap();
+    let entries = page(&[]);
+    for line in [
+        "warning: `:id` is a literal segment here: a variable is written `{id}`",
+        "warning: `/dev` is the stage's name, which is not part of the path: leave it out",
+    ] {
+        assert_eq!(entries.matches(line).count(), 1, "{line} is not in:\n{entries}");
+    }
+    assert!(!page(&["GET /pets/a:b", "GET /pets/dev"]).contains("warning"));
+}
+
+#[test]
+fn every_request_is_decided_by_a_policy_of_its_own() {
+    let trusted = Trusted::new(&[
+        ("ROUTES", r#"{"GET /a": [], "GET /b": ["b"]}"#),
+        ("SIMPLE_RESPONSE", "on"),
+    ]);
+    let event = json!({
+        "version": "2.0", "type": "REQUEST", "routeKey": "GET /a",
+        "routeArn": "arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b/dev/GET/a",
+        "headers": {"authorization": format!("Bearer {}", trusted.token(json!({})))},
+    });
+    let page = run(&trusted.settings, &["-", "GET /a", "GET /b"], &event.to_string()).unwrap();
+    assert_eq!(verdicts(&page), ["open GET /a", "closed GET /b"]);
+}
+
+#[test]
+fn a_script_gets_json() {
+    let trusted =
+        Trusted::new(&[("ROUTES", r#"{"GET /pets": ["pets:read"], "POST /pets": ["x"]}"#)]);
+    let ask = |claims: Value| {
+        let token = trusted.token(claims);
+        let ran = explained(&trusted.settings, &["--format", "json", "-", "GET /pets"], &token);
+        assert_keeps_the_signature(&ran.out, &token);
+        (ran.code, ran.json())
+    };
+    let (code, allowed) = ask(json!({"sub": "alice"}));
+    assert_eq!((code, &allowed["verdict"], &allowed["reason"]), (0, &json!("allow"), &Value::Null));
+    assert_eq!(allowed["token"]["claims"]["sub"], "alice");
+    assert_eq!(allowed["requests"][0]["open"], true);
+    assert_eq!(allowed["entries"][1]["state"], "closed: needs x");
+    let (code, refused) = ask(json!({"exp": 1}));
+    assert_eq!(
+        (code, &refused["verdict"], &refused["reason"]),
+        (0, &json!("deny"), &json!("token_expired"))
+    );
+    assert_eq!(refused["requests"][0]["open"], false);
+    assert_eq!(refused["checks"].as_array().unwrap().len(), Reason::ALL.len());
+}
+
+#[test]
+fn the_ids_of_the_keys_are_shown_if_the_token_names_another() {
+    let mut trusted = Trusted::new(&[]);
+    let jwks = tokens::jwks(&[&trusted.key, &SigningKey::es256("k2")]).to_string();
+    trusted.settings.iter_mut().find(|(name, _)| *name == "JWKS").unwrap().1 = jwks;
+    let ids = "2 usable, of https://login.example.com\n  with the ids k1, k2\n";
+    let page = trusted.explain(&[&trusted.token(json!({}))]);
+    assert!(!page.contains("with the ids"), "{page}");
+    let unknown = SigningKey::es256("k3").token(&tokens::claims(ISSUER, AUDIENCE));
+    let page = trusted.explain(&[&unknown]);
+    assert!(page.contains("Deny: key_unknown") && page.contains(ids), "{page}");
+}
+
+#[test]
+fn what_the_trial_would_refuse_is_shown() {
+    let trusted = Trusted::new(&[("TRIAL", r#"{"audience": ["https://cats.example.com"]}"#)]);
+    let token = trusted.token(json!({}));
+    let page = trusted.explain(&[&token]);
+    let heading = "Trial\n  the settings of TRIAL would refuse it: audience_mismatch\n";
+    assert!(page.contains("  Allow\n") && page.contains(heading), "{page}");
+    let ran = explained(&trusted.settings, &["--format", "json", "-"], &token);
+    assert_eq!(ran.json()["trial"], "audience_mismatch");
 }
