@@ -24,6 +24,8 @@ pub struct Probe {
     pub elapsed: Duration,
     /// The keys or entries that can be used; none for a discovery document.
     pub result: Result<usize, ProbeFailure>,
+    /// The algorithms of the keys that count as usable.
+    pub algorithms: Vec<&'static str>,
     /// The document, if it came.
     pub body: Option<Vec<u8>>,
 }
@@ -99,7 +101,9 @@ impl Prober {
             Ok(parsed) => Ok(parsed.keys.len()),
             Err(unusable) => Err(unusable.to_string()),
         };
-        self.fetch(Probed::Keys, address, read).await
+        let mut probe = self.fetch(Probed::Keys, address, read).await;
+        probe.algorithms = algorithms.names();
+        probe
     }
 
     async fn list(&self, address: &Endpoint) -> Probe {
@@ -125,6 +129,7 @@ impl Prober {
         };
         let result = result.map_err(|(stage, detail)| ProbeFailure { stage: stage.code(), detail });
         let address = address.shown();
-        Probe { document, address, elapsed, result, body }
+        let algorithms = Vec::new();
+        Probe { document, address, elapsed, result, algorithms, body }
     }
 }

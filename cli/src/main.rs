@@ -7,6 +7,7 @@ mod check;
 mod document;
 mod explain;
 mod junit;
+mod keys;
 mod outcome;
 mod paths;
 mod request;
@@ -99,6 +100,7 @@ enum Command {
     Explain(explain::Arguments),
     Test(cases::Arguments),
     Routes(routes::Arguments),
+    Keys(keys::Arguments),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -109,6 +111,7 @@ async fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments, format, color).await,
         Command::Test(arguments) => cases::run(&arguments, format).await,
         Command::Routes(arguments) => routes::run(&arguments, format),
+        Command::Keys(arguments) => keys::run(&arguments, format).await,
     };
     match result {
         Ok(Outcome { text, notes, is_expected }) => {

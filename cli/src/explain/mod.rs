@@ -524,6 +524,7 @@ fn as_json(
         "issuer": seen.keys.as_ref().map(|(issuer, _)| issuer),
         "keys": seen.keys.as_ref().map(|(_, status)| document(status)),
         "key_ids": seen.key_ids,
+        "skipped_keys": seen.skipped_keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "revocations": seen.revocations.as_ref().map(document),
         "checks": checks,
         "entries": entries,

@@ -7,6 +7,7 @@ mod support;
 mod check;
 mod docs;
 mod explain;
+mod keys;
 mod routes;
 mod settings;
 mod table;
