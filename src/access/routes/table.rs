@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::access::routes::rule::{Predicates, Rule};
-use crate::access::routes::{Entry, Routes, guard, matches};
+use crate::access::routes::{CONNECT, Entry, Routes, guard, matches};
 
 /// A table of routes.
 #[derive(Clone, Debug)]
@@ -52,7 +52,12 @@ impl Table {
     pub fn matching(&self, request: &str) -> Vec<TableEntry<'_>> {
         let mut matching = Vec::new();
         for entry in &self.0.entries {
-            if matches(&entry.allowed, request) {
+            let is_met = if request == CONNECT {
+                entry.is_connection()
+            } else {
+                matches(&entry.allowed, request)
+            };
+            if is_met {
                 matching.push(self.entry(entry));
             }
         }
