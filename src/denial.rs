@@ -5,7 +5,6 @@
 
 use std::fmt;
 
-use crate::jose::key_set::MAX_WITHOUT_ID;
 use crate::reason::{Fault, Reason};
 
 /// The longest time that is shown, in seconds: a number of a token can have hundreds of digits.
@@ -53,8 +52,8 @@ pub enum Denial {
     },
     /// See [`Reason::KeyUnknown`].
     KeyUnknown {
-        /// Whether the token has no `kid`, and more keys fit than are tried.
-        too_many_fit: bool,
+        /// The most keys that are tried on a token without `kid`, if more fit.
+        limit: Option<usize>,
     },
     /// See [`Reason::SignatureInvalid`].
     SignatureInvalid {
@@ -272,10 +271,10 @@ impl fmt::Display for Denial {
             }
             Self::AlgorithmNotAllowed { .. }
             | Self::IssuerUntrusted { alias: None }
-            | Self::KeyUnknown { too_many_fit: false }
+            | Self::KeyUnknown { limit: None }
             | Self::SignatureInvalid { has_nonce: false } => Ok(()),
-            Self::KeyUnknown { too_many_fit: true } => {
-                write!(f, "the token has no `kid`, and more than {MAX_WITHOUT_ID} keys fit its `alg`")
+            Self::KeyUnknown { limit: Some(limit) } => {
+                write!(f, "the token has no `kid`, and more than {limit} keys fit its `alg`")
             }
             Self::SignatureInvalid { has_nonce: true } => f.write_str(
                 "the header has `nonce`: Entra ID's tokens for Microsoft Graph have one, and only Graph can verify \
@@ -445,7 +444,7 @@ pub(crate) mod tests {
             Denial::TypeNotAccepted { accepted: None },
             Denial::AlgorithmNotAllowed { allowed: vec!["RS256"] },
             Denial::IssuerUntrusted { alias: None },
-            Denial::KeyUnknown { too_many_fit: false },
+            Denial::KeyUnknown { limit: None },
             Denial::SignatureInvalid { has_nonce: false },
             Denial::TokenExpired { seconds_ago: 1.0 },
             Denial::TokenNotYetValid { seconds_ahead: 1.0 },

@@ -12,7 +12,7 @@ use crate::jose::skipped::SkippedKey;
 const MAX_OF_ONE_ID: usize = 4;
 
 /// How many keys are tried on a token that names none. If more fit, none is tried.
-pub(crate) const MAX_WITHOUT_ID: usize = 8;
+const MAX_WITHOUT_ID: usize = 8;
 
 /// Which keys of a set may verify a token.
 #[derive(Clone, Copy)]
@@ -101,10 +101,11 @@ impl KeySet {
         candidates
     }
 
-    /// Whether so many keys fit a token without `kid` that none is tried.
-    pub(crate) fn too_many_fit(&self, query: KeyQuery<'_>) -> bool {
+    /// How many keys are tried on a token without `kid`, if so many fit that none is.
+    pub(crate) fn exceeded_limit(&self, query: KeyQuery<'_>) -> Option<usize> {
         let mut fitting = self.fitting[query.algorithm as usize].iter();
-        query.kid.is_none() && !self.knows(query) && fitting.any(|key| query.is_served_by(key))
+        let fits_any = query.kid.is_none() && fitting.any(|key| query.is_served_by(key));
+        if fits_any && !self.knows(query) { Some(MAX_WITHOUT_ID) } else { None }
     }
 
     /// Whether there is a key to try at all.

@@ -183,16 +183,13 @@ fn decode(segment: &str) -> Option<Vec<u8>> {
 
 /// The JSON object in a segment, and its text. `otherwise` is what is wrong if there is none.
 fn object(segment: &str, otherwise: Malformed) -> Result<(Map<String, Value>, String), Denial> {
-    let Some(bytes) = decode(segment) else { return Err(Denial::TokenMalformed(otherwise)) };
-    let Ok(text) = String::from_utf8(bytes) else {
-        return Err(Denial::TokenMalformed(Malformed::NotUnicode));
-    };
+    let malformed = Denial::TokenMalformed;
+    let Some(bytes) = decode(segment) else { return Err(malformed(otherwise)) };
+    let Ok(text) = String::from_utf8(bytes) else { return Err(malformed(Malformed::NotUnicode)) };
     match json::object(text.as_bytes()) {
         Ok(object) => Ok((object, text)),
-        Err(_) if !json::is_unicode(text.as_bytes()) => {
-            Err(Denial::TokenMalformed(Malformed::NotUnicode))
-        }
-        Err(_) => Err(Denial::TokenMalformed(otherwise)),
+        Err(_) if json::has_lone_surrogate(&text) => Err(malformed(Malformed::NotUnicode)),
+        Err(_) => Err(malformed(otherwise)),
     }
 }
 

@@ -55,11 +55,6 @@ impl Keys {
         }
     }
 
-    /// Whether so many keys fit a token without `kid` that none is tried.
-    fn has_too_many_for(&self, query: KeyQuery<'_>) -> bool {
-        self.state().cache.document().is_some_and(|keys| keys.too_many_fit(query))
-    }
-
     /// The ids of the keys that are held.
     pub(crate) fn ids(&self) -> Vec<String> {
         match self.state().cache.document() {
@@ -95,8 +90,9 @@ impl Keys {
                 }
                 Some(_) => {
                     let query = token.key_query(algorithm, key_issuer);
-                    let too_many_fit = self.has_too_many_for(query);
-                    return Err(Denial::KeyUnknown { too_many_fit }.into());
+                    let state = self.state();
+                    let limit = state.cache.document().and_then(|keys| keys.exceeded_limit(query));
+                    return Err(Denial::KeyUnknown { limit }.into());
                 }
                 None => {
                     let detail = "the keys of the token's issuer are unavailable now";
