@@ -589,11 +589,8 @@ fn skipped_keys_of_the_configuration_are_named() {
     for (document, expected) in [
         ("{}", "has no array `keys`"),
         ("{\"keys\": 5}", "has no array `keys`"),
-        ("[]", "not a JSON object with an array `keys`: not an object"),
-        (
-            "{\"keys\":[],\"keys\":[]}",
-            "not a JSON object with an array `keys`: duplicate member name at line 1 column 21",
-        ),
+        ("[]", "not a JSON object"),
+        ("{\"keys\":[],\"keys\":[]}", "duplicate member name at line 1 column 21"),
     ] {
         assert_eq!(refused("HS256", document), expected);
     }
