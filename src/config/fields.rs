@@ -50,10 +50,14 @@ impl Fields {
         types
     }
 
-    /// Whether anything is fetched over TLS. Fields with a problem do not count.
+    /// Whether anything can be fetched over TLS. Fields with a problem do not count.
     pub(super) fn fetches_tls(&self) -> bool {
         let discovered = if self.has_keys() { &[] } else { &*self.issuer };
-        for text in discovered.iter().chain(&self.jwks_uri).chain(&self.revoked) {
+        // A discovery document can name keys at https, even one that comes from loopback.
+        if discovered.iter().any(|text| Endpoint::parse(text).is_ok()) {
+            return true;
+        }
+        for text in self.jwks_uri.iter().chain(&self.revoked) {
             if let Ok(address) = Endpoint::parse(text)
                 && address.is_https()
             {

@@ -228,8 +228,10 @@ impl<'a> Context<'a> {
     /// Adds a value, or its name to those that are omitted.
     fn add(&mut self, name: &'a str, value: Cow<'a, Value>) {
         // Backends get it as a header, in which a control character could forge a line.
-        let is_header =
-            value.as_str().is_none_or(|text| !text.contains(|c: char| c.is_ascii_control()));
+        let is_header = match &*value {
+            Value::String(text) => !text.bytes().any(|byte| byte.is_ascii_control()),
+            _ => true,
+        };
         let comma = usize::from(!self.entries.is_empty());
         let grown = self.len + comma + encoded_len(name) + ":".len() + encoded_len(&value);
         if !is_header || grown > MAX_CONTEXT {

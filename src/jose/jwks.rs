@@ -22,8 +22,8 @@ const MAX_NAMED_KEYS: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unusable {
     NotUtf8,
-    /// Where, and what is wrong. It quotes nothing.
-    NotAnObject(String),
+    /// What is wrong, and where. It quotes nothing.
+    Malformed(String),
     NoKeys,
     TooManyKeys,
     NoUsableKey(Vec<SkippedKey>),
@@ -33,9 +33,7 @@ impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotUtf8 => f.write_str("not UTF-8"),
-            Self::NotAnObject(problem) => {
-                write!(f, "not a JSON object with an array `keys`: {problem}")
-            }
+            Self::Malformed(problem) => f.write_str(problem),
             Self::NoKeys => f.write_str("has no array `keys`"),
             Self::TooManyKeys => write!(f, "more than {MAX_KEYS} keys"),
             Self::NoUsableKey(skipped) => {
@@ -99,8 +97,7 @@ pub(crate) fn parse(
 /// The members of the array `keys`, but at most one more than there may be.
 fn listed(document: &[u8]) -> Result<Vec<&RawValue>, Unusable> {
     let document = str::from_utf8(document).map_err(|_| Unusable::NotUtf8)?;
-    let members = Members::read(document, &["keys"])
-        .map_err(|problem| Unusable::NotAnObject(problem.to_string()))?;
+    let members = Members::read(document, &["keys"]).map_err(Unusable::Malformed)?;
     let keys = members.get("keys").ok_or(Unusable::NoKeys)?;
     members::elements(keys, MAX_KEYS + 1).ok_or(Unusable::NoKeys)
 }
@@ -124,7 +121,7 @@ mod tests {
         assert_eq!(symmetric, [true, false, false]);
         let many = json!({"keys": vec![json!({}); 1001]});
         for (document, expected) in [
-            (json!([]), "not a JSON object with an array `keys`: not an object"),
+            (json!([]), "not a JSON object"),
             (json!({}), "has no array `keys`"),
             (many, "more than 1000 keys"),
             (json!({"keys": []}), "no key in it can verify a signature of an allowed algorithm"),
@@ -212,7 +209,7 @@ mod tests {
         for document in cases {
             let unusable = refused(document.as_bytes());
             assert!(
-                matches!(unusable, Unusable::NotAnObject(_) | Unusable::NoKeys),
+                matches!(unusable, Unusable::Malformed(_) | Unusable::NoKeys),
                 "{document}: {unusable}"
             );
         }

@@ -19,18 +19,19 @@ const MAX_VALUE: usize = 16 * 1024;
 pub(crate) struct Members<'t>(Vec<(&'static str, &'t RawValue)>);
 
 impl<'t> Members<'t> {
-    pub(crate) fn read(
-        text: &'t str,
-        selected: &'static [&'static str],
-    ) -> Result<Self, serde_json::Error> {
+    /// The error says what is wrong with the text, and quotes nothing of it.
+    pub(crate) fn read(text: &'t str, selected: &'static [&'static str]) -> Result<Self, String> {
         // `serde_json` would read a string to its end, and quote it.
         if !text.trim_ascii_start().starts_with('{') {
-            return Err(serde_json::Error::custom("not an object"));
+            return Err("not a JSON object".to_owned());
         }
         let mut json = serde_json::Deserializer::from_str(text);
-        let members = json.deserialize_map(MembersVisitor(selected))?;
-        json.end()?;
-        Ok(members)
+        let read = json.deserialize_map(MembersVisitor(selected));
+        match read.and_then(|members| json.end().map(|()| members)) {
+            Ok(members) => Ok(members),
+            Err(error) if error.is_data() => Err(error.to_string()),
+            Err(error) => Err(format!("not valid JSON: {error}")),
+        }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&'t RawValue> {

@@ -1,6 +1,8 @@
 //! Discovery documents (OpenID Connect Discovery 1.0): where the keys of an issuer are.
 
-use crate::jose::members::Members;
+use std::borrow::Cow;
+
+use crate::jose::members::{self, Members};
 use crate::remote::endpoint::Endpoint;
 
 /// The most characters of a wrong issuer's name that are shown.
@@ -19,16 +21,15 @@ pub(crate) fn endpoint(issuer: &str) -> Option<Endpoint> {
 /// What is wrong with the document.
 pub fn jwks_uri(document: &[u8], issuer: &str) -> Result<Endpoint, String> {
     let document = str::from_utf8(document).map_err(|_| "not UTF-8")?;
-    let document = Members::read(document, &["issuer", "jwks_uri"])
-        .map_err(|problem| format!("not a JSON object with distinct members: {problem}"))?;
+    let document = Members::read(document, &["issuer", "jwks_uri"])?;
     // Section 4.3: exactly the issuer that was asked.
-    let named = document.text("issuer").unwrap_or_default();
+    let named = string(&document, "issuer")?;
     if named != issuer {
         let shown: String = named.chars().take(MAX_SHOWN_CHARS).collect();
         return Err(format!("`issuer` is {shown:?}, not {issuer:?}"));
     }
-    let text = document.text("jwks_uri").ok_or("no `jwks_uri`")?;
-    let keys_at = Endpoint::parse(&text).map_err(|problem| format!("`jwks_uri` {problem}"))?;
+    let keys_at = Endpoint::parse(&string(&document, "jwks_uri")?)
+        .map_err(|problem| format!("`jwks_uri` {problem}"))?;
     // Local services trust every caller: Lambda's Runtime API hands out the next event. Redirects stay within their
     // origin, so the document came from the origin of the issuer's name.
     if let Ok(issuer) = Endpoint::parse(issuer)
@@ -44,6 +45,15 @@ pub fn jwks_uri(document: &[u8], issuer: &str) -> Result<Endpoint, String> {
         }
     }
     Ok(keys_at)
+}
+
+/// A member that must be a string.
+fn string<'d>(document: &Members<'d>, name: &str) -> Result<Cow<'d, str>, String> {
+    let Some(value) = document.get(name) else { return Err(format!("has no `{name}`")) };
+    match members::text(value) {
+        Some(text) => Ok(text),
+        None => Err(format!("`{name}` must be a string, in Unicode and not longer than 16 KiB")),
+    }
 }
 
 #[cfg(test)]
@@ -110,8 +120,7 @@ mod tests {
 
     #[test]
     fn a_document_is_a_json_object_of_its_issuer() {
-        const TWICE: &str =
-            "not a JSON object with distinct members: duplicate member name at line 1";
+        const STRING: &str = "`issuer` must be a string, in Unicode and not longer than 16 KiB";
         let keys = "https://keys.example.com/";
         let good = json!({"issuer": ISSUER, "jwks_uri": keys, "scopes_supported": [{"a": {}}]})
             .to_string();
@@ -125,20 +134,34 @@ mod tests {
             (String::new(), "not a JSON object"),
             ("[]".to_owned(), "not a JSON object"),
             (format!("[{good}]"), "not a JSON object"),
-            (format!("{good}{{}}"), "not a JSON object"),
-            (good.replacen('{', r#"{"jwks_uri":"https://keys.example.com/","#, 1), TWICE),
-            (good.replacen('{', r#"{"\u0069ssuer":"x","#, 1), TWICE),
-            (good.replacen('{', r#"{"a":1,"a":1,"#, 1), TWICE),
-            ("{}".to_owned(), "`issuer` is \"\""),
-            (with("issuer", json!(null)), "`issuer` is \"\""),
-            (with("issuer", json!([ISSUER])), "`issuer` is \"\""),
+            ("null".to_owned(), "not a JSON object"),
+            (format!("\"{good}"), "not a JSON object"),
+            (format!("{good}{{}}"), "not valid JSON: trailing characters at line 1 column "),
+            (good.replacen(':', " ", 1), "not valid JSON: expected `:` at line 1 column "),
+            (
+                good[..30].to_owned(),
+                "not valid JSON: EOF while parsing a string at line 1 column 30",
+            ),
+            (with("issuer", json!("x".repeat(20_000))), STRING),
+            (good.replace("\"https://login", "\"\\ud800"), STRING),
+            (
+                good.replacen('{', r#"{"jwks_uri":"https://keys.example.com/","#, 1),
+                "duplicate member name at line 1 column ",
+            ),
+            (good.replacen('{', r#"{"\u0069ssuer":"x","#, 1), "duplicate member name at line "),
+            (good.replacen('{', r#"{"a":1,"a":1,"#, 1), "duplicate member name at line "),
+            ("{}".to_owned(), "has no `issuer`"),
+            (with("issuer", json!("")), "`issuer` is \"\", not \"https://login.example.com/a\""),
+            (with("issuer", json!(null)), STRING),
+            (with("issuer", json!([ISSUER])), STRING),
             (
                 with("issuer", json!("https://login.example.com/a/")),
                 "`issuer` is \"https://login.example.com/a/\"",
             ),
             (with("issuer", json!("x".repeat(1000))), "`issuer` is \"xxx"),
-            (with("jwks_uri", json!(null)), "no `jwks_uri`"),
-            (with("jwks_uri", json!([keys])), "no `jwks_uri`"),
+            (json!({"issuer": ISSUER}).to_string(), "has no `jwks_uri`"),
+            (with("jwks_uri", json!(null)), "`jwks_uri` must be a string"),
+            (with("jwks_uri", json!([keys])), "`jwks_uri` must be a string"),
             (with("jwks_uri", json!("/keys")), "`jwks_uri` must be an absolute URL"),
             (with("jwks_uri", json!("file:///etc/passwd")), "`jwks_uri` must be https"),
         ];

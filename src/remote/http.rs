@@ -142,6 +142,9 @@ impl Fetcher {
         if body.starts_with(BYTE_ORDER_MARK) {
             body.drain(..BYTE_ORDER_MARK.len());
         }
+        if let Some(problem) = not_json(&body) {
+            return Err(FetchError::new(FetchStage::Parse, &address, problem));
+        }
         Ok(Response { body: Some(body), etag: new_etag, max_age, address })
     }
 
@@ -189,6 +192,16 @@ fn same_origin(attempt: Attempt<'_>) -> Action {
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.to_owned())
+}
+
+/// What a body is that is not even meant to be JSON.
+fn not_json(body: &[u8]) -> Option<&'static str> {
+    match body.trim_ascii_start() {
+        [] => Some("the body is empty"),
+        [b'<', ..] => Some("a web page or XML, not JSON"),
+        [0xfe, 0xff, ..] | [0xff, 0xfe, ..] => Some("UTF-16, not UTF-8"),
+        _ => None,
+    }
 }
 
 /// The header that names a coding of the body, and the coding (RFC 9110 section 8.4, RFC 9112 section 7).
@@ -306,13 +319,29 @@ mod tests {
     async fn one_byte_order_mark_is_skipped() {
         for (sent, expected) in [
             ("\u{feff}{}", "{}"),
-            ("\u{feff}", ""),
             ("\u{feff}\u{feff}{}", "\u{feff}{}"),
             ("{}\u{feff}", "{}\u{feff}"),
             ("\u{fffe}{}", "\u{fffe}{}"),
         ] {
             let response = fetch("/", move |_| Answer::json(sent)).await.unwrap();
             assert_eq!(response.body.as_deref(), Some(expected.as_bytes()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_not_meant_as_json_is_named() {
+        for (body, expected) in [
+            (&b""[..], "the body is empty"),
+            (b" \r\n", "the body is empty"),
+            (b"\xef\xbb\xbf", "the body is empty"),
+            (b"<!DOCTYPE html>", "a web page or XML, not JSON"),
+            (b"\xef\xbb\xbf\n<?xml version=\"1.0\"?>", "a web page or XML, not JSON"),
+            (b"\xff\xfe{\0}\0", "UTF-16, not UTF-8"),
+            (b"\xfe\xff\0{\0}", "UTF-16, not UTF-8"),
+        ] {
+            let failure = fetch("/", move |_| Answer::json(body)).await.unwrap_err();
+            assert_eq!(failure.stage, FetchStage::Parse);
+            assert!(failure.detail.ends_with(&format!("/: {expected}")), "{failure}");
         }
     }
 
@@ -333,7 +362,7 @@ mod tests {
     #[tokio::test]
     async fn a_document_has_at_most_a_mebibyte() {
         let of_length = |length: usize| fetch("/", move |_| Answer::json(vec![b'0'; length]));
-        for length in [0, 1, 1_048_575, 1_048_576] {
+        for length in [1, 1_048_575, 1_048_576] {
             let body = of_length(length).await.unwrap().body;
             assert_eq!(body.map(|body| body.len()), Some(length));
         }

@@ -20,6 +20,8 @@ use crate::remote::http::MAX_DOCUMENT_BYTES;
 const EXPECTED: &str = "a JSON object with any of `jti` and `sid` (arrays of strings), `sub` (object: subject -> number) \
     and `before` (number), each once";
 
+const DUPLICATE_SUBJECT: &str = "duplicate subject";
+
 /// Revoked tokens. Strings are compared byte for byte, and a look-up takes no longer in a long list.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -42,12 +44,13 @@ impl RevocationList {
             return Err(format!("more than {MAX_DOCUMENT_BYTES} bytes"));
         }
         let text = str::from_utf8(document).map_err(|_| "not UTF-8")?;
+        // `serde_json` would read a string to its end.
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err(format!("not a JSON object: must be {EXPECTED}"));
+        }
         let mut json = serde_json::Deserializer::from_str(text);
         let list = json.deserialize_map(ListVisitor).and_then(|list| json.end().map(|()| list));
-        list.map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            format!("must be {EXPECTED}; wrong at line {line} column {column}")
-        })
+        list.map_err(|error| describe(&error))
     }
 
     /// How many entries it has.
@@ -78,6 +81,25 @@ impl RevocationList {
         }
         Ok(())
     }
+}
+
+/// What is wrong with a list, without a word of it. The text of an error can quote it, but only after its first words.
+fn describe(error: &serde_json::Error) -> String {
+    if !error.is_data() {
+        return format!("not valid JSON: {error}");
+    }
+    let text = error.to_string();
+    let problem = if text.starts_with("unknown field") {
+        "unknown member"
+    } else if text.starts_with("duplicate field") {
+        "duplicate member"
+    } else if text.starts_with(DUPLICATE_SUBJECT) {
+        DUPLICATE_SUBJECT
+    } else {
+        "value of the wrong type"
+    };
+    let (line, column) = (error.line(), error.column());
+    format!("{problem} at line {line} column {column}: must be {EXPECTED}")
 }
 
 fn string<'c>(claims: &'c Claims, name: &str) -> Option<&'c str> {
@@ -133,7 +155,7 @@ impl<'de> Visitor<'de> for SubjectsVisitor {
         let mut listed = HashMap::new();
         while let Some((subject, time)) = subjects.next_entry()? {
             if listed.insert(subject, time).is_some() {
-                return Err(A::Error::custom("duplicate subject"));
+                return Err(A::Error::custom(DUPLICATE_SUBJECT));
             }
         }
         Ok(Subjects(listed))
@@ -275,61 +297,68 @@ mod tests {
 
     #[test]
     fn a_malformed_list_is_refused_and_not_quoted() {
-        for document in [
-            "",
-            "secret",
-            "null",
-            "true",
-            "7",
-            "[]",
-            r#"["secret"]"#,
-            r#""secret""#,
-            r#"[["secret"],[],{},1]"#,
-            r#"{"secret":[]}"#,
-            r#"{"JTI":["secret"]}"#,
-            r#"{"jti":["secret"],"exp":1}"#,
-            r#"{"jti":"secret"}"#,
-            r#"{"jti":null}"#,
-            r#"{"jti":{"secret":1}}"#,
-            r#"{"jti":["secret",null]}"#,
-            r#"{"jti":["secret",1]}"#,
-            r#"{"jti":[["secret"]]}"#,
-            r#"{"jti":["\ud800"]}"#,
-            r#"{"jti":[],"jti":[]}"#,
-            r#"{"jti":[],"\u006ati":[]}"#,
-            r#"{"sid":[],"sid":[]}"#,
-            r#"{"sid":"secret"}"#,
-            r#"{"sid":null}"#,
-            r#"{"sub":["secret"]}"#,
-            r#"{"sub":"secret"}"#,
-            r#"{"sub":null}"#,
-            r#"{"sub":{"secret":"1"}}"#,
-            r#"{"sub":{"secret":null}}"#,
-            r#"{"sub":{"secret":true}}"#,
-            r#"{"sub":{"secret":[1]}}"#,
-            r#"{"sub":{"secret":1e400}}"#,
-            r#"{"sub":{"secret":-1e400}}"#,
-            r#"{"sub":{"secret":NaN}}"#,
-            r#"{"sub":{"secret":1,"secret":1}}"#,
-            r#"{"sub":{"secret":1,"\u0073ecret":2}}"#,
-            r#"{"sub":{},"sub":{}}"#,
-            r#"{"before":"secret"}"#,
-            r#"{"before":null}"#,
-            r#"{"before":[1]}"#,
-            r#"{"before":1e400}"#,
-            r#"{"before":Infinity}"#,
-            r#"{"before":1,"before":1}"#,
-            r#"{"jti":["secret"]}{}"#,
-            r#"{"jti":["secret"],}"#,
-            r#"{"jti":["secret""#,
-            "\u{feff}{}",
+        const OBJECT: &str = "not a JSON object: must be";
+        const JSON: &str = "not valid JSON: ";
+        const UNKNOWN: &str = "unknown member at line 1 column ";
+        const TYPE: &str = "value of the wrong type at line 1 column ";
+        const MEMBER: &str = "duplicate member at line 1 column ";
+        const SUBJECT: &str = "duplicate subject at line 1 column ";
+        for (document, expected) in [
+            ("", OBJECT),
+            ("secret", OBJECT),
+            ("null", OBJECT),
+            ("true", OBJECT),
+            ("7", OBJECT),
+            ("[]", OBJECT),
+            (r#"["secret"]"#, OBJECT),
+            (r#""secret""#, OBJECT),
+            (r#"[["secret"],[],{},1]"#, OBJECT),
+            ("\u{feff}{}", OBJECT),
+            (r#"{"secret":[]}"#, UNKNOWN),
+            (r#"{"JTI":["secret"]}"#, UNKNOWN),
+            (r#"{"jti":["secret"],"exp":1}"#, UNKNOWN),
+            (r#"{"duplicate field":["secret"]}"#, UNKNOWN),
+            (r#"{"jti":"secret"}"#, TYPE),
+            (r#"{"jti":"duplicate subject"}"#, TYPE),
+            (r#"{"jti":null}"#, TYPE),
+            (r#"{"jti":{"secret":1}}"#, TYPE),
+            (r#"{"jti":["secret",null]}"#, TYPE),
+            (r#"{"jti":["secret",1]}"#, TYPE),
+            (r#"{"jti":[["secret"]]}"#, TYPE),
+            (r#"{"sid":"secret"}"#, TYPE),
+            (r#"{"sid":null}"#, TYPE),
+            (r#"{"sub":["secret"]}"#, TYPE),
+            (r#"{"sub":"secret"}"#, TYPE),
+            (r#"{"sub":null}"#, TYPE),
+            (r#"{"sub":{"secret":"1"}}"#, TYPE),
+            (r#"{"sub":{"secret":null}}"#, TYPE),
+            (r#"{"sub":{"secret":true}}"#, TYPE),
+            (r#"{"sub":{"secret":[1]}}"#, TYPE),
+            (r#"{"before":"secret"}"#, TYPE),
+            (r#"{"before":null}"#, TYPE),
+            (r#"{"before":[1]}"#, TYPE),
+            (r#"{"jti":[],"jti":[]}"#, MEMBER),
+            (r#"{"jti":[],"\u006ati":[]}"#, MEMBER),
+            (r#"{"sid":[],"sid":[]}"#, MEMBER),
+            (r#"{"sub":{},"sub":{}}"#, MEMBER),
+            (r#"{"before":1,"before":1}"#, MEMBER),
+            (r#"{"sub":{"secret":1,"secret":1}}"#, SUBJECT),
+            (r#"{"sub":{"secret":1,"\u0073ecret":2}}"#, SUBJECT),
+            (r#"{"jti":["\ud800"]}"#, JSON),
+            (r#"{"sub":{"secret":1e400}}"#, JSON),
+            (r#"{"sub":{"secret":-1e400}}"#, JSON),
+            (r#"{"sub":{"secret":NaN}}"#, JSON),
+            (r#"{"before":1e400}"#, JSON),
+            (r#"{"before":Infinity}"#, JSON),
+            (r#"{"jti":["secret"]}{}"#, JSON),
+            (r#"{"jti":["secret"],}"#, JSON),
+            (r#"{"jti":["secret""#, JSON),
         ] {
             let problem = RevocationList::parse(document.as_bytes()).unwrap_err();
-            assert!(
-                problem.starts_with("must be a JSON object with any of"),
-                "{document}: {problem}"
-            );
-            assert!(problem.contains(" at line ") && !problem.contains("secret"), "{problem}");
+            assert!(problem.starts_with(expected), "{document}: {problem}");
+            assert!(!problem.contains("secret"), "{problem}");
+            let says_what_is_right = problem.contains("must be a JSON object with any of `jti`");
+            assert_eq!(says_what_is_right, expected != JSON, "{problem}");
         }
         assert_eq!(RevocationList::parse(b"{\"jti\":[\"\xff\"]}").unwrap_err(), "not UTF-8");
     }

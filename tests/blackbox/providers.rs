@@ -715,6 +715,20 @@ fn configured_keys_serve_until_the_provider_answers() {
     );
 }
 
+#[test]
+fn ssl_cert_file_counts_where_plain_discovery_leads_to_https() {
+    let key = SigningKey::rsa("k1");
+    let (idp, keys) = (Idp::start(), Idp::start_tls());
+    keys.serve(&[&key]);
+    idp.set_discovery(json!({"issuer": idp.issuer(), "jwks_uri": keys.jwks_uri()}));
+    let settings = [("ISSUER", idp.issuer()), ("AUDIENCE", AUDIENCE.to_owned())];
+    let ca_file = keys.ca_file().to_str().unwrap().to_owned();
+    let lambda = spawn(&[&settings[..], &[("SSL_CERT_FILE", ca_file)]].concat());
+    assert_eq!(said(&lambda.invoke(&good(&idp, &key))), "Allow", "{}", lambda.output());
+    let lambda = spawn(&settings);
+    assert_no_verdict(&lambda.invoke(&good(&idp, &key)), "keys_unavailable");
+}
+
 /// A proxy that opens tunnels (RFC 9110 section 9.3.6), and counts them.
 fn proxy() -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
