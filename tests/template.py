@@ -122,7 +122,7 @@ auth = api["Auth"]
 authorizer = auth["Authorizers"][auth["DefaultAuthorizer"]]
 assert authorizer["FunctionPayloadType"] == "TOKEN"
 assert authorizer["Identity"]["Header"] == "Authorization"
-assert authorizer["Identity"]["ReauthorizeEvery"] == {"Ref": "CacheSeconds"}
+assert authorizer["Identity"]["ReauthorizeEvery"] == {"Fn::If": ["SetsPolicyScope", 0, {"Ref": "CacheSeconds"}]}
 assert auth["AddDefaultAuthorizerToCorsPreflight"] is False
 paths = dict(api["DefinitionBody"]["paths"])
 METADATA = "/.well-known/oauth-protected-resource"
