@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use serde_json::Value;
 
 use crate::access::binding::TokenBinding;
-use crate::access::rights::Access;
+use crate::access::rights::{Access, AnswerScope, PolicyScope};
 use crate::after_answer::{AfterAnswer, Record};
 use crate::clock::Now;
 use crate::config::words::{ExpiryGuard, OnRefusal, SimpleResponse};
@@ -41,6 +41,7 @@ pub struct Authorizer {
     pub(crate) challenges: Challenges,
     /// For requests that an Allow does not open.
     pub(crate) closed_route_challenge: Value,
+    pub(crate) policy_scope: PolicyScope,
     pub(crate) expiry_guard: ExpiryGuard,
     pub(crate) simple_response: SimpleResponse,
     /// For how long one request can wait for keys and revocation lists together.
@@ -134,7 +135,7 @@ impl Authorizer {
         let caller = issuer.caller(&claims, &checked_at)?;
         self.binding.check(&claims, || request.client_certificate())?;
         issuer.check_not_revoked(&claims, &caller, &mut call.pending).await?;
-        let access = issuer.access(&claims, &caller, self.single_request(request))?;
+        let access = issuer.access(&claims, &caller, self.answer_scope(request))?;
         size::check_length(&request.stage, &access, self.guarded_expiry(caller.expires_at))?;
         Ok(Allowed { claims, caller, access, checked_at })
     }
@@ -151,7 +152,10 @@ impl Authorizer {
             Verdict::Allow(Allowed { claims, caller, access, .. }) => {
                 // The policy can leave a route closed, so API Gateway's own 403 needs a challenge as well.
                 let challenge = match access {
-                    Access::Routes(decided) if decided.leaves_route_closed() => {
+                    Access::Routes(decided)
+                        if self.policy_scope == PolicyScope::Stage
+                            && decided.leaves_route_closed() =>
+                    {
                         Some(&self.closed_route_challenge)
                     }
                     Access::Routes(_) | Access::Stage => None,
@@ -197,14 +201,17 @@ impl Authorizer {
         }
     }
 
-    /// The request that the answer will be used for, if it is for that one only.
-    fn single_request<'e>(&self, request: &Request<'e>) -> Option<&'e str> {
-        match request.kind {
-            EventKind::WebSocket => Some(request.route_to_decide()),
-            kind if self.response_format(kind) == ResponseFormat::Simple => {
-                Some(request.route_to_decide())
-            }
-            _ => None,
+    /// What the answer to a request is for.
+    fn answer_scope<'e>(&self, request: &Request<'e>) -> AnswerScope<'e> {
+        let route = request.route_to_decide();
+        if request.kind == EventKind::WebSocket
+            || self.response_format(request.kind) == ResponseFormat::Simple
+        {
+            return AnswerScope::Single(route);
+        }
+        match self.policy_scope {
+            PolicyScope::Stage => AnswerScope::Stage,
+            PolicyScope::Request => AnswerScope::Request(route),
         }
     }
 }

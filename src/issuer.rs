@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::access::claims::{Caller, Rules};
-use crate::access::rights::{Access, Rights};
+use crate::access::rights::{Access, AnswerScope, Rights};
 use crate::access::routes::path_value;
 use crate::clock::Now;
 use crate::denial::{Denial, Refusal};
@@ -225,9 +225,9 @@ impl TrustedIssuer {
         &self,
         claims: &Claims,
         caller: &Caller,
-        single_request: Option<&str>,
+        scope: AnswerScope<'_>,
     ) -> Result<Access<'_>, Denial> {
-        match self.rights.access(&self.scope_claims, claims, single_request) {
+        match self.rights.access(&self.scope_claims, claims, scope) {
             Ok(access) => Ok(access),
             Err(lacks) => Err(Denial::InsufficientScope {
                 principal: caller.principal.clone(),
@@ -486,7 +486,7 @@ mod tests {
                 }
             };
             let caller = Caller { principal: "u".to_owned(), expires_at: 0.0 };
-            let outcome = issuer.access(&verified, &caller, None).map(|_| ());
+            let outcome = issuer.access(&verified, &caller, AnswerScope::Stage).map(|_| ());
             assert_eq!(outcome, expected, "{claims}");
         }
     }

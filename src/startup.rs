@@ -91,6 +91,7 @@ impl Authorizer {
             on_refusal: config.on_refusal,
             closed_route_challenge: config.challenges.of_closed_route().into(),
             challenges: config.challenges,
+            policy_scope: config.policy_scope,
             expiry_guard: config.expiry_guard,
             simple_response: config.simple_response,
             // A request can join a refresh that does not answer its question, and then needs one of its own.

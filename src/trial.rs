@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::access::claims::Rules;
 use crate::access::requirement::Requirement;
-use crate::access::rights::Rights;
+use crate::access::rights::{AnswerScope, Rights};
 use crate::access::routes::Routes;
 use crate::clock::Now;
 use crate::denial::Denial;
@@ -96,7 +96,7 @@ impl TrialRun {
             Ok(caller) => caller,
             Err(denial) => return Some(denial),
         };
-        match rights.access(scope_claims, &self.claims, Some(&self.request)) {
+        match rights.access(scope_claims, &self.claims, AnswerScope::Single(&self.request)) {
             Ok(_) => None,
             Err(lacks) => Some(Denial::InsufficientScope {
                 principal: caller.principal,

@@ -492,6 +492,57 @@ async fn an_open_connection_alone_opens_no_other_event() {
     }
 }
 
+#[tokio::test]
+async fn a_policy_for_one_request_serves_a_table_of_hundreds() {
+    let (idp, key) = provider("rights-1");
+    let issuer = idp.issuer();
+    let mut table = json!({ "$connect": ["pets:read"] });
+    for n in 0..300 {
+        let scope = if n % 2 == 0 { "pets:read" } else { "nobody" };
+        table[format!("GET /things{n}/{{id}}")] = json!([scope]);
+        table[format!("DELETE /things{n}/{{id}}")] =
+            json!({ "any": ["nobody", { "path": { "id": "sub" } }] });
+    }
+    let table = table.to_string();
+    let settings = [("ISSUER", &*issuer), ("AUDIENCE", "my-api"), ("ROUTES", &table)];
+    let problems = direct::read(&settings).unwrap_err().to_string();
+    assert!(problems.contains("bytes"), "{problems}");
+    let settings = [&settings[..], &[("POLICY_SCOPE", "request")]].concat();
+    let authorizer = authorizer(&settings);
+    authorizer.prefetch().await;
+    let claims = claims(&issuer, "my-api");
+    let sub = claims["sub"].as_str().unwrap();
+    let header = format!("Bearer {}", key.token(&claims));
+    let headers = json!({ "authorization": header });
+    for (route, is_open) in [
+        ("GET/things0/1".to_owned(), true),
+        ("GET/things298/secret-id".to_owned(), true),
+        ("GET/things1/1".to_owned(), false),
+        ("GET/things0/../x".to_owned(), false),
+        (format!("DELETE/things7/{sub}"), true),
+        ("DELETE/things7/other".to_owned(), false),
+        ("PUT/things0/1".to_owned(), false),
+        ("GET/elsewhere".to_owned(), false),
+    ] {
+        let arn = format!("{STAGE}/{route}");
+        for event in [
+            json!({ "type": "TOKEN", "methodArn": arn, "authorizationToken": header }),
+            json!({ "type": "REQUEST", "methodArn": arn, "headers": headers }),
+            json!({ "type": "REQUEST", "version": "2.0", "routeArn": arn, "headers": headers }),
+        ] {
+            let answer = authorizer.decide(&event.to_string()).await.answer.unwrap();
+            let answer: Value = serde_json::from_str(answer.get()).unwrap();
+            let document = &answer["policyDocument"];
+            assert_eq!(evaluate(document, &arn, now()) == Verdict::Allow, is_open, "{event}");
+            assert!(document.to_string().len() < 8192 && !document.to_string().contains("secret"));
+            // The client's 403 needs no challenge: it is this answer's, or none is cached.
+            assert!(
+                answer["context"]["challenge"].is_null() || answer["context"]["reason"].is_string()
+            );
+        }
+    }
+}
+
 /// Two issuers side by side, each with a rule of its own.
 fn two_issuers(a: &Idp, b: &Idp) -> String {
     json!([

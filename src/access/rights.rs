@@ -9,6 +9,26 @@ use crate::access::routes::{DecidedBy, RouteStates, Routes};
 use crate::denial::MissingRights;
 use crate::jose::token::{ClaimPath, Claims};
 
+/// What a policy by routes is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PolicyScope {
+    /// Every request of the stage: it can be cached for the token.
+    Stage,
+    /// The request of the event: it holds only the entries that decide it, so a table can be larger than a policy.
+    Request,
+}
+
+/// What an answer is for. A request is given as its ARN has it after the stage.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum AnswerScope<'e> {
+    /// Every request of the stage: a policy with the whole table.
+    Stage,
+    /// This request: a policy with the entries that decide it.
+    Request(&'e str),
+    /// This request: yes or no, for a connection or a simple response.
+    Single(&'e str),
+}
+
 /// The rights that the tokens of an issuer need. Issuers without a table of their own share one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rights {
@@ -28,13 +48,12 @@ pub(crate) enum Access<'r> {
 }
 
 impl Rights {
-    /// What the scopes and claims open. `single_request` is the one request that the answer will be used for, as its
-    /// ARN has it after the stage.
+    /// What the scopes and claims open.
     pub(crate) fn access(
         &self,
         scope_claims: &[ClaimPath],
         claims: &Claims,
-        single_request: Option<&str>,
+        scope: AnswerScope<'_>,
     ) -> Result<Access<'_>, MissingRights> {
         if self.required.is_empty() && self.routes.is_none() {
             return Ok(Access::Stage);
@@ -46,15 +65,25 @@ impl Rights {
         }
         let Some(routes) = &self.routes else { return Ok(Access::Stage) };
         let states = routes.decide(&routes.evaluate(&held, claims));
-        match single_request {
-            Some(request) => match states.decided_by(request) {
+        if let AnswerScope::Single(request) = scope {
+            return match states.decided_by(request) {
                 DecidedBy::Open(_) => Ok(Access::Stage),
                 DecidedBy::Guard => Err(MissingRights::Guard),
                 _ => Err(MissingRights::Route),
-            },
-            None if states.is_any_open() => Ok(Access::Routes(states)),
-            None => Err(MissingRights::NoRoute),
+            };
         }
+        if !states.is_any_open() {
+            return Err(MissingRights::NoRoute);
+        }
+        if let AnswerScope::Request(request) = scope {
+            let states = states.for_request(request);
+            return if states.is_any_open() {
+                Ok(Access::Routes(states))
+            } else {
+                Err(MissingRights::Route)
+            };
+        }
+        Ok(Access::Routes(states))
     }
 
     /// The first required scope that is not held.
@@ -111,13 +140,20 @@ mod tests {
     ) -> Result<Option<Vec<bool>>, String> {
         let claims = Claims::verified(json!({ "scope": scope }));
         let access = rights
-            .access(&[ClaimPath::Member("scope".to_owned())], &claims, single_request)
+            .access(&[ClaimPath::Member("scope".to_owned())], &claims, scope_of(single_request))
             .map_err(|lacks| lacks.to_string())?;
         match access {
             Access::Stage => Ok(None),
             Access::Routes(decided) => Ok(Some(
                 decided.states.into_iter().map(|state| state == RouteState::Open).collect(),
             )),
+        }
+    }
+
+    fn scope_of(single_request: Option<&str>) -> AnswerScope<'_> {
+        match single_request {
+            Some(request) => AnswerScope::Single(request),
+            None => AnswerScope::Stage,
         }
     }
 
@@ -216,7 +252,7 @@ mod tests {
         {
             let claims = Claims::verified(json!({ "scope": scope }));
             let paths = [ClaimPath::Member("scope".to_owned())];
-            let outcome = rights.access(&paths, &claims, None);
+            let outcome = rights.access(&paths, &claims, AnswerScope::Stage);
             let found = match outcome {
                 Err(MissingRights::Scope { missing, required: all }) => {
                     assert_eq!(all, required);
@@ -323,9 +359,12 @@ mod tests {
         ] {
             let refused = MissingRights::Guard;
             let guarded = rights(true);
-            let outcome = guarded.access(&[], &claims, Some(request)).map(|_| ());
+            let outcome = guarded.access(&[], &claims, AnswerScope::Single(request)).map(|_| ());
             assert_eq!(outcome, if is_refused { Err(refused) } else { Ok(()) }, "{request}");
-            assert!(rights(false).access(&[], &claims, Some(request)).is_ok(), "{request}");
+            assert!(
+                rights(false).access(&[], &claims, AnswerScope::Single(request)).is_ok(),
+                "{request}"
+            );
         }
     }
 }

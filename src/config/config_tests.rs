@@ -132,7 +132,7 @@ fn assert_all_tried<'n>(tried: impl Iterator<Item = &'n str>, exempt: &[&str]) {
 fn every_setting_has_an_effect() {
     let routes = json!({"GET /pets": ["pets:read"]}).to_string();
     type Case<'a> = (&'a str, &'a str, fn(&Config) -> bool);
-    let cases: [Case<'_>; 42] = [
+    let cases: [Case<'_>; 43] = [
         ("ISSUER", "https://login.example.com/", |config| {
             names(&config.issuers[0]) == ["https://login.example.com/"]
         }),
@@ -199,6 +199,7 @@ fn every_setting_has_an_effect() {
             config.usage_key.as_ref().unwrap().text() == "/plan/key"
         }),
         ("REFUSAL", "unauthorized", |config| config.on_refusal == OnRefusal::Unauthorized),
+        ("POLICY_SCOPE", "request", |config| config.policy_scope == PolicyScope::Request),
         ("EXPIRY_GUARD", "off", |config| config.expiry_guard == ExpiryGuard::Off),
         ("CHALLENGE_SCOPES", "b, a", |config| config.challenges.scopes == ["b", "a"]),
         ("RESOURCE_METADATA", "HTTPS://Pets.example.com/a/../b?c='d'", |config| {
@@ -323,6 +324,7 @@ fn a_bad_value_is_one_problem_of_its_variable() {
         ("ROUTES", &[r#"{"GET /":{"claims":{"a":20000000000000000001}}}"#]),
         ("MAX_TOKEN_SECONDS", &["0", "31536001", "-1", "1.5", "1h"]),
         ("PATH_GUARD", &["true", "On", "1"]),
+        ("POLICY_SCOPE", &["Stage", "route", "on", "stage request"]),
         ("ROUTES", &[r#"{"GET /a//b":[]}"#, r#"{"GET /{id}":{"path":{"id":"sub"}},"ANY /*":[]}"#]),
         (
             "ROUTES",

@@ -18,6 +18,7 @@ pub(crate) mod words;
 use std::time::Duration;
 
 use crate::access::binding::TokenBinding;
+use crate::access::rights::PolicyScope;
 use crate::config::environment::Environment;
 use crate::config::fields::Fields;
 use crate::config::issuers::{Shared, SharedRules};
@@ -53,6 +54,7 @@ pub struct Config {
     pub(crate) usage_key: Option<ClaimPath>,
     pub(crate) on_refusal: OnRefusal,
     pub(crate) challenges: Challenges,
+    pub(crate) policy_scope: PolicyScope,
     pub(crate) expiry_guard: ExpiryGuard,
     pub(crate) simple_response: SimpleResponse,
     pub(crate) lifetimes: Lifetimes,
@@ -145,6 +147,7 @@ impl Reader<'_> {
             usage_key,
             on_refusal: on_refusal?,
             challenges: Challenges { scopes: challenge_scopes, resource_metadata },
+            policy_scope: shared.guards.scope?,
             expiry_guard: shared.guards.expiry?,
             simple_response: simple_response?,
             lifetimes: lifetimes?,
@@ -168,6 +171,7 @@ impl Reader<'_> {
         let guards = Guards {
             expiry: self.choice(settings::EXPIRY_GUARD),
             path: self.choice(settings::PATH_GUARD),
+            scope: self.choice(settings::POLICY_SCOPE),
         };
         let rights = self.shared_rights(guards);
         Shared { rules, rights, guards }

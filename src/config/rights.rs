@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::access::rights::{self, Rights};
+use crate::access::rights::{self, PolicyScope, Rights};
 use crate::access::routes::Routes;
 use crate::config::fields::Fields;
 use crate::config::issuers::Shared;
@@ -13,11 +13,12 @@ use crate::config::settings;
 use crate::config::words::{ExpiryGuard, PathGuard};
 use crate::gateway::size::{self, TooLarge};
 
-/// What is added to the policies of tables. A word that is wrong is a problem already, and counts as off: then the
+/// How the policies of tables are made. A word that is wrong is a problem already, and counts as another one: then the
 /// problems of the table itself are found too.
 #[derive(Clone, Copy)]
 pub(super) struct Guards {
     pub(super) path: Option<PathGuard>,
+    pub(super) scope: Option<PolicyScope>,
     pub(super) expiry: Option<ExpiryGuard>,
 }
 
@@ -62,7 +63,8 @@ impl Reader<'_> {
         table: &Map<String, Value>,
         guards: Guards,
     ) -> Option<Arc<Routes>> {
-        let (routes, problems) = Routes::read(table, guards.path == Some(PathGuard::On));
+        let scope = guards.scope.unwrap_or(PolicyScope::Stage);
+        let (routes, problems) = Routes::read(table, guards.path == Some(PathGuard::On), scope);
         let is_good = problems.is_empty();
         for problem in problems {
             self.problem(setting, problem);
@@ -70,15 +72,18 @@ impl Reader<'_> {
         for warning in routes.warnings() {
             self.warnings.push(format!("{setting}: {warning}"));
         }
-        let fits = size::fits(&routes, guards.expiry == Some(ExpiryGuard::On));
-        if let Err(TooLarge { document, resource }) = fits {
+        let fits = size::fits(&routes, guards.expiry == Some(ExpiryGuard::On), scope);
+        if let Err(TooLarge { document, resource, parts }) = fits {
+            let policy = match scope {
+                PolicyScope::Stage => "the policy",
+                PolicyScope::Request => "the policy for one request",
+            };
             let message = format!(
-                "the policy would have {document} bytes and resources of up to {resource} characters; API Gateway \
-                 takes {} and {}. It has {}. Use fewer or shorter entries, verbs by name (ANY counts seven times), \
+                "{policy} would have {document} bytes and resources of up to {resource} characters; API Gateway \
+                 takes {} and {}. It has {parts}. Use fewer or shorter entries, verbs by name (ANY counts seven times), \
                  fewer `path` conditions (each value counts 128)",
                 size::MAX_DOCUMENT,
                 size::MAX_RESOURCE,
-                size::largest_parts(&routes),
             );
             self.problem(setting, message);
         }

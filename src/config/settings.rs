@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 
 use crate::access::binding::TokenBinding;
+use crate::access::rights::PolicyScope;
 use crate::config::words::{
     Choice, ExpiryGuard, LogFormat, LogLevel, OnRefusal, PathGuard, SimpleResponse,
 };
@@ -86,6 +87,7 @@ settings! {
     REQUIRED_SCOPES: List(&[]) = "",
     ROUTES: Json = "",
     PATH_GUARD: Word<PathGuard> = "on",
+    POLICY_SCOPE: Word<PolicyScope> = "stage",
     PRINCIPAL_CLAIM: List(&[]) = "sub",
     CONTEXT_CLAIMS: List(&[]) = "iss, sub, client_id, scope, exp, jti",
     USAGE_KEY_CLAIM: Text = "",

@@ -1,6 +1,7 @@
 //! Settings with a fixed choice of words, each of which is a variant of an enum.
 
 use crate::access::binding::TokenBinding;
+use crate::access::rights::PolicyScope;
 use crate::gateway::credential::BearerPrefix;
 
 /// An enum whose variants are the words of a setting.
@@ -54,6 +55,10 @@ macro_rules! choices {
 
 words! {
     TokenBinding { Refuse = "refuse", Certificate = "certificate", Ignore = "ignore", }
+}
+
+words! {
+    PolicyScope { Stage = "stage", Request = "request", }
 }
 
 words! {

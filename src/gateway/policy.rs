@@ -279,7 +279,7 @@ pub(crate) fn to_answer(answer: &impl Serialize) -> Answer {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::access::rights::Rights;
+    use crate::access::rights::{AnswerScope, Rights};
     use crate::access::routes::Routes;
     use crate::denial::tests::one_of_each;
     use crate::gateway::event::Event;
@@ -316,7 +316,11 @@ pub(crate) mod tests {
     pub(crate) fn with_rights(table: &Value, scopes: &str, then: impl FnOnce(Access<'_>)) {
         let rights = Rights { required: Vec::new(), routes: Some(routes(table).into()) };
         let claims = Claims::verified(json!({"scope": scopes}));
-        then(rights.access(&[ClaimPath::parse("scope").unwrap()], &claims, None).unwrap());
+        then(
+            rights
+                .access(&[ClaimPath::parse("scope").unwrap()], &claims, AnswerScope::Stage)
+                .unwrap(),
+        );
     }
 
     fn claims_to(names: &[&str]) -> Vec<ContextClaim> {

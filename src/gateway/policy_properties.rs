@@ -8,14 +8,15 @@ use serde_json::json;
 
 use super::*;
 use crate::access::claims::Rules;
-use crate::access::rights::Rights;
+use crate::access::rights::{AnswerScope, PolicyScope, Rights};
 use crate::access::routes::pattern::tests::{lies_in, overlap};
 use crate::access::routes::{DecidedBy, Routes};
 use crate::clock::Now;
 use crate::config::Config;
-use crate::gateway::event::Event;
+use crate::gateway::event::{Event, EventKind};
 use crate::gateway::size::{
-    MAX_DOCUMENT, MAX_RESOURCE, check_length, longest as longest_routes, longest_stage,
+    MAX_DOCUMENT, MAX_RESOURCE, check_length, fits, longest as longest_routes, longest_of_request,
+    longest_stage,
 };
 use crate::support::iam::{Verdict, evaluate};
 
@@ -724,10 +725,24 @@ fn event(kind: &str, arn: &str) -> String {
 fn document_for(event: &str, rights: &Rights, claims: &Claims, expires_at: Option<f64>) -> Value {
     let event = Event::parse(event).unwrap();
     let request = event.request().unwrap();
+    let scope = match request.kind {
+        EventKind::WebSocket => AnswerScope::Single(request.route_to_decide()),
+        _ => AnswerScope::Stage,
+    };
+    document_of(&event, rights, claims, scope, expires_at)
+}
+
+/// The document that is answered to an event, for a use of it.
+fn document_of(
+    event: &Event<'_>,
+    rights: &Rights,
+    claims: &Claims,
+    scope: AnswerScope<'_>,
+    expires_at: Option<f64>,
+) -> Value {
+    let request = event.request().unwrap();
     let paths = ["scope", "scp"].map(|name| ClaimPath::Member(name.to_owned()));
-    let single_request =
-        (request.kind == crate::gateway::event::EventKind::WebSocket).then_some(request.route);
-    let answer = match rights.access(&paths, claims, single_request) {
+    let answer = match rights.access(&paths, claims, scope) {
         Ok(access) => allow(&access, expires_at).answer(&request.stage, ResponseFormat::Policy),
         Err(lacks) => {
             let denial = Denial::InsufficientScope {
@@ -844,7 +859,7 @@ proptest! {
             prop_assert_ne!(evaluate(&document, &format!("{elsewhere}/{route}"), NOW), Verdict::Allow);
 
             // An answer for a single request says the same, and so does the report.
-            let is_open = rights.access(&paths, &claims, Some(&route)).is_ok();
+            let is_open = rights.access(&paths, &claims, AnswerScope::Single(&route)).is_ok();
             prop_assert_eq!(is_open, expected == Verdict::Allow, "{} alone", route);
             let told = match report.decided_by(&route) {
                 DecidedBy::Open(_) => Verdict::Allow,
@@ -900,6 +915,53 @@ proptest! {
         let event = event("token", &format!("{}/GET/", stage_of_length(96)));
         let document = document_for(&event, &rights, &with_scopes(&token, &held, true), Some(ENDS));
         prop_assert!(document.to_string().len() <= most, "{} {}", document.to_string().len(), most);
+    }
+
+    /// A policy for one request decides that as the whole table does, and opens nothing that the table does not.
+    #[test]
+    fn a_policy_for_one_request_opens_no_more_than_the_stage(
+        table in table(rule()),
+        guard in any::<bool>(),
+        token in token(),
+        held in scopes(),
+        asked in wanted(),
+        wanted in prop::collection::vec(wanted(), 8),
+    ) {
+        let Ok(routes) = parse(&table, guard) else { return Ok(()) };
+        let mut longest = 0;
+        for together in routes.entries_of_requests() {
+            let states = longest_of_request(&routes, &together);
+            let document = document(&longest_stage(), &Access::Routes(states), Some(0.0));
+            longest = longest.max(encoded_len(&document));
+        }
+        let rights = Rights { required: Vec::new(), routes: Some(routes.into()) };
+        let claims = with_scopes(&token, &held, true);
+        let (verb, path) = asked.request(&table);
+        let (arn, route) = (format!("{STAGE}/{verb}{path}"), format!("{verb}{path}"));
+        let of_stage = document_for(&event("token", &arn), &rights, &claims, Some(ENDS));
+        let text = event("token", &arn);
+        let parsed = Event::parse(&text).unwrap();
+        let scope = AnswerScope::Request(&route);
+        let of_request = document_of(&parsed, &rights, &claims, scope, Some(ENDS));
+        let (here, there) = (evaluate(&of_request, &arn, NOW), evaluate(&of_stage, &arn, NOW));
+        prop_assert_eq!(here == Verdict::Allow, there == Verdict::Allow, "{}", route);
+        prop_assert!(here == Verdict::ExplicitDeny || there != Verdict::ExplicitDeny, "{}", route);
+        for (verb, path) in wanted.iter().map(|wanted| wanted.request(&table)) {
+            let other = format!("{STAGE}/{verb}{path}");
+            if evaluate(&of_request, &other, NOW) == Verdict::Allow {
+                prop_assert_eq!(evaluate(&of_stage, &other, NOW), Verdict::Allow, "{}", other);
+            }
+        }
+        for effect in ["Allow", "Deny"] {
+            let of_stage = resources(&of_stage, effect);
+            for resource in resources(&of_request, effect) {
+                prop_assert!(of_stage.contains(&resource) || resource == "*", "{}", resource);
+            }
+        }
+        let text = event("token", &format!("{}/{route}", stage_of_length(96)));
+        let parsed = Event::parse(&text).unwrap();
+        let len = document_of(&parsed, &rights, &claims, scope, Some(ENDS)).to_string().len();
+        prop_assert!(len <= longest, "{} {}", len, longest);
     }
 
     #[test]
@@ -1281,9 +1343,39 @@ fn the_proof_holds_for_the_prefix_it_was_made_for_and_a_longer_one_is_checked() 
         let event = event_of(length);
         let event = Event::parse(&event).unwrap();
         let stage = event.request().unwrap().stage;
-        let access = rights.access(&scope, &claims, None).unwrap();
+        let access = rights.access(&scope, &claims, AnswerScope::Stage).unwrap();
         assert_eq!(check_length(&stage, &access, Some(ENDS)).is_ok(), fits, "{length}");
     }
+}
+
+#[test]
+fn a_table_of_hundreds_fits_if_few_entries_overlap() {
+    let table = |count: usize| -> Table {
+        let entry = |n: usize| (format!("GET /things{n}/{{id}}"), json!([format!("read:{n}")]));
+        (0..count).map(entry).collect()
+    };
+    let fits_request = |table: &Table| {
+        let (routes, problems) =
+            Routes::read(&table.iter().cloned().collect(), true, PolicyScope::Request);
+        assert_eq!(problems, [""; 0]);
+        fits(&routes, true, PolicyScope::Request)
+    };
+    let mut table = table(300);
+    assert_eq!(fits_request(&table), Ok(()));
+    // Open, it matches every request. Then all others are closed in the policy.
+    table.push(("GET /{proxy+}".to_owned(), json!(["all"])));
+    let too_large = fits_request(&table).unwrap_err();
+    assert!(too_large.document > MAX_DOCUMENT, "{too_large:?}");
+    assert!(too_large.parts.contains("entry `GET /things"), "{too_large:?}");
+    table.pop();
+    for n in 0..38 {
+        table.push((format!("GET /things0/{{id}}/{n:040}"), json!(["w"])));
+    }
+    assert_eq!(fits_request(&table), Ok(()));
+    for n in 38..40 {
+        table.push((format!("GET /things0/{{id}}/{n:040}"), json!(["w"])));
+    }
+    assert!(fits_request(&table).unwrap_err().parts.contains("entry `GET /things0/{id}/"));
 }
 
 #[test]

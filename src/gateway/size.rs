@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use aws_lambda_events::iam::{IamPolicyDocument, IamPolicyEffect};
 use serde::Serialize;
 
-use crate::access::rights::Access;
+use crate::access::rights::{Access, PolicyScope};
 use crate::access::routes::guard::GUARDED;
 use crate::access::routes::table::Table;
 use crate::access::routes::{Entry, RouteState, RouteStates, Routes};
@@ -42,12 +42,53 @@ pub(crate) fn check_length(
 pub(crate) struct TooLarge {
     pub(crate) document: usize,
     pub(crate) resource: usize,
+    /// Where the bytes come from, in words.
+    pub(crate) parts: String,
 }
 
-/// Whether the document of every token fits, whatever rights it has, for ARNs of up to [`PROVEN_PREFIX`].
-pub(crate) fn fits(routes: &Routes, expiry_guard: bool) -> Result<(), TooLarge> {
+/// Whether the document of every token fits, whatever rights it has, for ARNs of up to [`PROVEN_PREFIX`]. With
+/// [`PolicyScope::Request`], whether that of every request does.
+pub(crate) fn fits(
+    routes: &Routes,
+    expiry_guard: bool,
+    scope: PolicyScope,
+) -> Result<(), TooLarge> {
     let expires_at = expiry_guard.then_some(0.0);
-    check_document(&document(&longest_stage(), &Access::Routes(longest(routes)), expires_at))
+    match scope {
+        PolicyScope::Stage => check_states(longest(routes), expires_at),
+        PolicyScope::Request => {
+            for together in routes.entries_of_requests() {
+                check_states(longest_of_request(routes, &together), expires_at)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn check_states(states: RouteStates<'_>, expires_at: Option<f64>) -> Result<(), TooLarge> {
+    let access = Access::Routes(states);
+    let Err((document, resource)) =
+        check_document(&document(&longest_stage(), &access, expires_at))
+    else {
+        return Ok(());
+    };
+    let Access::Routes(states) = access else { return Ok(()) };
+    Err(TooLarge { document, resource, parts: largest_parts(&states) })
+}
+
+/// The longest policy for a request that these entries match: they are all open, and those that overlap them are all
+/// closed.
+pub(crate) fn longest_of_request<'r>(routes: &'r Routes, together: &[usize]) -> RouteStates<'r> {
+    let mut longest = routes.longest();
+    for index in 0..longest.states.len() {
+        if !together.contains(&index) {
+            let is_closed = together.iter().any(|other| routes.overlap(index, *other));
+            longest.states[index] =
+                if is_closed { RouteState::Closed } else { RouteState::Omitted };
+        }
+    }
+    close_cheapest(&mut longest);
+    longest
 }
 
 pub(crate) fn longest_stage() -> Stage<'static> {
@@ -58,11 +99,21 @@ pub(crate) fn longest_stage() -> Stage<'static> {
 /// the one entry whose Deny saves the fewest bytes is longer still, if the statement around it takes more than that.
 pub(crate) fn longest(routes: &Routes) -> RouteStates<'_> {
     let mut longest = routes.longest();
+    close_cheapest(&mut longest);
+    longest
+}
+
+/// Closes an entry if that makes the policy longer.
+fn close_cheapest(longest: &mut RouteStates<'_>) {
     let frame = encoded_len(&statement(IamPolicyEffect::Deny, Vec::new()));
     let mut cheapest: Option<(usize, usize)> = None;
     let mut opened = 0;
     for (index, entry) in longest.entries.iter().enumerate() {
-        if entry.is_connection() {
+        if longest.states[index] == RouteState::Closed {
+            // The policy has a Deny already.
+            return;
+        }
+        if longest.allowed(index).is_empty() {
             continue;
         }
         opened += 1;
@@ -79,7 +130,6 @@ pub(crate) fn longest(routes: &Routes) -> RouteStates<'_> {
     {
         longest.states[index] = RouteState::Closed;
     }
-    longest
 }
 
 /// The bytes that resources take as JSON, each with a comma.
@@ -91,14 +141,17 @@ fn resources_len(patterns: &[impl Serialize]) -> usize {
     len
 }
 
-/// Where the bytes of the longest document come from, in words: the entries that take the most, and the guard.
-pub(crate) fn largest_parts(routes: &Routes) -> String {
+/// Where the bytes of a document come from, in words: the entries that take the most, and the guard.
+fn largest_parts(states: &RouteStates<'_>) -> String {
     const MAX_SHOWN_ENTRIES: usize = 3;
-    let longest = routes.longest();
     let mut entries: Vec<(&Entry, &[String])> = Vec::new();
-    for (index, entry) in longest.entries.iter().enumerate() {
-        if !entry.is_connection() {
-            entries.push((entry, longest.allowed(index)));
+    for (index, entry) in states.entries.iter().enumerate() {
+        let patterns = match states.denied(index) {
+            [] => states.allowed(index),
+            denied => denied,
+        };
+        if !patterns.is_empty() {
+            entries.push((entry, patterns));
         }
     }
     entries.sort_by_key(|(_, patterns)| Reverse(resources_len(patterns)));
@@ -116,7 +169,7 @@ pub(crate) fn largest_parts(routes: &Routes) -> String {
     if entries.len() > MAX_SHOWN_ENTRIES {
         parts.push(format!("{others} for the {} other entries", entries.len() - MAX_SHOWN_ENTRIES));
     }
-    if longest.guard {
+    if states.guard {
         parts.push(format!("{} for PATH_GUARD", resources_len(&GUARDED)));
     }
     parts.join(", ")
@@ -159,8 +212,8 @@ impl Table {
     }
 }
 
-/// Whether API Gateway takes this document.
-fn check_document(document: &IamPolicyDocument) -> Result<(), TooLarge> {
+/// Whether API Gateway takes this document. The error is its size, and that of its longest resource.
+fn check_document(document: &IamPolicyDocument) -> Result<(), (usize, usize)> {
     let mut resource = 0;
     for statement in &document.statement {
         for name in &statement.resource {
@@ -169,7 +222,7 @@ fn check_document(document: &IamPolicyDocument) -> Result<(), TooLarge> {
     }
     let document = encoded_len(document);
     if document > MAX_DOCUMENT || resource > MAX_RESOURCE {
-        return Err(TooLarge { document, resource });
+        return Err((document, resource));
     }
     Ok(())
 }
@@ -203,8 +256,11 @@ mod tests {
     fn a_resource_has_at_most_512_characters() {
         let path = |length: usize| json!({format!("GET /{}", "a".repeat(length)): []});
         let longest = 512 - 96 - "/GET/".len();
-        assert_eq!(fits(&routes(&path(longest)), true), Ok(()));
-        assert_eq!(fits(&routes(&path(longest + 1)), true).unwrap_err().resource, 513);
+        assert_eq!(fits(&routes(&path(longest)), true, PolicyScope::Stage), Ok(()));
+        assert_eq!(
+            fits(&routes(&path(longest + 1)), true, PolicyScope::Stage).unwrap_err().resource,
+            513
+        );
     }
 
     #[test]
@@ -224,12 +280,14 @@ mod tests {
             encoded_len(&document(&Stage::of_length(96), &Access::Routes(longest), Some(0.0)))
         };
         let exact = 8192 - measured(0);
-        assert_eq!(fits(&routes(&table(exact)), true), Ok(()));
+        assert_eq!(fits(&routes(&table(exact)), true, PolicyScope::Stage), Ok(()));
+        let larger = fits(&routes(&table(exact + 1)), true, PolicyScope::Stage).unwrap_err();
+        assert_eq!((larger.document, larger.resource), (8193, 493));
         assert_eq!(
-            fits(&routes(&table(exact + 1)), true),
-            Err(TooLarge { document: 8193, resource: 493 })
+            fits(&routes(&table(exact + 1)), false, PolicyScope::Stage),
+            Ok(()),
+            "the guard takes no room"
         );
-        assert_eq!(fits(&routes(&table(exact + 1)), false), Ok(()), "the guard takes no room");
 
         let long_stage = |length: usize| {
             let arn = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/";
@@ -263,7 +321,7 @@ mod tests {
             };
             assert_eq!(longest_of(&with_connection), longest_of(&table), "guard {guard}");
         }
-        assert!(!largest_parts(&routes(&with_connection)).contains("$connect"));
+        assert!(!largest_parts(&routes(&with_connection).longest()).contains("$connect"));
     }
 
     #[test]

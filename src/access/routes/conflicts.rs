@@ -5,10 +5,13 @@ use serde_json::Value;
 
 use crate::access::requirement::Requirement;
 use crate::access::routes::rule::{AllOf, OwnerScoped, Predicates, Rule, index_of};
-use crate::access::routes::{Entry, Routes, pattern};
+use crate::access::routes::{Entry, Routes, pattern, patterns_overlap};
 
 /// How many tokens are tried to find out whether a rule is true for all.
 const MAX_CASES: usize = 4096;
+
+/// How many groups of overlapping entries are told apart.
+const MAX_GROUPS: usize = 10_000;
 
 impl Routes {
     /// For each owner-scoped entry, records the entries it conflicts with. It is a problem if such an entry is open to
@@ -43,6 +46,29 @@ impl Routes {
             self.entries[index].can_be_widened_by = wider;
         }
         problems
+    }
+
+    /// Entries that can match one request together: for each request, all that match it are in one of these lists. The
+    /// lists can be too long, where entries overlap in pairs only.
+    pub(crate) fn entries_of_requests(&self) -> Vec<Vec<usize>> {
+        let mut overlaps = Vec::new();
+        for index in 0..self.entries.len() {
+            let others = 0..self.entries.len();
+            overlaps
+                .push(others.map(|other| other != index && self.overlap(index, other)).collect());
+        }
+        let mut groups = Groups { overlaps, found: Vec::new() };
+        let all: Vec<usize> = (0..self.entries.len()).collect();
+        if groups.extend(&mut Vec::new(), all.clone(), Vec::new()) {
+            groups.found
+        } else {
+            vec![all]
+        }
+    }
+
+    /// Whether some request is matched by both entries.
+    pub(crate) fn overlap(&self, index: usize, other: usize) -> bool {
+        patterns_overlap(&self.entries[index].denied, &self.entries[other].denied)
     }
 
     /// What an operator may not expect: entries whose `path` condition other entries override for some tokens.
@@ -106,6 +132,64 @@ impl Routes {
             }
         }
         warnings
+    }
+}
+
+/// Entries that all overlap each other, as large as they can be: the maximal cliques of a graph, by the algorithm of
+/// Bron and Kerbosch with a pivot.
+struct Groups {
+    overlaps: Vec<Vec<bool>>,
+    found: Vec<Vec<usize>>,
+}
+
+impl Groups {
+    /// Finds all groups that have these members, others out of `open` and none out of `done`. The answer is no if
+    /// there are too many.
+    fn extend(
+        &mut self,
+        members: &mut Vec<usize>,
+        mut open: Vec<usize>,
+        mut done: Vec<usize>,
+    ) -> bool {
+        let Some(pivot) = self.pivot(&open, &done) else {
+            self.found.push(members.clone());
+            return self.found.len() < MAX_GROUPS;
+        };
+        for entry in open.clone() {
+            if self.overlaps[pivot][entry] {
+                continue;
+            }
+            members.push(entry);
+            if !self.extend(members, self.next_to(entry, &open), self.next_to(entry, &done)) {
+                return false;
+            }
+            members.pop();
+            open.retain(|other| *other != entry);
+            done.push(entry);
+        }
+        true
+    }
+
+    /// The entry that overlaps most of the open ones.
+    fn pivot(&self, open: &[usize], done: &[usize]) -> Option<usize> {
+        let mut best = None;
+        for entry in open.iter().chain(done) {
+            let count = self.next_to(*entry, open).len();
+            if best.is_none_or(|(most, _)| count > most) {
+                best = Some((count, *entry));
+            }
+        }
+        Some(best?.1)
+    }
+
+    fn next_to(&self, entry: usize, others: &[usize]) -> Vec<usize> {
+        let mut next_to = Vec::new();
+        for other in others {
+            if self.overlaps[entry][*other] {
+                next_to.push(*other);
+            }
+        }
+        next_to
     }
 }
 

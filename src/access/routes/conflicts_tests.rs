@@ -227,7 +227,7 @@ fn states(table: &Value, claims: &Value) -> Vec<String> {
         let state = match state {
             RouteState::Open => "open",
             RouteState::OwnerScoped(_) => "own",
-            RouteState::Closed => "closed",
+            RouteState::Closed | RouteState::Omitted => "closed",
         };
         states.push(format!("{}: {state}", entry.route));
     }

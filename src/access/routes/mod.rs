@@ -19,6 +19,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use crate::access::rights::PolicyScope;
 use crate::access::routes::rule::{Evaluated, Predicates, Rule};
 use crate::access::routes::template::Template;
 use crate::jose::token::Claims;
@@ -30,7 +31,8 @@ const VERBS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "
 /// The name of the entry, and the end of the ARN, of a WebSocket connection.
 pub(crate) const CONNECT: &str = "$connect";
 
-/// The most bytes of paths that are analysed: twice what a policy can hold.
+/// The most bytes of paths that are analysed: twice what a policy can hold. For policies that are for one request it is
+/// eight times as much.
 const MAX_PATH_BYTES: usize = 16 * 1024;
 
 /// A table of routes.
@@ -71,6 +73,8 @@ pub(crate) enum RouteState {
     /// Open for the caller's own requests, which match these patterns.
     OwnerScoped(Vec<String>),
     Closed,
+    /// Left out of the policy, which is for a request that the entry does not decide.
+    Omitted,
 }
 
 /// The entry that keeps another from being open for the caller's own.
@@ -110,7 +114,11 @@ pub enum DecidedBy<'r> {
 impl Routes {
     /// Reads a JSON object `"VERB /path"` -> rule. Every problem is one line that names its entry. With problems, the
     /// table has the entries that have none of their own.
-    pub(crate) fn read(table: &Map<String, Value>, guard: bool) -> (Self, Vec<String>) {
+    pub(crate) fn read(
+        table: &Map<String, Value>,
+        guard: bool,
+        scope: PolicyScope,
+    ) -> (Self, Vec<String>) {
         let mut routes = Self { entries: Vec::new(), predicates: Predicates::default(), guard };
         let mut problems = Vec::new();
         if table.is_empty() {
@@ -138,9 +146,13 @@ impl Routes {
                 routes.entries.push(entry);
             }
         }
-        if path_bytes > MAX_PATH_BYTES {
+        let max_path_bytes = match scope {
+            PolicyScope::Stage => MAX_PATH_BYTES,
+            PolicyScope::Request => 8 * MAX_PATH_BYTES,
+        };
+        if path_bytes > max_path_bytes {
             problems.push(format!(
-                "its paths alone take {path_bytes} bytes, more than a policy of API Gateway can have"
+                "its paths alone take {path_bytes} bytes, more than the {max_path_bytes} that are analysed"
             ));
         } else {
             problems.extend(routes.find_conflicts());
@@ -151,7 +163,7 @@ impl Routes {
     /// As [`Routes::read`], for a table without problems.
     #[cfg(test)]
     pub(crate) fn parse(table: &Map<String, Value>, guard: bool) -> Result<Self, Vec<String>> {
-        let (routes, problems) = Self::read(table, guard);
+        let (routes, problems) = Self::read(table, guard, PolicyScope::Stage);
         if problems.is_empty() { Ok(routes) } else { Err(problems) }
     }
 
@@ -292,7 +304,7 @@ impl<'r> RouteStates<'r> {
         match &self.states[index] {
             RouteState::Open => &self.entries[index].allowed,
             RouteState::OwnerScoped(patterns) => patterns,
-            RouteState::Closed => &[],
+            RouteState::Closed | RouteState::Omitted => &[],
         }
     }
 
@@ -300,18 +312,40 @@ impl<'r> RouteStates<'r> {
     pub(crate) fn denied(&self, index: usize) -> &'r [String] {
         match self.states[index] {
             RouteState::Closed => &self.entries[index].denied,
-            RouteState::Open | RouteState::OwnerScoped(_) => &[],
+            RouteState::Open | RouteState::OwnerScoped(_) | RouteState::Omitted => &[],
         }
     }
 
     /// Whether a policy opens anything.
     pub(crate) fn is_any_open(&self) -> bool {
-        for (entry, state) in self.entries.iter().zip(&self.states) {
-            if *state != RouteState::Closed && !entry.is_connection() {
-                return true;
+        (0..self.entries.len()).any(|index| !self.allowed(index).is_empty())
+    }
+
+    /// These states in a policy that is for one request: the entries that match it, if they open anything, and the
+    /// closed ones that match it or overlap one of those. Such a policy decides the request as the whole table does,
+    /// and opens nothing that the whole table does not.
+    pub(crate) fn for_request(mut self, request: &str) -> Self {
+        let mut opening = Vec::new();
+        for (index, entry) in self.entries.iter().enumerate() {
+            if self.allowed(index).is_empty() {
+                continue;
+            }
+            if matches(&entry.allowed, request) {
+                opening.push(index);
+            } else {
+                self.states[index] = RouteState::Omitted;
             }
         }
-        false
+        for (index, entry) in self.entries.iter().enumerate() {
+            if self.states[index] != RouteState::Closed || matches(&entry.denied, request) {
+                continue;
+            }
+            let overlaps = |other: &usize| patterns_overlap(&entry.denied, self.allowed(*other));
+            if !opening.iter().any(overlaps) {
+                self.states[index] = RouteState::Omitted;
+            }
+        }
+        self
     }
 
     /// Whether an entry other than that of a connection is closed, or open for the caller's own only.
@@ -363,6 +397,11 @@ impl<'r> RouteStates<'r> {
 /// Whether a request is one of those that the patterns match.
 fn matches(patterns: &[String], request: &str) -> bool {
     patterns.iter().any(|pattern| pattern::matches(pattern, request))
+}
+
+/// Whether some request is matched by a pattern of both.
+fn patterns_overlap(some: &[String], others: &[String]) -> bool {
+    some.iter().any(|one| others.iter().any(|other| pattern::intersect(one, other)))
 }
 
 /// The verbs of a route, and its path without the first slash. A connection has no verb.

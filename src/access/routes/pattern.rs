@@ -32,6 +32,11 @@ pub(crate) fn contains(outer: &str, inner: &str) -> bool {
 /// Whether some text is matched by both patterns.
 pub(crate) fn intersect(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
+    // Most patterns of a table begin or end differently.
+    if fixed_parts_differ(a.iter(), b.iter()) || fixed_parts_differ(a.iter().rev(), b.iter().rev())
+    {
+        return false;
+    }
     // `row[j]`: some text is matched by the first i bytes of `a` and by the first j bytes of `b`. A wildcard at the
     // end of one prefix covers nothing, or the last byte of the other prefix.
     let mut row = vec![false; b.len() + 1];
@@ -52,6 +57,22 @@ pub(crate) fn intersect(a: &str, b: &str) -> bool {
         }
     }
     row[b.len()]
+}
+
+/// Whether the bytes differ before the first wildcard of one of them.
+fn fixed_parts_differ<'p>(
+    a: impl Iterator<Item = &'p u8>,
+    b: impl Iterator<Item = &'p u8>,
+) -> bool {
+    for (a, b) in a.zip(b) {
+        if *a == b'*' || *b == b'*' {
+            return false;
+        }
+        if a != b {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]

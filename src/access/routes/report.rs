@@ -73,7 +73,9 @@ impl Entry {
             (RouteState::Closed, Some(Conflict::OwnerScoped(other))) => format!(
                 "closed: would be open for {own}, but `{other}` opens its requests for other owners too"
             ),
-            (RouteState::Closed, None) => format!("closed: needs {}", self.rule.missing(evaluated)),
+            (RouteState::Closed | RouteState::Omitted, _) => {
+                format!("closed: needs {}", self.rule.missing(evaluated))
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::access::rights::PolicyScope;
 use crate::access::routes::rule::{Predicates, Rule};
 use crate::access::routes::{CONNECT, Entry, Routes, guard, matches};
 
@@ -29,7 +30,8 @@ impl Table {
     ///
     /// Every problem, each naming its entry.
     pub fn parse(table: &Map<String, Value>, path_guard: bool) -> Result<Self, Vec<String>> {
-        let (routes, problems) = Routes::read(table, path_guard);
+        // Of any size: whether it fits into one policy is another question.
+        let (routes, problems) = Routes::read(table, path_guard, PolicyScope::Request);
         if problems.is_empty() { Ok(Self(Arc::new(routes))) } else { Err(problems) }
     }
 
