@@ -88,6 +88,7 @@ fn every_link_leads_somewhere() {
         "docs",
         "docs/measurements",
         "deploy/cdk",
+        "deploy/cdk/jsii",
         "deploy/terraform",
         "deploy/terraform/modules/attachment",
     ];
