@@ -386,7 +386,7 @@ def commands_of_the_documentation(cloud):
         authorizerUri=authorizer["authorizerUri"],
         identitySource="method.request.header.X-Old",
     )["id"]
-    move = block(page["How do I roll it out beside an existing authorizer?"], "sh")
+    move = block(page["How do I roll it out next to an existing authorizer?"], "sh")
     header = f"curl -si -H 'X-Old: Bearer {cloud.pool.sign_in('ann')}' {cloud.emulator.api_url(api)}/dev/pets"
     for authorizer_id, status in [(old, 200), (authorizer["id"], 401)]:
         shell(cloud, move, API=api, RESOURCE=pets, AUTHORIZER=authorizer_id)

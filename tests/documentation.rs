@@ -88,6 +88,7 @@ fn every_link_leads_somewhere() {
         "docs",
         "docs/measurements",
         "deploy/cdk",
+        "deploy/cdk/jsii",
         "deploy/terraform",
         "deploy/terraform/modules/attachment",
     ];
@@ -185,28 +186,36 @@ fn the_list_of_pages_names_every_page_once() {
     }
 }
 
-/// Details are quoted in double backticks, with `...` for what differs.
+/// What the log says is quoted in double backticks, with `...` for what differs.
 #[test]
-fn the_page_for_operators_quotes_details_as_the_code_has_them() {
-    fn sources(folder: &Path, text: &mut String) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                sources(&path, text);
-            } else {
-                text.push_str(&fs::read_to_string(path).unwrap());
+fn pages_quote_the_log_as_the_code_has_it() {
+    let mut code = String::new();
+    read_sources(Path::new("src"), &mut code);
+    for (page, at_least) in [("operations", 24), ("keys", 4), ("reasons", 6), ("providers", 2)] {
+        let text = fs::read_to_string(format!("docs/{page}.md")).unwrap();
+        // Blocks of code have three backticks.
+        let prose: String = text.split("```").step_by(2).collect();
+        let quotes: Vec<_> = prose.split("``").skip(1).step_by(2).collect();
+        assert!(quotes.len() >= at_least, "{page}: {quotes:?}");
+        for quote in quotes {
+            for part in quote.split("...").map(str::trim).filter(|part| part.len() > 1) {
+                assert!(code.contains(part), "{page}: {part}");
             }
         }
     }
-    let page = fs::read_to_string("docs/operations.md").unwrap();
-    let section = page.split("\n## ").find(|text| text.starts_with("What the log says")).unwrap();
-    let mut code = String::new();
-    sources(Path::new("src"), &mut code);
-    let quotes: Vec<_> = section.split("``").skip(1).step_by(2).collect();
-    assert!(quotes.len() > 8, "{quotes:?}");
-    for quote in quotes {
-        for part in quote.split("...").map(str::trim).filter(|part| part.len() > 1) {
-            assert!(code.contains(part), "{part}");
+}
+
+/// The text of all files in a folder, with strings that span lines in one piece.
+fn read_sources(folder: &Path, code: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_sources(&path, code);
+            continue;
+        }
+        let text = fs::read_to_string(path).unwrap();
+        for (index, piece) in text.split("\\\n").enumerate() {
+            code.push_str(if index == 0 { piece } else { piece.trim_start() });
         }
     }
 }

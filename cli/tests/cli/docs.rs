@@ -57,6 +57,21 @@ paths:
 }
 
 #[test]
+fn the_check_of_the_page_about_commands_comes_out_as_shown() {
+    let folder = Folder::new("docs-check");
+    let settings = blocks("cli.md", "sh").into_iter().find(|text| text.contains("ISSUER="));
+    folder.file(".env", &settings.unwrap());
+    let shown = blocks("cli.md", "text").into_iter().find(|text| text.contains("Variables: "));
+    let done = Command::new(program())
+        .args(["check", "--env-file", ".env"])
+        .env_clear()
+        .current_dir(folder.path(""))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&done.stdout), shown.unwrap());
+}
+
+#[test]
 fn the_cases_of_the_page_about_commands_come_out_as_shown() {
     let cases = blocks("cli.md", "yaml").remove(0);
     let shown = blocks("cli.md", "text").into_iter().find(|text| text.contains("FAILED")).unwrap();
