@@ -36,6 +36,7 @@ pub struct AfterAnswer {
 }
 
 /// What is recorded of an event.
+#[expect(clippy::large_enum_variant, reason = "nearly every record is of the larger one")]
 pub(crate) enum Record {
     Decision(DecisionRecord),
     /// It asked for the status of the function.

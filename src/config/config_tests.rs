@@ -585,7 +585,7 @@ fn skipped_keys_of_the_configuration_are_named() {
         refused("RS256", &keys(&[&short])),
         format!("{none}: keys[0] (kid \"hs\"): {not_listed}")
     );
-    let message = refused("HS256", &keys(&vec![&rsa; 10]));
+    let message = refused("HS256", &keys(&[&rsa; 10]));
     assert!(message.contains("keys[7]") && !message.contains("keys[8]"), "{message}");
     assert!(message.ends_with("; and 2 more"), "{message}");
     for (document, expected) in [

@@ -256,7 +256,7 @@ impl Reader<'_> {
         let mut authorities = Authorities::new();
         for name in files {
             if let Some(file) = self.set(name) {
-                let found = tls::read_authorities(&self.path(&file));
+                let found = tls::read_authorities(&self.path(file));
                 authorities.extend(self.or_report(name, found).unwrap_or_default());
             }
         }
