@@ -191,7 +191,7 @@ fn the_list_of_pages_names_every_page_once() {
 fn pages_quote_the_log_as_the_code_has_it() {
     let mut code = String::new();
     read_sources(Path::new("src"), &mut code);
-    for (page, at_least) in [("operations", 24), ("keys", 4), ("reasons", 6), ("providers", 2)] {
+    for (page, at_least) in [("operations", 30), ("keys", 4), ("reasons", 6), ("providers", 2)] {
         let text = fs::read_to_string(format!("docs/{page}.md")).unwrap();
         // Blocks of code have three backticks.
         let prose: String = text.split("```").step_by(2).collect();
