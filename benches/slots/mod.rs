@@ -1,8 +1,8 @@
 //! Many invocations at once: `cargo bench --bench process -- slots [PART-OF-A-ROW ...] [NAME=PROGRAM ...]`
 //!
-//! The stand-in of the Runtime API is made to cost little: one thread, answers that are ready to send, nothing kept. It
-//! has the last core to itself, except for what the function takes of that. The function has all cores, or only the first:
-//! then it runs one thread. The empty function runs on the same runtimes. NAME=PROGRAM adds another build.
+//! The stand-in of the Runtime API is made to cost little: one thread, on the last core, and nothing kept. The function
+//! has a thread for each core, or one thread in all; so has the empty function, on the same runtime. NAME=PROGRAM adds
+//! another build.
 //!
 //! Functions have their bursts in turns, so all of them see the same load of the machine. A ratio is the median of
 //! the ratios of each round.
@@ -11,6 +11,7 @@ mod platform;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio, id};
+use std::sync::LazyLock;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 use std::{env, fs};
@@ -73,8 +74,7 @@ pub(crate) fn run_empty_function() {
 
 /// Measures every combination of token and slots, or those that these words name, and programs besides.
 pub(crate) async fn measure(words: &[String]) {
-    let cores = available_parallelism().map_or(1, usize::from);
-    let all_cores = format!("0-{}", cores - 1);
+    let cores = cores();
     let is_pinned = pin(id(), &(cores - 1).to_string());
     let programs: Vec<_> = words.iter().filter_map(|word| word.split_once('=')).collect();
     let rows: Vec<_> = words.iter().filter(|word| !word.contains('=')).collect();
@@ -102,18 +102,19 @@ pub(crate) async fn measure(words: &[String]) {
             }
             let check = time_of_check(&key, &tokens[0]);
             let mut wanted = vec![
-                ("one core", &authorizer, "0"),
-                ("all cores", &authorizer, &*all_cores),
-                ("empty function, one core", &empty, "0"),
-                ("empty function, all cores", &empty, &*all_cores),
+                ("one thread", &authorizer, Some(1)),
+                ("a thread for each core", &authorizer, None),
+                ("empty function, one thread", &empty, Some(1)),
+                ("empty function, a thread for each core", &empty, None),
             ];
             let others: Vec<_> =
                 programs.iter().map(|(name, path)| (*name, PathBuf::from(path))).collect();
-            wanted.extend(others.iter().map(|(name, path)| (*name, path, &*all_cores)));
+            wanted.extend(others.iter().map(|(name, path)| (*name, path, None)));
             let mut functions = Vec::new();
-            for (name, program, cores) in wanted {
-                let function = Function::start(name, program, cores, slots, &key, &events);
-                functions.push(function.await);
+            for (name, program, threads) in wanted {
+                let platform = Platform::start(&events).await;
+                functions
+                    .push(Function::start(name, program, threads, slots, &key, platform).await);
             }
             let one = check + Duration::from_micros(30);
             let invocations = (BURST.div_duration_f64(one) as usize).max(2 * slots);
@@ -127,6 +128,12 @@ pub(crate) async fn measure(words: &[String]) {
             functions.iter().for_each(|function| function.report(&row, &functions[0]));
         }
     }
+}
+
+fn cores() -> usize {
+    static CORES: LazyLock<usize> =
+        LazyLock::new(|| available_parallelism().map_or(1, usize::from));
+    *CORES
 }
 
 fn time_of_check(key: &SigningKey, token: &str) -> Duration {
@@ -143,18 +150,18 @@ impl Function {
     async fn start(
         name: &str,
         program: &Path,
-        cores: &str,
+        threads: Option<usize>,
         slots: usize,
         key: &SigningKey,
-        events: &[String],
+        platform: Platform,
     ) -> Self {
-        let platform = Platform::start(events).await;
+        // It would start on the stand-in's core, and stay there.
         let mut command = Command::new("taskset");
-        command.args(["-c", cores]).arg(program);
+        command.args(["-c", &format!("0-{}", cores() - 1)]).arg(program);
         if name.starts_with("empty function") {
             command.arg(EMPTY_FUNCTION);
         }
-        let process = command
+        command
             .env_clear()
             .env("PATH", env::var_os("PATH").unwrap_or_default())
             .env("AWS_LAMBDA_FUNCTION_NAME", "token-authorizer")
@@ -168,9 +175,11 @@ impl Function {
             .env("JWKS", json!({ "keys": [key.jwk()] }).to_string())
             .stdin(Stdio::null())
             // A pipe would need a reader, and that a share of the stand-in's core.
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("taskset");
+            .stdout(Stdio::null());
+        if let Some(threads) = threads {
+            command.env("TOKIO_WORKER_THREADS", threads.to_string());
+        }
+        let process = command.spawn().expect("taskset");
         platform.polled_by(slots).await;
         Self { name: name.to_owned(), process, platform, bursts: Vec::new(), latencies: Vec::new() }
     }

@@ -77,9 +77,9 @@ fn of_a_certificate_only_the_thumbprint_is_logged() {
     let token = key.token(&claims(&idp, json!({ "cnf": cnf })));
     let odd = "-----BEGIN CERTIFICATE-----thief-----END CERTIFICATE-----";
     for pem in [&*thief.pem, odd, &own.pem] {
-        lambda.invoke(&event("rest-request", &token, pem));
+        lambda.invoke_to_end(&event("rest-request", &token, pem));
     }
-    lambda.invoke(&sample("token-allowed", &token).to_string());
+    lambda.invoke_to_end(&sample("token-allowed", &token).to_string());
     let details = [
         Some(format!("bound to another certificate than {}", thief.thumbprint())),
         Some("the client certificate of the event is not PEM".to_owned()),
