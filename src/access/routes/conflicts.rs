@@ -23,13 +23,14 @@ impl Routes {
             if !entry.rule.is_owner_scoped() {
                 continue;
             }
+            let paths = entry.template.with_one_segment_each();
             let (mut conflicts, mut wider) = (Vec::new(), Vec::new());
             for (other_index, other) in self.entries.iter().enumerate() {
-                if other_index == index || !other.overlaps(entry) || other.lies_inside(entry) {
+                if other_index == index || other.lies_inside(entry) || !other.overlaps(entry) {
                     continue;
                 }
                 conflicts.push(other_index);
-                if other.may_open_more_of(entry) {
+                if other.may_open_more_of(&paths) {
                     wider.push(other_index);
                 }
                 if other.rule.is_for_everyone(&self.predicates)
@@ -51,11 +52,13 @@ impl Routes {
     /// Entries that can match one request together: for each request, all that match it are in one of these lists. The
     /// lists can be too long, where entries overlap in pairs only.
     pub(crate) fn entries_of_requests(&self) -> Vec<Vec<usize>> {
-        let mut overlaps = Vec::new();
+        let mut overlaps = vec![vec![false; self.entries.len()]; self.entries.len()];
         for index in 0..self.entries.len() {
-            let others = 0..self.entries.len();
-            overlaps
-                .push(others.map(|other| other != index && self.overlap(index, other)).collect());
+            for other in 0..index {
+                let overlap = self.overlap(index, other);
+                overlaps[index][other] = overlap;
+                overlaps[other][index] = overlap;
+            }
         }
         let mut groups = Groups { overlaps, found: Vec::new() };
         let all: Vec<usize> = (0..self.entries.len()).collect();
@@ -115,9 +118,10 @@ impl Routes {
         let mut warnings = Vec::new();
         for inner in &self.entries {
             for outer in &self.entries {
+                // What lies inside overlaps, if it shares a verb.
                 if !outer.rule.is_owner_scoped()
-                    || !inner.overlaps(outer)
                     || !inner.lies_inside(outer)
+                    || inner.shared_verb(outer).is_none()
                 {
                     continue;
                 }
@@ -174,9 +178,15 @@ impl Groups {
     fn pivot(&self, open: &[usize], done: &[usize]) -> Option<usize> {
         let mut best = None;
         for entry in open.iter().chain(done) {
-            let count = self.next_to(*entry, open).len();
+            let mut count = 0;
+            for other in open {
+                count += usize::from(self.overlaps[*entry][*other]);
+            }
             if best.is_none_or(|(most, _)| count > most) {
                 best = Some((count, *entry));
+            }
+            if count + 1 >= open.len() {
+                break;
             }
         }
         Some(best?.1)

@@ -38,13 +38,12 @@ impl Entry {
         share_path_outside(&self.template.with_one_segment_each(), &PathSet::of_pattern(path), &own)
     }
 
-    /// Whether the caller's own of this entry can be requests of `entry`, whatever the values are. Quick, and may say
-    /// yes too often: a token decides.
-    pub(super) fn may_open_more_of(&self, entry: &Self) -> bool {
-        let paths = entry.template.with_one_segment_each();
+    /// Whether the caller's own of this entry can have these paths, whatever the values are. Quick, and may say yes too
+    /// often: a token decides.
+    pub(super) fn may_open_more_of(&self, paths: &PathSet) -> bool {
         for own in &self.rule.owner_scoped {
             let wider = self.template.with_segments_for(&own.variables());
-            if !paths.fixed_segments_differ(&wider) && share_path_outside(&paths, &wider, &[]) {
+            if !paths.fixed_segments_differ(&wider) && share_path_outside(paths, &wider, &[]) {
                 return true;
             }
         }
@@ -130,7 +129,7 @@ impl Entry {
         Some(self.template.with_values(&own))
     }
 
-    fn shared_verb(&self, other: &Self) -> Option<&'static str> {
+    pub(super) fn shared_verb(&self, other: &Self) -> Option<&'static str> {
         self.verbs.iter().copied().find(|verb| other.verbs.contains(verb))
     }
 }
