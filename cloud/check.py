@@ -1,8 +1,8 @@
 """What CI tries in the emulator, besides the tour: ./try --check
 
 The template updated and broken, the provider down, every kind of API from docs/apis.md, the page docs/mcp.md, the
-commands and the CDK construct of docs/deploy.md, those of docs/tasks.md, and the first commands of the README, as
-printed."""
+commands and the CDK construct of docs/deploy.md, those of docs/tasks.md, the first commands of the README, as printed,
+and every operation of an OpenAPI document."""
 
 import argparse
 import base64
@@ -25,6 +25,7 @@ from botocore.exceptions import ClientError
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
+import openapi
 from emulator import ACCOUNT, REGION, ROOT, TARGET, b64, claims_of, end_in_order, hs256, resign
 from stack import BUCKET, PACKAGE, Failed, NoManagedPolicies, Stack, architecture
 from tour import Cloud, curl, expect, tour
@@ -579,6 +580,13 @@ def cdk_fragment(cloud):
     print("synthesized, deployed: 401, 200, 403", flush=True)
 
 
+def openapi_document(cloud):
+    """Every operation of a document that somebody else wrote, by POLICY_SCOPE=request."""
+    shell(cloud, "cargo build --locked -p token-authorizer-cli")
+    folder = ROOT / shell(cloud, "bash .ci/openapi").strip()
+    openapi.check(cloud, ROOT / "target/debug/authorizer", ROOT / PACKAGE, folder / "package/api/spotify.com.json")
+
+
 def first_commands_of_the_readme():
     """The provider, cargo-lambda's emulator of Lambda and an invocation, as they stand in the README; and `explain`."""
     printed = blocks((ROOT / "README.md").read_text(), "sh")
@@ -650,6 +658,7 @@ def main():
         ("commands of docs/deploy.md", lambda: commands_of_the_documentation(cloud)),
         ("common tasks", lambda: common_tasks(cloud)),
         ("CDK construct", lambda: cdk_fragment(cloud)),
+        ("OpenAPI document", lambda: openapi_document(cloud)),
         ("broken templates", broken_templates_are_noticed),
         ("first commands of the README", first_commands_of_the_readme),
     ]

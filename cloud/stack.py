@@ -28,8 +28,8 @@ class Failed(Exception):
 class Stack:
     """Deployed from the text of a SAM template."""
 
-    def __init__(self, emulator, name):
-        self.emulator, self.name = emulator, name
+    def __init__(self, emulator, name, package=ROOT / PACKAGE):
+        self.emulator, self.name, self.package = emulator, name, package
         self.cloudformation = emulator.client("cloudformation")
 
     def deploy(self, text, parameters):
@@ -37,7 +37,7 @@ class Stack:
         os.environ["AWS_DEFAULT_REGION"] = REGION
         s3 = self.emulator.client("s3")
         s3.create_bucket(Bucket=BUCKET)
-        s3.upload_file(str(ROOT / PACKAGE), BUCKET, "bootstrap.zip")
+        s3.upload_file(str(self.package), BUCKET, "bootstrap.zip")
         exists = bool(self._description())
         if exists:
             # AlwaysDeploy names the new deployment after the second in which it is made.
@@ -48,7 +48,10 @@ class Stack:
         separate_gateway_responses(template)
         separate_open_mocks(template)
         separate_http_routes(template)
-        body = {"TemplateBody": json.dumps(template), "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]}
+        # As `sam deploy` does: in a request, a template has at most 51,200 bytes.
+        s3.put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(template))
+        body = {"TemplateURL": f"{self.emulator.url}/{BUCKET}/template.json"}
+        body["Capabilities"] = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
         given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
         change = self.cloudformation.update_stack if exists else self.cloudformation.create_stack
         change(StackName=self.name, Parameters=given, **body)

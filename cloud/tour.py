@@ -7,7 +7,7 @@ import sys
 import time
 
 from emulator import ROOT, TARGET, Emulator, KeyServer, Pool, end_in_order, new_key, resign
-from stack import Failed, Stack, architecture, as_parameters
+from stack import PACKAGE, Failed, Stack, architecture, as_parameters
 
 # Members of the group `writers` may add pets, everybody with a token may see them.
 SETTINGS = {
@@ -24,7 +24,7 @@ TOKENS = TARGET / "tokens"
 class Cloud:
     """The emulator with a pool, two users, and the stack of a template."""
 
-    def __init__(self, port=0, template=None):
+    def __init__(self, port=0, template=None, package=ROOT / PACKAGE):
         self.template = template or (ROOT / "template.yaml").read_text()
         self.keys, self.tokens = KeyServer(), {}
         self.emulator = Emulator(port)
@@ -32,7 +32,7 @@ class Cloud:
             self.pool = self.keys.pool = Pool(self.emulator)
             self.pool.add_user("ann", ["writers"])
             self.pool.add_user("bob")
-            self.stack = Stack(self.emulator, "pets")
+            self.stack = Stack(self.emulator, "pets", package)
             self.settings = SETTINGS | {
                 "ISSUER": self.pool.issuer,
                 "AUDIENCE": self.pool.client_id,

@@ -54,6 +54,8 @@ const server = createServer(async (request, response) => {
 
 await once(server.listen(0, "127.0.0.1"), "listening");
 server.unref();
+// The program keeps its connection open. That must not keep this process alive.
+server.on("connection", (socket) => socket.unref());
 
 const program = spawn(path, {
   env: { ...process.env, AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${server.address().port}` },
