@@ -38,8 +38,8 @@ def operations(document):
 
 
 def requests(found):
-    """(verb, path, scopes of the token, whether it is allowed): for each operation a token that has just its scopes, one
-    for each scope that is missing, one that has every scope but these, and one that has none."""
+    """(verb, path, scopes of the token, whether it is allowed). Each operation is asked for with its scopes, with one
+    of them missing, with every scope but these, and with none."""
     every_scope = frozenset().union(*(scopes for _, _, scopes in found))
     for verb, path, scopes in found:
         tokens = [scopes, every_scope - scopes, frozenset(), *(scopes - {scope} for scope in scopes)]

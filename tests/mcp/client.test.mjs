@@ -1,4 +1,4 @@
-// The official MCP client behind the function's own challenges: where it looks for metadata, and what scopes it asks for.
+// The official MCP client, led by the function's challenges: where it looks for metadata, and which scopes it asks for.
 
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync, randomUUID, sign } from "node:crypto";
