@@ -1,5 +1,7 @@
 //! Functions in a CloudFormation template, with the intrinsic functions that can be worked out without AWS.
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 use crate::settings::deployment::{Function, Variable};
@@ -17,6 +19,12 @@ const PSEUDO_PARAMETERS: [(&str, &str); 6] = [
 /// Conditions that refer to each other more deeply than this go round in a circle.
 const MAX_DEPTH: usize = 32;
 
+/// A variable that takes more steps than this to work out is refused: a few lines can ask for billions of them.
+const MAX_STEPS: usize = 10_000;
+
+/// The longest text that is put together: many times what Lambda takes.
+const MAX_TEXT: usize = 64 * 1024;
+
 pub(super) fn functions(
     document: &Value,
     parameters: &[(String, String)],
@@ -29,7 +37,7 @@ pub(super) fn functions(
             return Err(format!("there is no parameter {name}; there are {}", names.join(", ")));
         }
     }
-    let template = Template { document, parameters };
+    let template = Template { document, parameters, steps: Cell::new(0) };
     let mut functions = Vec::new();
     for (id, resource) in document["Resources"].as_object().into_iter().flatten() {
         let kind = resource["Type"].as_str().unwrap_or_default();
@@ -38,6 +46,7 @@ pub(super) fn functions(
         }
         let variables = resource["Properties"]["Environment"]["Variables"].as_object();
         let variables = variables.into_iter().flatten().filter_map(|(name, value)| {
+            template.steps.set(0);
             let value = match template.text(value, 0) {
                 Ok(value) => Ok(value?),
                 Err(because) => Err(because),
@@ -52,14 +61,23 @@ pub(super) fn functions(
 struct Template<'t> {
     document: &'t Value,
     parameters: &'t [(String, String)],
+    /// Taken for the variable that is worked out.
+    steps: Cell<usize>,
 }
 
 impl Template<'_> {
+    /// Counts a step. The error says why there are no more.
+    fn step(&self, depth: usize) -> Result<(), &'static str> {
+        self.steps.set(self.steps.get() + 1);
+        if depth > MAX_DEPTH {
+            return Err("refers to itself");
+        }
+        if self.steps.get() > MAX_STEPS { Err("takes too many steps to work out") } else { Ok(()) }
+    }
+
     /// The text that a value comes to; nothing for `AWS::NoValue`. The error says why it is not known.
     fn text(&self, value: &Value, depth: usize) -> Result<Option<String>, String> {
-        if depth > MAX_DEPTH {
-            return Err("refers to itself".to_owned());
-        }
+        self.step(depth)?;
         let (name, argument) = match value {
             Value::String(text) => return Ok(Some(text.clone())),
             Value::Number(_) | Value::Bool(_) => return Ok(Some(value.to_string())),
@@ -85,11 +103,18 @@ impl Template<'_> {
                 let Some(Value::Array(parts)) = parts.get(1) else {
                     return Err("`Fn::Join` of a list that is not in the template".to_owned());
                 };
-                let mut texts = Vec::new();
+                let mut joined = String::new();
+                let mut is_first = true;
                 for part in parts {
-                    texts.extend(self.text(part, depth)?);
+                    let Some(text) = self.text(part, depth)? else { continue };
+                    if !is_first {
+                        joined += separator;
+                    }
+                    joined += &text;
+                    is_first = false;
+                    check_length(&joined)?;
                 }
-                Ok(Some(texts.join(separator)))
+                Ok(Some(joined))
             }
             ("Fn::If", Value::Array(parts)) => {
                 let [Value::String(condition), then, otherwise] = parts.as_slice() else {
@@ -135,15 +160,14 @@ impl Template<'_> {
             } else {
                 filled += &self.reference(name)?;
             }
+            check_length(&filled)?;
             rest = after;
         }
         Ok(filled + rest)
     }
 
     fn holds(&self, condition: &Value, depth: usize) -> Result<bool, String> {
-        if depth > MAX_DEPTH {
-            return Err("a condition refers to itself".to_owned());
-        }
+        self.step(depth)?;
         let member = condition.as_object().filter(|members| members.len() == 1);
         let Some((name, argument)) = member.and_then(|members| members.iter().next()) else {
             return Err("a condition is not in the template".to_owned());
@@ -175,4 +199,8 @@ impl Template<'_> {
             (name, _) => Err(format!("the condition `{name}` is worked out by AWS")),
         }
     }
+}
+
+fn check_length(text: &str) -> Result<(), &'static str> {
+    if text.len() > MAX_TEXT { Err("is longer than any variable can be") } else { Ok(()) }
 }

@@ -212,3 +212,30 @@ fn the_configuration_of_a_deployed_function_is_read() {
         is_misuse(&["--deployment", &folder.file("function.json", document)], expected);
     }
 }
+
+/// A template whose function has this ISSUER.
+fn template(issuer: Value, conditions: Value) -> String {
+    let variables = json!({"ISSUER": issuer, "AUDIENCE": "a"});
+    let properties = json!({"Environment": {"Variables": variables}});
+    let function = json!({"Type": "AWS::Lambda::Function", "Properties": properties});
+    json!({"Conditions": conditions, "Resources": {"Authorizer": function}}).to_string()
+}
+
+#[test]
+fn a_short_template_cannot_ask_for_endless_work() {
+    let folder = Folder::new("bombs");
+    let mut issuer = json!("x".repeat(10_000));
+    for _ in 0..2 {
+        issuer = json!({"Fn::Sub": ["${a}${a}${a}${a}", {"a": issuer}]});
+    }
+    let text = folder.file("text.json", &template(issuer, json!({})));
+    is_misuse(&["--deployment", &text], "ISSUER: is longer than any variable can be");
+    let mut conditions = json!({"C8": {"Fn::Equals": ["a", "a"]}});
+    for depth in 0..8 {
+        let next = json!({"Condition": format!("C{}", depth + 1)});
+        conditions[format!("C{depth}")] = json!({"Fn::And": [next, next, next, next]});
+    }
+    let issuer = json!({"Fn::If": ["C0", "https://deployed.example", "b"]});
+    let steps = folder.file("steps.json", &template(issuer, conditions));
+    is_misuse(&["--deployment", &steps], "ISSUER: takes too many steps to work out");
+}
