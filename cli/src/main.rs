@@ -39,7 +39,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::outcome::{Misuse, Outcome};
+use crate::outcome::{Misuse, Outcome, plain};
 
 /// Checks, explains and tests the settings of token-authorizer, without AWS.
 ///
@@ -119,7 +119,9 @@ async fn main() -> ExitCode {
             if is_expected { ExitCode::SUCCESS } else { ExitCode::from(1) }
         }
         Err(Misuse(problem)) => {
-            write("", &format!("error: {problem}\n"));
+            // It can quote a file that somebody else wrote.
+            let lines: Vec<_> = problem.lines().map(plain).collect();
+            write("", &format!("error: {}\n", lines.join("\n")));
             ExitCode::from(2)
         }
     }

@@ -239,3 +239,12 @@ fn a_short_template_cannot_ask_for_endless_work() {
     let steps = folder.file("steps.json", &template(issuer, conditions));
     is_misuse(&["--deployment", &steps], "ISSUER: takes too many steps to work out");
 }
+
+#[test]
+fn no_error_drives_the_terminal() {
+    let folder = Folder::new("escapes");
+    let file = folder.file("t.json", &template(json!({"Fn::\u{1b}]0;x\u{7}": "x"}), json!({})));
+    is_misuse(&["--deployment", &file], "ISSUER: `Fn::\\u{1b}]0;x\\u{7}` is worked out by AWS");
+    let ran = tested(&["--deployment", &file]);
+    assert!(ran.err.lines().count() == 2 && !ran.err.contains('\u{1b}'), "{}", ran.err);
+}
