@@ -14,6 +14,9 @@ const ANY_METHOD: &str = "x-amazon-apigateway-any-method";
 /// A server URL with more combinations of values than this is not written out.
 const MAX_BASE_PATHS: usize = 64;
 
+/// The longest server URL. The value of a variable can name other variables, so a short document can ask for gigabytes.
+const MAX_URL: usize = 2048;
+
 /// An OpenAPI document.
 pub(crate) struct OpenApi {
     pub(crate) operations: Vec<Operation>,
@@ -67,7 +70,7 @@ impl OpenApi {
             notes: Vec::new(),
         };
         api.schemes(&documents)?;
-        let servers = base_paths(&main.value()["servers"], &mut api.notes);
+        let servers = base_paths(&main.value()["servers"], &mut api.notes)?;
         let servers = servers.unwrap_or_else(|| vec![String::new()]);
         let paths = main.member("paths");
         for path in paths.iter().flat_map(member_names) {
@@ -75,9 +78,11 @@ impl OpenApi {
                 continue;
             }
             let Some(item) = paths.as_ref().and_then(|paths| paths.member(&path)) else { continue };
-            match documents.follow(&item) {
-                Ok(item) => api.path_item(&path, &item, &servers, base_path, main.value()),
-                Err(problem) => api.problems.push(format!("{path}: {problem}")),
+            let item = documents.follow(&item);
+            let read = item
+                .and_then(|item| api.path_item(&path, &item, &servers, base_path, main.value()));
+            if let Err(problem) = read {
+                api.problems.push(format!("{path}: {problem}"));
             }
         }
         Ok(api)
@@ -113,12 +118,12 @@ impl OpenApi {
         servers: &[String],
         base_path: Option<&str>,
         document: &Value,
-    ) {
+    ) -> Result<(), String> {
         let member = |name: &str| item.iter().find_map(|node| node.member(name));
         let servers_of = |value: Option<Node>, notes: &mut Vec<String>| {
             base_paths(value.as_ref().map_or(&Value::Null, Node::value), notes)
         };
-        let own_servers = servers_of(member("servers"), &mut self.notes);
+        let own_servers = servers_of(member("servers"), &mut self.notes)?;
         let servers = own_servers.as_deref().unwrap_or(servers);
         let mut names: Vec<String> = item.iter().flat_map(member_names).collect();
         names.sort();
@@ -145,7 +150,7 @@ impl OpenApi {
                     continue;
                 }
             };
-            let own_servers = servers_of(operation.member("servers"), &mut self.notes);
+            let own_servers = servers_of(operation.member("servers"), &mut self.notes)?;
             let bases = match base_path {
                 Some(base) => vec![base.trim_end_matches('/').to_owned()],
                 None => own_servers.unwrap_or_else(|| servers.to_vec()),
@@ -158,6 +163,7 @@ impl OpenApi {
                 });
             }
         }
+        Ok(())
     }
 }
 
@@ -196,22 +202,24 @@ fn requirements(security: &Value) -> Result<Vec<Requirement>, &'static str> {
 }
 
 /// The different paths of these servers, without a slash at their ends; nothing if there are no servers.
-fn base_paths(servers: &Value, notes: &mut Vec<String>) -> Option<Vec<String>> {
-    let servers = servers.as_array().filter(|servers| !servers.is_empty())?;
+fn base_paths(servers: &Value, notes: &mut Vec<String>) -> Result<Option<Vec<String>>, String> {
+    let Some(servers) = servers.as_array().filter(|servers| !servers.is_empty()) else {
+        return Ok(None);
+    };
     let mut paths: Vec<String> = Vec::new();
     for server in servers {
-        for url in urls(server) {
+        for url in urls(server)? {
             let path = base_path(&url, notes);
             if !paths.contains(&path) {
                 paths.push(path);
             }
         }
     }
-    Some(paths)
+    Ok(Some(paths))
 }
 
 /// The URLs of a server: each variable has its default, or in turn each of the values it may have.
-fn urls(server: &Value) -> Vec<String> {
+fn urls(server: &Value) -> Result<Vec<String>, String> {
     let mut urls = vec![server["url"].as_str().unwrap_or_default().to_owned()];
     for (name, variable) in server["variables"].as_object().into_iter().flatten() {
         let place = format!("{{{name}}}");
@@ -221,12 +229,19 @@ fn urls(server: &Value) -> Vec<String> {
         if urls.len() * values.len() > MAX_BASE_PATHS {
             values.truncate(1);
         }
-        let filled = urls.iter().flat_map(|url| {
-            values.iter().map(|value| url.replace(&place, value)).collect::<Vec<_>>()
-        });
-        urls = filled.collect();
+        let mut filled = Vec::new();
+        for url in &urls {
+            let places = url.matches(&place).count();
+            for value in &values {
+                if url.len() + places.saturating_mul(value.len()) > MAX_URL {
+                    return Err(format!("a server URL has more than {MAX_URL} characters"));
+                }
+                filled.push(url.replace(&place, value));
+            }
+        }
+        urls = filled;
     }
-    urls
+    Ok(urls)
 }
 
 /// The path of a URL. In API Gateway's own address the first segment is the stage, which no entry names.

@@ -451,3 +451,18 @@ fn a_table_is_compared_with_a_document() {
     let ran = run(&settings[..2], &["routes", "-", "--check"], &document.to_string());
     assert!(ran.code == 2 && ran.err.contains("the settings have no ROUTES"), "{}", ran.err);
 }
+
+#[test]
+fn variables_of_a_server_cannot_make_endless_urls() {
+    // They are filled in by the order of their names.
+    let mut variables = json!({});
+    for number in 10..22 {
+        let next = format!("{{v{}}}", number + 1);
+        variables[format!("v{number}")] = json!({"default": format!("{next}{next}")});
+    }
+    let mut document = document(&json!({"/a": {"get": {"security": [oauth(&["a"])]}}}));
+    document["servers"] = json!([{"url": "/{v10}", "variables": variables}]);
+    let ran = routes(&document.to_string(), &[]);
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    assert!(ran.err.contains("a server URL has more than 2048 characters"), "{}", ran.err);
+}
