@@ -79,8 +79,13 @@ impl Documents {
         if let Some(document) = self.files.borrow().get(path) {
             return Ok(Rc::clone(document));
         }
-        let text = fs::read_to_string(path)
-            .map_err(|error| format!("{}, which a `$ref` names: {error}", path.display()))?;
+        let named = |problem: &str| format!("{}, which a `$ref` names: {problem}", path.display());
+        let metadata = fs::metadata(path).map_err(|error| named(&error.to_string()))?;
+        // A device or a pipe may never end.
+        if !metadata.is_file() {
+            return Err(named("is not a file"));
+        }
+        let text = fs::read_to_string(path).map_err(|error| named(&error.to_string()))?;
         let document =
             Rc::new(parse(&text).map_err(|error| format!("{}: {error}", path.display()))?);
         self.files.borrow_mut().insert(path.to_owned(), Rc::clone(&document));

@@ -466,3 +466,12 @@ fn variables_of_a_server_cannot_make_endless_urls() {
     assert_eq!(ran.code, 2, "{}", ran.out);
     assert!(ran.err.contains("a server URL has more than 2048 characters"), "{}", ran.err);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_reference_to_a_device_is_not_followed() {
+    let document = document(&json!({"/a": {"$ref": "/dev/null"}}));
+    let ran = routes(&document.to_string(), &[]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("/dev/null, which a `$ref` names: is not a file"), "{}", ran.err);
+}
