@@ -52,13 +52,16 @@ impl Routes {
     /// Entries that can match one request together: for each request, all that match it are in one of these lists. The
     /// lists can be too long, where entries overlap in pairs only.
     pub(crate) fn entries_of_requests(&self) -> Vec<Vec<usize>> {
-        let mut overlaps = vec![vec![false; self.entries.len()]; self.entries.len()];
+        let mut overlaps: Vec<Vec<bool>> = Vec::new();
         for index in 0..self.entries.len() {
-            for other in 0..index {
-                let overlap = self.overlap(index, other);
-                overlaps[index][other] = overlap;
-                overlaps[other][index] = overlap;
+            let mut row = Vec::new();
+            for other in 0..self.entries.len() {
+                row.push(match overlaps.get(other) {
+                    Some(earlier) => earlier[index],
+                    None => other != index && self.overlap(index, other),
+                });
             }
+            overlaps.push(row);
         }
         let mut groups = Groups { overlaps, found: Vec::new() };
         let all: Vec<usize> = (0..self.entries.len()).collect();

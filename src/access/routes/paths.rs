@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-/// The most states of a search.
-const MAX_STATES: usize = 10_000;
+/// The most states of a search. Paths of real tables take some hundreds.
+const MAX_STATES: usize = 2_000;
 
 /// A byte that is in no template and in no value: any character that no set names.
 const OTHER: u8 = 0;
