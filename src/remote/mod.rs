@@ -44,8 +44,8 @@ pub(crate) trait Remote: Send + Sync + 'static {
         misses: &Self::Misses,
     ) -> impl Future<Output = Result<Fetched<Self::Document>, FetchError>> + Send;
 
-    /// Writes the log event of an attempt to fetch.
-    fn log(&self, attempt: &Attempt);
+    /// Writes the log event of an attempt to fetch, which took this many milliseconds.
+    fn log(&self, milliseconds: u64, outcome: &Outcome);
 }
 
 /// The result of a good fetch.
@@ -56,12 +56,7 @@ pub(crate) struct Fetched<D> {
     pub(crate) skipped: usize,
 }
 
-/// An attempt to fetch, for the log.
-pub(crate) struct Attempt {
-    pub(crate) milliseconds: u64,
-    pub(crate) outcome: Outcome,
-}
-
+/// How an attempt to fetch ended, for the log.
 pub(crate) enum Outcome {
     Refreshed {
         size: usize,
@@ -270,7 +265,7 @@ impl<S: Remote> Cached<S> {
             };
             metrics.record_fetch(*slot, &fetch, &now);
         }
-        source.log(&Attempt { milliseconds: milliseconds(elapsed), outcome });
+        source.log(milliseconds(elapsed), &outcome);
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State<S>> {
@@ -351,7 +346,7 @@ mod tests {
             Ok(Fetched { refreshed, max_age: None, skipped: 0 })
         }
 
-        fn log(&self, _: &Attempt) {}
+        fn log(&self, _: u64, _: &Outcome) {}
     }
 
     #[test]
@@ -419,11 +414,11 @@ mod tests {
                     let refreshed = Refreshed::Document(Arc::new(document));
                     Ok(Fetched { refreshed, max_age: None, skipped: 0 })
                 }
-                None => Err(FetchError::new(FetchStage::Status(503), "a list", "busy")),
+                None => Err(FetchError::new(FetchStage::Status, "a list", "busy")),
             }
         }
 
-        fn log(&self, _: &Attempt) {}
+        fn log(&self, _: u64, _: &Outcome) {}
     }
 
     fn cached_from(
