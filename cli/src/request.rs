@@ -10,6 +10,10 @@ use crate::tokens;
 /// The stage of a request that comes without an event.
 pub(crate) const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:api0000000/stage";
 
+/// What a request must be.
+pub(crate) const WANTED: &str =
+    "a request must be `VERB /path`, with the verb in upper case, or `$connect`";
+
 const CONNECT: &str = "$connect";
 
 /// As it is in an ARN after the stage: `GET/pets/1`, `$connect`.
@@ -18,8 +22,6 @@ pub(crate) struct Request(String);
 impl Request {
     /// Reads `VERB /path`, or `$connect`.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        const WANTED: &str =
-            "a request must be `VERB /path`, with the verb in upper case, or `$connect`";
         if text == CONNECT {
             return Ok(Self(text.to_owned()));
         }

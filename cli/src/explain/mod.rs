@@ -18,7 +18,7 @@ use self::page::Page;
 use self::stand_in::StandIn;
 use crate::cases::{expectations, is_expectation};
 use crate::outcome::{Misuse, Outcome, plain};
-use crate::request::{Request, STAGE};
+use crate::request::{Request, STAGE, WANTED};
 use crate::routes::openapi::VERBS;
 use crate::settings::SettingsArguments;
 use crate::{Color, Format, document, iam, paths, tokens};
@@ -144,8 +144,10 @@ impl<'s> Subject<'s> {
         if self.is_event() {
             return self.authorizer.decide(self.text).await;
         }
-        let is_any = |request: &&String| !request.starts_with("ANY ");
-        let request = request.filter(is_any).map_or("GET /", String::as_str);
+        let request = match request {
+            Some(request) if !request.starts_with("ANY ") => request,
+            _ => "GET /",
+        };
         self.authorizer.decide(&self.token_event(request)).await
     }
 
@@ -273,12 +275,7 @@ fn requested(arguments: &[String]) -> Result<Vec<String>, Misuse> {
                 words.next();
             }
             // Not quoted: what is in the wrong place may be a token.
-            _ => {
-                return Err(
-                    "a request must be `VERB /path`, with the verb in upper case, or `$connect`"
-                        .into(),
-                );
-            }
+            _ => return Err(WANTED.into()),
         }
     }
     Ok(requests)
