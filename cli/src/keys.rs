@@ -110,11 +110,11 @@ fn configured(settings: &Settings, environment: &Environment) -> Vec<KeySet> {
         is_published: false,
     };
     let mut sets = Vec::new();
-    if let Some(text) = setting(settings, environment, "JWKS") {
+    if let Some(text) = settings.text_or_file(environment, "JWKS") {
         let document = text.map(String::into_bytes);
         sets.push(set("JWKS".to_owned(), document, algorithms(environment.get("ALGORITHMS"))));
     }
-    let issuers = setting(settings, environment, "ISSUERS").and_then(Result::ok);
+    let issuers = settings.text_or_file(environment, "ISSUERS").and_then(Result::ok);
     let issuers: Option<Value> = issuers.and_then(|text| serde_json::from_str(&text).ok());
     for (index, issuer) in issuers.iter().flat_map(|all| all.as_array()).flatten().enumerate() {
         if issuer["jwks"].is_object() {
@@ -129,20 +129,6 @@ fn configured(settings: &Settings, environment: &Environment) -> Vec<KeySet> {
         }
     }
     sets
-}
-
-/// The text of a setting, or of the file that it names.
-fn setting(
-    settings: &Settings,
-    environment: &Environment,
-    name: &str,
-) -> Option<Result<String, String>> {
-    let text = environment.get(name)?.trim();
-    match text.strip_prefix('@') {
-        Some(file) => Some(document::read(&settings.package_file(file))),
-        None if text.is_empty() => None,
-        None => Some(Ok(text.to_owned())),
-    }
 }
 
 /// The key sets of all issuers, as they are published now.
