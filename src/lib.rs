@@ -65,7 +65,7 @@ pub use after_answer::{AfterAnswer, Invocation};
 pub use authorizer::Authorizer;
 pub use config::environment::Environment;
 pub use config::summary::IssuerSummary;
-pub use config::{Config, Problem, Problems, SETTINGS, Setting, SettingKind};
+pub use config::{Config, Problem, Problems, SETTINGS, Setting, SettingKind, list_members};
 pub use denial::{BindingProblem, ClaimProblem, Denial, Malformed, MissingRights, RevokedBy};
 pub use explain::{Check, CheckState, Explanation};
 pub use gateway::policy::Answer;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 use serde_json::{Value, json};
-use token_authorizer::{Config, Environment, KeyReport, Probed, SETTINGS};
+use token_authorizer::{Config, Environment, KeyReport, Probed, SETTINGS, list_members};
 
 use crate::outcome::{Misuse, Outcome, plain};
 use crate::settings::{Settings, SettingsArguments};
@@ -154,9 +154,7 @@ async fn fetched(config: &Config) -> Vec<KeySet> {
 fn algorithms(setting: Option<&str>) -> Vec<String> {
     let default = SETTINGS.iter().find(|setting| setting.name == "ALGORITHMS");
     let default = default.map_or("", |setting| setting.default);
-    let text = setting.filter(|text| !text.trim().is_empty()).unwrap_or(default);
-    let names = text.split([',', ' ']).filter(|name| !name.is_empty());
-    names.map(str::to_owned).collect()
+    list_members(setting.filter(|text| !text.trim().is_empty()).unwrap_or(default))
 }
 
 fn page(set: &KeySet, report: &Result<KeyReport, String>) -> String {

@@ -1,7 +1,7 @@
 //! A request that somebody asks about, the event that API Gateway would make of it, and what a policy says.
 
 use serde_json::{Value, json};
-use token_authorizer::Answer;
+use token_authorizer::{Answer, list_members};
 
 use crate::iam;
 use crate::routes::openapi::VERBS;
@@ -58,10 +58,9 @@ impl Request {
             return json!({"type": "TOKEN", "methodArn": arn, "authorizationToken": credential})
                 .to_string();
         }
-        let first = location.unwrap_or_default().split([',', ' ']).find(|text| !text.is_empty());
-        let (kind, name) = first
-            .and_then(|location| location.split_once(':'))
-            .unwrap_or(("header", "Authorization"));
+        let locations = list_members(location.unwrap_or_default());
+        let first = locations.first().and_then(|location| location.split_once(':'));
+        let (kind, name) = first.unwrap_or(("header", "Authorization"));
         let mut event = json!({
             "type": "REQUEST",
             "methodArn": arn,

@@ -209,7 +209,8 @@ pub(super) fn quoted(setting: &str, value: &str) -> String {
 }
 
 /// The members of a list: separated by commas, spaces or both.
-pub(super) fn members_of(list: &str) -> Vec<String> {
+#[must_use]
+pub fn members_of(list: &str) -> Vec<String> {
     let mut members = Vec::new();
     for member in list.split([',', ' ', '\t', '\n', '\r']) {
         if !member.is_empty() {
