@@ -76,7 +76,9 @@ impl Source {
             available: status.available,
             entries: status.entries,
             age_seconds: status.age_seconds,
-            last_failure: status.last_failure.map(|(stage, error)| Failure { stage, error }),
+            last_failure: status
+                .last_failure
+                .map(|failure| Failure { stage: failure.stage(), error: failure.detail }),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::{Map, Value, json};
-use token_authorizer::{Config, Environment, PolicySize, Probe, Probed, Table};
+use token_authorizer::{Config, Environment, FetchError, PolicySize, Probe, Probed, Table};
 
 use crate::outcome::{Misuse, Outcome, plain};
 use crate::settings::{Settings, SettingsArguments, named_tables};
@@ -240,7 +240,7 @@ fn probe_line(probe: &Probe) -> String {
         (Ok(_), Probed::Discovery) => "ok".to_owned(),
         (Ok(count), Probed::Keys) => format!("{count} usable"),
         (Ok(count), Probed::Revocations) => format!("{count} entries"),
-        (Err(failure), _) => format!("FAILED: {}: {}", failure.stage, failure.detail),
+        (Err(failure), _) => format!("FAILED: {failure}"),
     };
     let milliseconds = probe.elapsed.as_millis();
     format!("Fetched {kind}: {} ({milliseconds} ms): {}\n", plain(&probe.address), plain(&result))
@@ -253,7 +253,7 @@ fn probe_json(probe: &Probe) -> Value {
         "address": probe.address,
         "milliseconds": u64::try_from(probe.elapsed.as_millis()).unwrap_or(u64::MAX),
         "usable": probe.result.as_ref().ok().filter(|_| probe.document != Probed::Discovery),
-        "stage": failure.map(|failure| failure.stage),
+        "stage": failure.map(FetchError::stage),
         "detail": failure.map(|failure| &failure.detail),
     })
 }

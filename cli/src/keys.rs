@@ -141,7 +141,7 @@ async fn fetched(config: &Config) -> Vec<KeySet> {
         }
         let document = match (probe.body, probe.result) {
             (Some(body), _) if probe.document == Probed::Keys => Ok(body),
-            (_, Err(failure)) => Err(format!("{}: {}", failure.stage, failure.detail)),
+            (_, Err(failure)) => Err(failure.to_string()),
             (_, Ok(_)) => continue,
         };
         let algorithms = probe.algorithms.iter().map(|name| (*name).to_owned()).collect();

@@ -74,7 +74,7 @@ impl Remote for Provider {
             }
             Outcome::Failed { failure, backoff_milliseconds, age_seconds } => tracing::warn!(
                 issuer,
-                stage = failure.stage.code(),
+                stage = failure.stage(),
                 error = failure.detail,
                 milliseconds,
                 backoff_milliseconds,

@@ -105,8 +105,8 @@ pub struct SourceStatus {
     pub entries: usize,
     /// The time since its source last confirmed it. None for a configured one and for one that was never fetched.
     pub age_seconds: Option<u64>,
-    /// The code of the stage at which the last fetch failed, and the error. None if that fetch succeeded.
-    pub last_failure: Option<(&'static str, String)>,
+    /// Why the last fetch failed. None if it succeeded.
+    pub last_failure: Option<FetchError>,
 }
 
 impl<S: Remote> Cached<S> {
@@ -132,14 +132,13 @@ impl<S: Remote> Cached<S> {
     /// The status now. Waits for nothing.
     pub(crate) fn status(&self) -> SourceStatus {
         let (state, now) = (self.state(), Now::read());
-        let failure = state.last_failure.as_ref();
         SourceStatus {
             name: self.name.clone(),
             kind: S::KIND,
             available: state.cache.is_available(&now),
             entries: state.size(),
             age_seconds: state.age(&now).map(|age| age.as_secs()),
-            last_failure: failure.map(|failure| (failure.stage.code(), failure.detail.clone())),
+            last_failure: state.last_failure.clone(),
         }
     }
 
@@ -459,7 +458,7 @@ mod tests {
             SourceStatus { available: true, entries: 3, age_seconds: Some(0), ..status("good") };
         assert_eq!(waiting.await, found);
         let failed = SourceStatus {
-            last_failure: Some(("status", "a list: busy".to_owned())),
+            last_failure: Some(FetchError::new(FetchStage::Status, "a list", "busy")),
             ..status("bad")
         };
         assert_eq!(bad.status_after_refresh(&mut pending).await, failed);

@@ -66,7 +66,7 @@ impl Remote for Publisher {
             }
             Outcome::Failed { failure, backoff_milliseconds, age_seconds } => tracing::warn!(
                 list,
-                stage = failure.stage.code(),
+                stage = failure.stage(),
                 error = failure.detail,
                 milliseconds,
                 backoff_milliseconds,

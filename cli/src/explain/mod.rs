@@ -11,7 +11,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use token_authorizer::{
     Authorizer, CheckState, Config, DecidedBy, Decision, Denial, EntryReport, Explanation, Failure,
-    Reason, SourceStatus, TableReport, Verdict,
+    FetchError, Reason, SourceStatus, TableReport, Verdict,
 };
 
 use self::page::Page;
@@ -320,8 +320,8 @@ fn show_revocations(page: &mut Page, seen: &Explanation<'_>) {
 
 fn show_document(page: &mut Page, status: &SourceStatus, entries: &str) {
     page.line(&plain(&format!("{} {entries}", status.entries)));
-    if let Some((stage, failure)) = &status.last_failure {
-        page.bad(&plain(&format!("the last fetch failed: {stage}: {failure}")));
+    if let Some(failure) = &status.last_failure {
+        page.bad(&plain(&format!("the last fetch failed: {failure}")));
     }
 }
 
@@ -342,7 +342,7 @@ fn show_checks(page: &mut Page, seen: &Explanation<'_>, verdict: &Verdict<'_>) {
 }
 
 /// What a refusal says besides its code.
-fn detail(verdict: &Verdict<'_>) -> Option<String> {
+pub(crate) fn detail(verdict: &Verdict<'_>) -> Option<String> {
     let detail = match verdict {
         Verdict::Allow(_) => return None,
         Verdict::Deny(denial) => denial.to_string(),
@@ -479,8 +479,8 @@ fn as_json(
         let failure = status.last_failure.as_ref();
         json!({
             "entries": status.entries,
-            "stage": failure.map(|(stage, _)| stage),
-            "detail": failure.map(|(_, detail)| detail),
+            "stage": failure.map(FetchError::stage),
+            "detail": failure.map(|failure| &failure.detail),
         })
     };
     let checks: Vec<_> = seen
