@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::clock::Now;
-use crate::denial::{Denial, Refusal};
+use crate::denial::Refusal;
 use crate::excerpt::excerpt;
 use crate::gateway::policy::Answer;
 use crate::metrics::Metrics;
@@ -99,32 +99,19 @@ impl Record {
 
 impl DecisionRecord {
     fn record(&self, invocation: Invocation<'_>, metrics: Option<&Metrics>) {
-        let (name, reason) = match &self.refusal {
-            None => ("Allowed", None),
-            Some(Refusal::Denied(denial)) => ("Refused", Some(denial.reason().code())),
-            Some(Refusal::Undecided(fault)) => ("Unavailable", Some(fault.obstacle.code())),
-        };
-        let trial = self.trial.as_ref().and_then(TrialRun::refusal);
-        self.log(trial.as_ref(), invocation);
-        if let Some(metrics) = metrics {
-            let now = Now::read();
-            metrics.count(name, reason, &now);
-            if let Some(denial) = trial {
-                metrics.count("TrialRefused", Some(denial.reason().code()), &now);
-            }
-        }
-    }
-
-    fn log(&self, trial: Option<&Denial>, Invocation { request_id, trace_id }: Invocation<'_>) {
-        let (decision, reason, detail) = match &self.refusal {
-            None => ("allow", None, String::new()),
+        let (decision, metric, reason, detail) = match &self.refusal {
+            None => ("allow", "Allowed", None, String::new()),
             Some(Refusal::Denied(denial)) => {
-                ("deny", Some(denial.reason().code()), denial.to_string())
+                ("deny", "Refused", Some(denial.reason().code()), denial.to_string())
             }
             Some(Refusal::Undecided(fault)) => {
-                ("none", Some(fault.obstacle.code()), fault.detail.to_string())
+                ("none", "Unavailable", Some(fault.obstacle.code()), fault.detail.to_string())
             }
         };
+        let trial = self.trial.as_ref().and_then(TrialRun::refusal);
+        let trial_detail = trial.as_ref().and_then(|denial| not_empty(denial.to_string()));
+        let trial = trial.map(|denial| denial.reason().code());
+        let Invocation { request_id, trace_id } = invocation;
         let (mut issuer, mut kid, mut alg) = (None, None, None);
         if let Some((header, payload)) = &self.token {
             issuer = unverified(payload, "iss");
@@ -135,8 +122,6 @@ impl DecisionRecord {
         let detail = not_empty(detail);
         let duration_us = u64::try_from(self.elapsed.as_micros()).unwrap_or(u64::MAX);
         let context_omitted = not_empty(self.omitted.join(" "));
-        let trial_detail = trial.and_then(|denial| not_empty(denial.to_string()));
-        let trial = trial.map(|denial| denial.reason().code());
         // `tracing` needs a constant level at each call.
         macro_rules! event {
             ($level:ident) => {
@@ -159,6 +144,13 @@ impl DecisionRecord {
         match self.refusal {
             Some(Refusal::Undecided(_)) => event!(error),
             _ => event!(info),
+        }
+        if let Some(metrics) = metrics {
+            let now = Now::read();
+            metrics.count(metric, reason, &now);
+            if trial.is_some() {
+                metrics.count("TrialRefused", trial, &now);
+            }
         }
     }
 }

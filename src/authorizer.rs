@@ -58,8 +58,8 @@ struct Call<'a> {
 }
 
 impl Authorizer {
-    /// Answers an event of API Gateway, or one that asks for the status, given as JSON text. Returns the work that the client need not wait for as
-    /// well.
+    /// Answers an event of API Gateway, or one that asks for the status, given as JSON text. Also returns the work that
+    /// the client need not wait for.
     ///
     /// # Errors
     ///

@@ -74,8 +74,9 @@ impl Authorizer {
         let (mut key_ids, mut skipped_keys, mut routes) = (Vec::new(), Vec::new(), Vec::new());
         if let Some(issuer) = trace.issuer {
             keys = Some((issuer.name.to_string(), issuer.keys.status()));
-            key_ids = issuer.keys.ids();
-            skipped_keys = issuer.keys.skipped();
+            if let Some(keys) = issuer.keys.state().cache.document() {
+                (key_ids, skipped_keys) = (keys.ids(), keys.skipped.clone());
+            }
             if let Some(list) = &issuer.revocations {
                 revocations = Some(list.status());
             }

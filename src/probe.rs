@@ -23,7 +23,7 @@ pub struct Probe {
     /// How long that took.
     pub elapsed: Duration,
     /// The keys or entries that can be used; none for a discovery document.
-    pub result: Result<usize, ProbeFailure>,
+    pub result: Result<usize, FetchError>,
     /// The algorithms of the keys that count as usable.
     pub algorithms: Vec<&'static str>,
     /// The document, if it came.
@@ -39,15 +39,6 @@ pub enum Probed {
     Keys,
     /// A revocation list.
     Revocations,
-}
-
-/// Where a fetch broke.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProbeFailure {
-    /// The stage, by the name that the log has for it.
-    pub stage: &'static str,
-    /// What went wrong.
-    pub detail: String,
 }
 
 impl Config {
@@ -121,13 +112,13 @@ impl Prober {
         let fetched = self.0.get(address, None).await;
         let elapsed = Now::read().since(&requested_at);
         let (result, body) = match fetched {
-            Err(FetchError { stage, detail }) => (Err((stage, detail)), None),
+            Err(failure) => (Err(failure), None),
             Ok(response) => {
                 let body = response.body.unwrap_or_default();
-                (read(&body).map_err(|problem| (FetchStage::Parse, problem)), Some(body))
+                let malformed = |detail| FetchError { stage: FetchStage::Parse, detail };
+                (read(&body).map_err(malformed), Some(body))
             }
         };
-        let result = result.map_err(|(stage, detail)| ProbeFailure { stage: stage.code(), detail });
         let address = address.shown();
         let algorithms = Vec::new();
         Probe { document, address, elapsed, result, algorithms, body }

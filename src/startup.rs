@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::authorizer::Authorizer;
 use crate::config::{Config, Issuer, KeyOrigin, KeySource, RevocationSource};
-use crate::issuer::{HeaderRules, Issuers, TrustedIssuer};
+use crate::issuer::{Issuers, TrustedIssuer};
 use crate::jose::algorithm::Algorithms;
 use crate::jose::jwk::Key;
 use crate::jose::jwks::ParsedKeys;
@@ -38,7 +38,7 @@ impl Authorizer {
         let mut issuers = Issuers::default();
         let (mut lists, mut static_lists) = (Vec::new(), Vec::new());
         for issuer in config.issuers {
-            let Issuer { names, algorithms, types, rules, revoked, scope_claims, rights } = issuer;
+            let Issuer { names, header_rules, rules, revoked, scope_claims, rights } = issuer;
             let revocations = match revoked {
                 None => None,
                 Some(RevocationSource::Static(list)) => {
@@ -55,14 +55,13 @@ impl Authorizer {
                     &mut lists,
                 )),
             };
-            let trial = config
-                .trial
-                .as_ref()
-                .map(|trial| Arc::new(trial.for_issuer(&types, &rules, &scope_claims, &rights)));
+            let trial = config.trial.as_ref().map(|trial| {
+                Arc::new(trial.for_issuer(&header_rules.types, &rules, &scope_claims, &rights))
+            });
             for (name, source) in names {
                 issuers.insert(TrustedIssuer {
                     name,
-                    header_rules: HeaderRules { types: types.clone(), algorithms },
+                    header_rules: header_rules.clone(),
                     keys: Arc::clone(&key_sets[source]),
                     rules: rules.clone(),
                     revocations: revocations.clone(),

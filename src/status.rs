@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::authorizer::Authorizer;
 use crate::gateway::policy::{self, Answer};
+use crate::metrics::DocumentKind;
 use crate::remote::SourceStatus;
 use crate::remote::refresh::PendingRefreshes;
 
@@ -52,10 +53,10 @@ impl Authorizer {
         }
         let mut sources = Vec::new();
         for keys in &self.key_sets {
-            sources.push(Source::keys(keys.status_after_refresh(pending).await));
+            sources.push(Source::of(keys.status_after_refresh(pending).await));
         }
         for list in &self.lists {
-            sources.push(Source::list(list.status_after_refresh(pending).await));
+            sources.push(Source::of(list.status_after_refresh(pending).await));
         }
         let is_available = sources.iter().all(|source| source.available);
         let version = env!("CARGO_PKG_VERSION");
@@ -64,24 +65,20 @@ impl Authorizer {
 }
 
 impl Source {
-    fn keys(status: SourceStatus) -> Self {
-        let issuer = status.name.clone();
-        Self { issuer: Some(issuer), ..Self::of(status) }
-    }
-
-    fn list(status: SourceStatus) -> Self {
-        let list = status.name.clone();
-        Self { list: Some(list), ..Self::of(status) }
-    }
-
     fn of(status: SourceStatus) -> Self {
+        let (issuer, list) = match status.kind {
+            DocumentKind::Keys => (Some(status.name), None),
+            DocumentKind::Revocations => (None, Some(status.name)),
+        };
         Self {
-            issuer: None,
-            list: None,
+            issuer,
+            list,
             available: status.available,
             entries: status.entries,
             age_seconds: status.age_seconds,
-            last_failure: status.last_failure.map(|(stage, error)| Failure { stage, error }),
+            last_failure: status
+                .last_failure
+                .map(|failure| Failure { stage: failure.stage(), error: failure.detail }),
         }
     }
 }

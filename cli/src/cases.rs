@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use token_authorizer::{Authorizer, Obstacle, Reason, Verdict};
 
-use crate::explain::decided_by;
+use crate::explain::{decided_by, detail};
 use crate::outcome::{Misuse, Outcome, plain};
 use crate::request::{Request, is_allowed};
 use crate::settings::SettingsArguments;
@@ -125,9 +125,8 @@ async fn decide(authorizer: &Authorizer, event: &str, request: &Request) -> (Str
             let by = decided_by(table.as_ref(), request.after_stage());
             (Reason::InsufficientScope.code().to_owned(), by)
         }
-        (Verdict::Deny(denial), _) => (denial.reason().code().to_owned(), denial.to_string()),
-        (Verdict::Undecided(fault), _) => {
-            (fault.obstacle.code().to_owned(), fault.detail.to_string())
+        (refused, _) => {
+            (refused.code().unwrap_or_default().to_owned(), detail(refused).unwrap_or_default())
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use clap::Args;
 use serde_json::{Map, Value, json};
-use token_authorizer::{Config, Environment, PolicySize, Probe, Probed, Table};
+use token_authorizer::{Config, Environment, FetchError, PolicySize, Probe, Probed, Table};
 
 use crate::outcome::{Misuse, Outcome, plain};
-use crate::settings::{Settings, SettingsArguments};
-use crate::{Format, document, paths};
+use crate::settings::{Settings, SettingsArguments, named_tables};
+use crate::{Format, paths};
 
 /// What Lambda takes: the bytes of all variables of a function, as compact JSON.
 const MAX_VARIABLES: usize = 4096;
@@ -44,16 +44,11 @@ struct Report {
     warnings: Vec<String>,
     /// The bytes of the variables.
     variables: usize,
-    tables: Vec<NamedTable>,
+    tables: Vec<(String, Table)>,
     /// Whether policies have the Deny of `EXPIRY_GUARD`.
     expiry_guard: bool,
     /// What was fetched, if that was asked for.
     probes: Option<Vec<Probe>>,
-}
-
-struct NamedTable {
-    name: String,
-    table: Table,
 }
 
 pub(crate) async fn run(arguments: &Arguments, format: Format) -> Result<Outcome, Misuse> {
@@ -71,12 +66,12 @@ pub(crate) async fn run(arguments: &Arguments, format: Format) -> Result<Outcome
         }
     };
     let tables = match &config {
-        Some(config) => tables_of(config),
+        Some(config) => named_tables(config),
         None => readable_tables(&settings, &environment),
     };
     let stages: Vec<_> =
         settings.stages.iter().chain(&arguments.stages).map(String::as_str).collect();
-    for NamedTable { name, table } in &tables {
+    for (name, table) in &tables {
         warnings.extend(doubts(name, table, &stages));
     }
     let variables = compact_len(&settings.counted());
@@ -97,29 +92,17 @@ pub(crate) async fn run(arguments: &Arguments, format: Format) -> Result<Outcome
     Ok(Outcome { text, notes: String::new(), is_expected: report.is_expected() })
 }
 
-fn tables_of(config: &Config) -> Vec<NamedTable> {
-    let named = |(issuers, table): (Vec<String>, Table)| NamedTable {
-        name: format!("ROUTES for {}", issuers.join(" ")),
-        table,
-    };
-    config.tables().into_iter().map(named).collect()
-}
-
 /// The tables that can be read although the settings are wrong: perhaps because a table is too large.
-fn readable_tables(settings: &Settings, environment: &Environment) -> Vec<NamedTable> {
+fn readable_tables(settings: &Settings, environment: &Environment) -> Vec<(String, Table)> {
     let value = |name: &str| {
-        let text = environment.get(name)?.trim();
-        let text = match text.strip_prefix('@') {
-            Some(file) => document::read(&settings.package_file(file)).ok()?,
-            None => text.to_owned(),
-        };
+        let text = settings.text_or_file(environment, name)?.ok()?;
         serde_json::from_str::<Value>(&text).ok()
     };
     let path_guard = is_on("PATH_GUARD", environment);
     let mut tables = Vec::new();
     let mut add = |name: String, table: &Map<String, Value>| {
         if let Ok(table) = Table::parse(table, path_guard) {
-            tables.push(NamedTable { name, table });
+            tables.push((name, table));
         }
     };
     if let Some(Value::Object(table)) = value("ROUTES") {
@@ -180,7 +163,7 @@ impl Report {
             lines.iter().for_each(|line| page += &format!("  {}\n", plain(line)));
         }
         page += &format!("Variables: {} of {MAX_VARIABLES} bytes\n", self.variables);
-        for NamedTable { name, table } in &self.tables {
+        for (name, table) in &self.tables {
             let size = table.policy_size(self.expiry_guard);
             let PolicySize { bytes, limit, path_guard, .. } = size;
             page += &format!("Longest policy ({}): {bytes} of {limit} bytes\n", plain(name));
@@ -205,7 +188,7 @@ impl Report {
 
     fn json(&self) -> String {
         let mut tables = Vec::new();
-        for NamedTable { name, table } in &self.tables {
+        for (name, table) in &self.tables {
             let size = table.policy_size(self.expiry_guard);
             let entries: Vec<_> = by_size(&size)
                 .into_iter()
@@ -257,7 +240,7 @@ fn probe_line(probe: &Probe) -> String {
         (Ok(_), Probed::Discovery) => "ok".to_owned(),
         (Ok(count), Probed::Keys) => format!("{count} usable"),
         (Ok(count), Probed::Revocations) => format!("{count} entries"),
-        (Err(failure), _) => format!("FAILED: {}: {}", failure.stage, failure.detail),
+        (Err(failure), _) => format!("FAILED: {failure}"),
     };
     let milliseconds = probe.elapsed.as_millis();
     format!("Fetched {kind}: {} ({milliseconds} ms): {}\n", plain(&probe.address), plain(&result))
@@ -270,7 +253,7 @@ fn probe_json(probe: &Probe) -> Value {
         "address": probe.address,
         "milliseconds": u64::try_from(probe.elapsed.as_millis()).unwrap_or(u64::MAX),
         "usable": probe.result.as_ref().ok().filter(|_| probe.document != Probed::Discovery),
-        "stage": failure.map(|failure| failure.stage),
+        "stage": failure.map(FetchError::stage),
         "detail": failure.map(|failure| &failure.detail),
     })
 }

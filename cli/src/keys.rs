@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 use serde_json::{Value, json};
-use token_authorizer::{Config, Environment, KeyReport, Probed, SETTINGS};
+use token_authorizer::{Config, Environment, KeyReport, Probed, SETTINGS, list_members};
 
 use crate::outcome::{Misuse, Outcome, plain};
 use crate::settings::{Settings, SettingsArguments};
@@ -110,11 +110,11 @@ fn configured(settings: &Settings, environment: &Environment) -> Vec<KeySet> {
         is_published: false,
     };
     let mut sets = Vec::new();
-    if let Some(text) = setting(settings, environment, "JWKS") {
+    if let Some(text) = settings.text_or_file(environment, "JWKS") {
         let document = text.map(String::into_bytes);
         sets.push(set("JWKS".to_owned(), document, algorithms(environment.get("ALGORITHMS"))));
     }
-    let issuers = setting(settings, environment, "ISSUERS").and_then(Result::ok);
+    let issuers = settings.text_or_file(environment, "ISSUERS").and_then(Result::ok);
     let issuers: Option<Value> = issuers.and_then(|text| serde_json::from_str(&text).ok());
     for (index, issuer) in issuers.iter().flat_map(|all| all.as_array()).flatten().enumerate() {
         if issuer["jwks"].is_object() {
@@ -131,20 +131,6 @@ fn configured(settings: &Settings, environment: &Environment) -> Vec<KeySet> {
     sets
 }
 
-/// The text of a setting, or of the file that it names.
-fn setting(
-    settings: &Settings,
-    environment: &Environment,
-    name: &str,
-) -> Option<Result<String, String>> {
-    let text = environment.get(name)?.trim();
-    match text.strip_prefix('@') {
-        Some(file) => Some(document::read(&settings.package_file(file))),
-        None if text.is_empty() => None,
-        None => Some(Ok(text.to_owned())),
-    }
-}
-
 /// The key sets of all issuers, as they are published now.
 async fn fetched(config: &Config) -> Vec<KeySet> {
     let mut sets = Vec::new();
@@ -155,7 +141,7 @@ async fn fetched(config: &Config) -> Vec<KeySet> {
         }
         let document = match (probe.body, probe.result) {
             (Some(body), _) if probe.document == Probed::Keys => Ok(body),
-            (_, Err(failure)) => Err(format!("{}: {}", failure.stage, failure.detail)),
+            (_, Err(failure)) => Err(failure.to_string()),
             (_, Ok(_)) => continue,
         };
         let algorithms = probe.algorithms.iter().map(|name| (*name).to_owned()).collect();
@@ -168,9 +154,7 @@ async fn fetched(config: &Config) -> Vec<KeySet> {
 fn algorithms(setting: Option<&str>) -> Vec<String> {
     let default = SETTINGS.iter().find(|setting| setting.name == "ALGORITHMS");
     let default = default.map_or("", |setting| setting.default);
-    let text = setting.filter(|text| !text.trim().is_empty()).unwrap_or(default);
-    let names = text.split([',', ' ']).filter(|name| !name.is_empty());
-    names.map(str::to_owned).collect()
+    list_members(setting.filter(|text| !text.trim().is_empty()).unwrap_or(default))
 }
 
 fn page(set: &KeySet, report: &Result<KeyReport, String>) -> String {

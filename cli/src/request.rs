@@ -1,7 +1,7 @@
 //! A request that somebody asks about, the event that API Gateway would make of it, and what a policy says.
 
 use serde_json::{Value, json};
-use token_authorizer::Answer;
+use token_authorizer::{Answer, list_members};
 
 use crate::iam;
 use crate::routes::openapi::VERBS;
@@ -9,6 +9,10 @@ use crate::tokens;
 
 /// The stage of a request that comes without an event.
 pub(crate) const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:api0000000/stage";
+
+/// What a request must be.
+pub(crate) const WANTED: &str =
+    "a request must be `VERB /path`, with the verb in upper case, or `$connect`";
 
 const CONNECT: &str = "$connect";
 
@@ -18,8 +22,6 @@ pub(crate) struct Request(String);
 impl Request {
     /// Reads `VERB /path`, or `$connect`.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        const WANTED: &str =
-            "a request must be `VERB /path`, with the verb in upper case, or `$connect`";
         if text == CONNECT {
             return Ok(Self(text.to_owned()));
         }
@@ -56,10 +58,9 @@ impl Request {
             return json!({"type": "TOKEN", "methodArn": arn, "authorizationToken": credential})
                 .to_string();
         }
-        let first = location.unwrap_or_default().split([',', ' ']).find(|text| !text.is_empty());
-        let (kind, name) = first
-            .and_then(|location| location.split_once(':'))
-            .unwrap_or(("header", "Authorization"));
+        let locations = list_members(location.unwrap_or_default());
+        let first = locations.first().and_then(|location| location.split_once(':'));
+        let (kind, name) = first.unwrap_or(("header", "Authorization"));
         let mut event = json!({
             "type": "REQUEST",
             "methodArn": arn,

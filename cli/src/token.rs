@@ -11,14 +11,14 @@ use crate::tokens::{self, SigningKey};
 const SECONDS: u64 = 300;
 
 /// A key for each algorithm that an issuer may sign with.
-pub(crate) struct ThrowAwayKeys(HashMap<String, SigningKey>);
+pub(crate) struct ThrowAwayKeys(HashMap<&'static str, SigningKey>);
 
 impl ThrowAwayKeys {
     /// Keys for the first algorithm of each issuer. The others are never needed.
     pub(crate) fn for_issuers(issuers: &[IssuerSummary<'_>]) -> Self {
         let mut keys = HashMap::new();
         for algorithm in issuers.iter().filter_map(|issuer| issuer.algorithms.first()) {
-            keys.entry(algorithm.clone()).or_insert_with(|| new_key(algorithm));
+            keys.entry(*algorithm).or_insert_with(|| new_key(algorithm));
         }
         Self(keys)
     }
@@ -107,21 +107,14 @@ fn segment(text: &str) -> String {
     text.replace("~1", "/").replace("~0", "~")
 }
 
-fn new_key(algorithm: &str) -> SigningKey {
-    const KID: &str = "throw-away";
+fn new_key(algorithm: &'static str) -> SigningKey {
+    let kid = format!("throw-away-{algorithm}");
     match algorithm {
-        "ES256" => SigningKey::es256(&format!("{KID}-ec-256")),
-        "ES384" => SigningKey::es384(&format!("{KID}-ec-384")),
-        "EdDSA" => SigningKey::ed25519(&format!("{KID}-ed")),
-        "HS256" => SigningKey::hmac(&format!("{KID}-hs256"), &secret()),
-        "HS384" => SigningKey::hmac(&format!("{KID}-hs384"), &secret()).with_alg("HS384"),
-        "HS512" => SigningKey::hmac(&format!("{KID}-hs512"), &secret()).with_alg("HS512"),
-        "RS384" => SigningKey::rsa(&format!("{KID}-rs384")).with_alg("RS384"),
-        "RS512" => SigningKey::rsa(&format!("{KID}-rs512")).with_alg("RS512"),
-        "PS256" => SigningKey::rsa(&format!("{KID}-ps256")).with_alg("PS256"),
-        "PS384" => SigningKey::rsa(&format!("{KID}-ps384")).with_alg("PS384"),
-        "PS512" => SigningKey::rsa(&format!("{KID}-ps512")).with_alg("PS512"),
-        _ => SigningKey::rsa(&format!("{KID}-rs256")),
+        "ES256" => SigningKey::es256(&kid),
+        "ES384" => SigningKey::es384(&kid),
+        "EdDSA" => SigningKey::ed25519(&kid),
+        "HS256" | "HS384" | "HS512" => SigningKey::hmac(&kid, &secret()).with_alg(algorithm),
+        _ => SigningKey::rsa(&kid).with_alg(algorithm),
     }
 }
 

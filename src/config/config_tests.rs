@@ -57,8 +57,8 @@ fn two_settings_are_enough() {
     let config = read(&ONE).unwrap();
     let [issuer] = &*config.issuers else { panic!("one issuer") };
     assert_eq!(names(issuer), ["https://login.example.com"]);
-    assert_eq!(issuer.algorithms, Algorithms::parse(["RS256"]).unwrap());
-    assert_eq!(issuer.types, ["jwt", "at+jwt"]);
+    assert_eq!(issuer.header_rules.algorithms, Algorithms::parse(["RS256"]).unwrap());
+    assert_eq!(issuer.header_rules.types, ["jwt", "at+jwt"]);
     assert_eq!(issuer.rules.audiences, ["api"]);
     assert_eq!(issuer.rules.audience_claims, paths(&["aud"]));
     assert_eq!(issuer.rules.leeway, 0.0);
@@ -140,11 +140,15 @@ fn every_setting_has_an_effect() {
             names(&config.issuers[0]) == ["http://127.0.0.1:8080"]
         }),
         ("AUDIENCE", ", a,b  c,\n", |config| config.issuers[0].rules.audiences == ["a", "b", "c"]),
-        ("ALGORITHMS", "ES256 EdDSA", |config| config.issuers[0].algorithms.iter().count() == 2),
+        ("ALGORITHMS", "ES256 EdDSA", |config| {
+            config.issuers[0].header_rules.algorithms.iter().count() == 2
+        }),
         ("AUDIENCE_CLAIM", "aud, /x/y", |config| {
             config.issuers[0].rules.audience_claims == paths(&["aud", "/x/y"])
         }),
-        ("TOKEN_TYPES", "application/AT+JWT", |config| config.issuers[0].types == ["at+jwt"]),
+        ("TOKEN_TYPES", "application/AT+JWT", |config| {
+            config.issuers[0].header_rules.types == ["at+jwt"]
+        }),
         ("LEEWAY_SECONDS", "300", |config| config.issuers[0].rules.leeway == 300.0),
         ("REQUIRED_CLAIMS", r#"{"a":1,"/b/c":["x",true]}"#, |config| {
             config.issuers[0].rules.required.len() == 2
@@ -751,18 +755,18 @@ fn several_issuers_have_rules_of_their_own() {
     let config = config.unwrap();
     let [a, b] = &*config.issuers else { panic!("two issuers") };
     assert_eq!(
-        (names(a), &*a.types),
+        (names(a), &*a.header_rules.types),
         (vec!["https://a.example.com".to_owned()], &["jwt".to_owned(), "at+jwt".to_owned()][..])
     );
     assert_eq!(a.rules.audiences, ["api", "api-2"]);
-    assert_eq!(a.algorithms, Algorithms::parse(["RS256"]).unwrap());
+    assert_eq!(a.header_rules.algorithms, Algorithms::parse(["RS256"]).unwrap());
     assert_eq!((&a.scope_claims, a.rules.required.len()), (&paths(&["scope", "scp"]), 0));
     assert_eq!(
-        (names(b), &*b.types),
+        (names(b), &*b.header_rules.types),
         (vec!["https://b.example.com".to_owned()], &["at+jwt".to_owned()][..])
     );
     assert_eq!(b.rules.audience_claims, paths(&["client_id"]));
-    assert_eq!(b.algorithms, Algorithms::parse(["ES256"]).unwrap());
+    assert_eq!(b.header_rules.algorithms, Algorithms::parse(["ES256"]).unwrap());
     assert_eq!((&b.scope_claims, b.rules.required.len()), (&paths(&["scope", "/roles"]), 1));
     assert_eq!(
         sources(&config),

@@ -7,7 +7,7 @@ use crate::config::fields::{Fields, has_scheme};
 use crate::config::key_sources::{KeyOrigin, KeySources};
 use crate::config::reader::{Reader, quoted};
 use crate::config::rights::Guards;
-use crate::issuer::IssuerName;
+use crate::issuer::{HeaderRules, IssuerName};
 use crate::jose::algorithm::Algorithms;
 use crate::jose::jwk::Origin;
 use crate::jose::jwks::{self, ParsedKeys};
@@ -20,9 +20,7 @@ use crate::revocation::list::RevocationList;
 pub(crate) struct Issuer {
     /// Each with the number of its source of keys.
     pub(crate) names: Vec<(IssuerName, usize)>,
-    pub(crate) algorithms: Algorithms,
-    /// Accepted `typ`, in lower case and without `application/`.
-    pub(crate) types: Vec<String>,
+    pub(crate) header_rules: HeaderRules,
     pub(crate) rules: Rules,
     pub(crate) scope_claims: Vec<ClaimPath>,
     pub(crate) revoked: Option<RevocationSource>,
@@ -90,8 +88,8 @@ impl Reader<'_> {
         }
         let algorithms = algorithms?;
         let names = sources.assign_sources(names, keys?, fields.jwks.as_deref(), algorithms);
-        let types = fields.types();
-        Some(Issuer { names, algorithms, types, rules, revoked, scope_claims, rights })
+        let header_rules = HeaderRules { types: fields.types(), algorithms };
+        Some(Issuer { names, header_rules, rules, revoked, scope_claims, rights })
     }
 
     pub(super) fn audience_claims(&mut self, fields: &Fields) -> Vec<ClaimPath> {

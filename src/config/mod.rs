@@ -41,6 +41,7 @@ pub(crate) use self::issuers::{Issuer, RevocationSource};
 pub(crate) use self::key_sources::{KeyOrigin, KeySource};
 pub(crate) use self::problems::BAD_CONFIGURATION;
 pub use self::problems::{Problem, Problems};
+pub use self::reader::members_of as list_members;
 pub use self::settings::{SETTINGS, Setting, SettingKind};
 
 /// All settings, checked.

@@ -99,7 +99,11 @@ fn sources_with_the_same_address_and_keys_are_one() {
     assert_eq!(first.issuers, "https://1.example.com https://2.example.com");
     let names: Vec<_> = first.algorithms.iter().map(|algorithm| format!("{algorithm:?}")).collect();
     assert_eq!(names, ["RS256", "PS256", "ES256"], "each can use its keys");
-    assert_eq!(config.issuers[0].algorithms.iter().count(), 1, "and is held to its own");
+    assert_eq!(
+        config.issuers[0].header_rules.algorithms.iter().count(),
+        1,
+        "and is held to its own"
+    );
 }
 
 #[test]

@@ -96,18 +96,11 @@ impl<'e> Reader<'e> {
     /// A number; none if the setting has no default and is not set.
     pub(super) fn number(&mut self, setting: Setting<Number>) -> Option<u64> {
         let text = self.value(&setting)?;
-        let Number(bounds) = setting.kind;
         // `parse` alone would take a sign.
-        if text.bytes().all(|byte| byte.is_ascii_digit())
-            && let Ok(number) = text.parse()
-            && bounds.contains(&number)
-        {
-            return Some(number);
-        }
-        let (least, most) = bounds.into_inner();
-        let message = format!("`{text}`: must be a whole number from {least} to {most}");
-        self.problem(setting.name, message);
-        None
+        let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = if is_whole { text.parse().ok() } else { None };
+        let read = setting.within_bounds(number).map_err(|problem| format!("`{text}`: {problem}"));
+        self.or_report(setting.name, read)
     }
 
     /// One of the setting's words.
@@ -216,7 +209,8 @@ pub(super) fn quoted(setting: &str, value: &str) -> String {
 }
 
 /// The members of a list: separated by commas, spaces or both.
-pub(super) fn members_of(list: &str) -> Vec<String> {
+#[must_use]
+pub fn members_of(list: &str) -> Vec<String> {
     let mut members = Vec::new();
     for member in list.split([',', ' ', '\t', '\n', '\r']) {
         if !member.is_empty() {

@@ -42,8 +42,22 @@ pub(super) struct Text;
 pub(super) struct List(#[expect(dead_code, reason = "read in SETTINGS")] &'static [&'static str]);
 /// The words of an enum.
 pub(super) struct Word<T>(PhantomData<T>);
-pub(super) struct Number(pub(super) RangeInclusive<u64>);
+pub(super) struct Number(RangeInclusive<u64>);
 pub(super) struct Json;
+
+impl Setting<Number> {
+    /// A number within the bounds. The error says what they are.
+    pub(super) fn within_bounds(&self, number: Option<u64>) -> Result<u64, String> {
+        let Number(bounds) = &self.kind;
+        match number {
+            Some(number) if bounds.contains(&number) => Ok(number),
+            _ => {
+                let (least, most) = (bounds.start(), bounds.end());
+                Err(format!("must be a whole number from {least} to {most}"))
+            }
+        }
+    }
+}
 
 /// A constant for each setting, by which it is read, and the list of all.
 macro_rules! settings {

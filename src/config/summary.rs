@@ -26,7 +26,7 @@ pub struct IssuerSummary<'c> {
     /// The claims of which the first that is there is the principal.
     pub principal_claims: Vec<&'c str>,
     /// The algorithms by the names that a header has.
-    pub algorithms: Vec<String>,
+    pub algorithms: Vec<&'static str>,
     /// The accepted `typ`, in lower case.
     pub token_types: &'c [String],
 }
@@ -44,8 +44,8 @@ impl Config {
                     audiences: &issuer.rules.audiences,
                     audience_claims: texts(&issuer.rules.audience_claims),
                     principal_claims: texts(&issuer.rules.principal_claims),
-                    algorithms: issuer.algorithms.iter().map(|one| format!("{one:?}")).collect(),
-                    token_types: &issuer.types,
+                    algorithms: issuer.header_rules.algorithms.names(),
+                    token_types: &issuer.header_rules.types,
                 });
             }
         }

@@ -1,10 +1,8 @@
 //! `TRIAL`: stricter settings to try, as members of an object.
 
-use serde_json::Value;
-
 use crate::config::issuers::Shared;
 use crate::config::reader::Reader;
-use crate::config::settings::{self, Number};
+use crate::config::settings;
 use crate::trial::TrialSettings;
 
 /// The members of `TRIAL`.
@@ -28,7 +26,9 @@ impl Reader<'_> {
         }
         let mut trial = TrialSettings::default();
         if let Some(max_life) = members.remove("max_token_seconds") {
-            trial.max_life = self.max_life(&max_life);
+            let seconds = settings::MAX_TOKEN_SECONDS.within_bounds(max_life.as_u64());
+            let seconds = self.or_report("TRIAL.max_token_seconds", seconds);
+            trial.max_life = seconds.map(|seconds| seconds as f64);
         }
         for name in members.keys() {
             if !MEMBERS.contains(&name.as_str()) {
@@ -56,18 +56,5 @@ impl Reader<'_> {
             trial.routes = rights.routes;
         }
         Some(trial)
-    }
-
-    fn max_life(&mut self, value: &Value) -> Option<f64> {
-        let Number(bounds) = settings::MAX_TOKEN_SECONDS.kind;
-        match value.as_u64() {
-            Some(seconds) if bounds.contains(&seconds) => Some(seconds as f64),
-            _ => {
-                let (least, most) = bounds.into_inner();
-                let message = format!("must be a whole number from {least} to {most}");
-                self.problem("TRIAL.max_token_seconds", message);
-                None
-            }
-        }
     }
 }

@@ -15,9 +15,9 @@ pub(crate) trait Choice: Copy + 'static {
     fn word(self) -> &'static str;
 }
 
-/// Gives each variant of an enum its word. A variant without one does not compile: `word` would not cover it.
+/// Gives each variant of enums its word. A variant without one does not compile: `word` would not cover it.
 macro_rules! words {
-    ($choice:ident { $($variant:ident = $word:literal,)* }) => {
+    ($($choice:ident { $($variant:ident = $word:literal,)* })*) => {$(
         impl Choice for $choice {
             const WORDS: &'static [&'static str] = &[$($word),*];
 
@@ -34,7 +34,7 @@ macro_rules! words {
                 }
             }
         }
-    };
+    )*};
 }
 
 /// Declares enums, each variant with its word.
@@ -55,13 +55,7 @@ macro_rules! choices {
 
 words! {
     TokenBinding { Refuse = "refuse", Certificate = "certificate", Ignore = "ignore", }
-}
-
-words! {
     PolicyScope { Stage = "stage", Request = "request", }
-}
-
-words! {
     BearerPrefix { Required = "required", Optional = "optional", }
 }
 

@@ -156,29 +156,19 @@ impl<'a> Event<'a> {
 
     /// Every value of a header. REST APIs pass names on as the client wrote them: HTTP/2 clients in lower case.
     pub(crate) fn headers_named(&self, name: &str) -> Vec<String> {
-        let mut found = Vec::new();
-        for map in [self.headers, self.multi_value_headers] {
-            collect_values(map, name, str::eq_ignore_ascii_case, &mut found);
-        }
-        found
+        values(&[self.headers, self.multi_value_headers], name, str::eq_ignore_ascii_case)
     }
 
     /// The subprotocols that a WebSocket client offers, from each of the two forms of the headers.
     pub(crate) fn subprotocols(&self) -> [Vec<String>; 2] {
-        let mut found = [Vec::new(), Vec::new()];
-        for (map, found) in [self.headers, self.multi_value_headers].into_iter().zip(&mut found) {
-            collect_values(map, "Sec-WebSocket-Protocol", str::eq_ignore_ascii_case, found);
-        }
-        found
+        let values = |map| values(&[map], "Sec-WebSocket-Protocol", str::eq_ignore_ascii_case);
+        [values(self.headers), values(self.multi_value_headers)]
     }
 
     /// Every value of a query parameter.
     pub(crate) fn query(&self, name: &str) -> Vec<String> {
-        let mut found = Vec::new();
-        for map in [self.query_string_parameters, self.multi_value_query_string_parameters] {
-            collect_values(map, name, str::eq, &mut found);
-        }
-        found
+        let maps = [self.query_string_parameters, self.multi_value_query_string_parameters];
+        values(&maps, name, str::eq)
     }
 
     /// Every value of a cookie: HTTP API 2.0 lists cookies apart, the other events leave them in their header.
@@ -225,14 +215,10 @@ fn object(member: Option<&RawValue>) -> Option<Map<String, Value>> {
     serde_json::from_str(member?.get()).unwrap_or_default()
 }
 
-/// Adds the strings that a map holds under a name, each by itself or in an array. `is_same` compares names.
-fn collect_values(
-    map: Option<&RawValue>,
-    name: &str,
-    is_same: fn(&str, &str) -> bool,
-    found: &mut Vec<String>,
-) {
-    for (other, value) in object(map).into_iter().flatten() {
+/// The strings that these maps hold under a name, each by itself or in an array. `is_same` compares names.
+fn values(maps: &[Option<&RawValue>], name: &str, is_same: fn(&str, &str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for (other, value) in maps.iter().filter_map(|map| object(*map)).flatten() {
         if !is_same(&other, name) {
             continue;
         }
@@ -243,6 +229,7 @@ fn collect_values(
             }
         }
     }
+    found
 }
 
 /// RFC 6265 section 4.1.1: a cookie's value may be in double quotes.

@@ -31,7 +31,7 @@ pub(crate) fn check_length(
     expires_at: Option<f64>,
 ) -> Result<(), Fault> {
     let is_proven = stage.arn().len() <= PROVEN_PREFIX || matches!(access, Access::Stage);
-    if is_proven || check_document(&document(stage, access, expires_at)).is_ok() {
+    if is_proven || are_accepted(sizes(&document(stage, access, expires_at))) {
         return Ok(());
     }
     Err(Obstacle::EventUnsupported.because("the stage's name is too long for ROUTES"))
@@ -67,13 +67,13 @@ pub(crate) fn fits(
 
 fn check_states(states: RouteStates<'_>, expires_at: Option<f64>) -> Result<(), TooLarge> {
     let access = Access::Routes(states);
-    let Err((document, resource)) =
-        check_document(&document(&longest_stage(), &access, expires_at))
-    else {
-        return Ok(());
-    };
-    let Access::Routes(states) = access else { return Ok(()) };
-    Err(TooLarge { document, resource, parts: largest_parts(&states) })
+    let (document, resource) = sizes(&document(&longest_stage(), &access, expires_at));
+    match access {
+        Access::Routes(states) if !are_accepted((document, resource)) => {
+            Err(TooLarge { document, resource, parts: largest_parts(&states) })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The longest policy for a request that these entries match: they are all open, and those that overlap them are all
@@ -194,8 +194,8 @@ impl Table {
     pub fn policy_size(&self, expiry_guard: bool) -> PolicySize<'_> {
         let routes = self.routes();
         let expires_at = expiry_guard.then_some(0.0);
-        let longest_document =
-            document(&longest_stage(), &Access::Routes(longest(routes)), expires_at);
+        let (bytes, _) =
+            sizes(&document(&longest_stage(), &Access::Routes(longest(routes)), expires_at));
         let open = routes.longest();
         let mut entries = Vec::new();
         for (index, entry) in open.entries.iter().enumerate() {
@@ -204,7 +204,7 @@ impl Table {
         }
         let guarded = resources_len(&GUARDED.map(str::to_owned));
         PolicySize {
-            bytes: encoded_len(&longest_document),
+            bytes,
             limit: MAX_DOCUMENT,
             path_guard: if open.guard { guarded } else { 0 },
             entries,
@@ -212,19 +212,20 @@ impl Table {
     }
 }
 
-/// Whether API Gateway takes this document. The error is its size, and that of its longest resource.
-fn check_document(document: &IamPolicyDocument) -> Result<(), (usize, usize)> {
+/// The size of a document, and that of its longest resource.
+fn sizes(document: &IamPolicyDocument) -> (usize, usize) {
     let mut resource = 0;
     for statement in &document.statement {
         for name in &statement.resource {
             resource = resource.max(name.len());
         }
     }
-    let document = encoded_len(document);
-    if document > MAX_DOCUMENT || resource > MAX_RESOURCE {
-        return Err((document, resource));
-    }
-    Ok(())
+    (encoded_len(document), resource)
+}
+
+/// Whether API Gateway takes a document of these sizes.
+fn are_accepted((document, resource): (usize, usize)) -> bool {
+    document <= MAX_DOCUMENT && resource <= MAX_RESOURCE
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ pub(crate) struct Key {
     /// Its index in the set.
     index: usize,
     pub(super) id: Option<String>,
-    pub(super) fits: Algorithms,
+    pub(crate) fits: Algorithms,
     /// The member `issuer`. Empty, which equals no issuer, if the member is not a string.
     pub(super) issuer: Option<String>,
     /// Whether the set has its private half as well.
@@ -115,10 +115,6 @@ impl Key {
     /// Its place in the set, and its id.
     pub(crate) fn listed(&self) -> ListedKey {
         ListedKey { index: self.index, id: self.id.as_deref().map(|id| cut(id).to_owned()) }
-    }
-
-    pub(crate) fn algorithms(&self) -> Algorithms {
-        self.fits
     }
 
     /// Whether this is the signature of `message` under this key.

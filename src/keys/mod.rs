@@ -12,7 +12,6 @@ use crate::denial::{Denial, Refusal};
 use crate::jose::algorithm::Algorithm;
 use crate::jose::jwks::ParsedKeys;
 use crate::jose::key_set::{KeyQuery, KeySet};
-use crate::jose::skipped::SkippedKey;
 use crate::jose::token::{Claims, Token};
 use crate::keys::misses::{Confirmation, KeyMatch};
 use crate::keys::provider::Provider;
@@ -45,22 +44,6 @@ impl Keys {
             Cache::seeded(KeySet::of(seed, &[]), lifetimes, Now::read())
         };
         Self::new(provider.issuer().to_owned(), cache, Some(provider), metrics)
-    }
-
-    /// The keys that the set in use does not have, though its document does.
-    pub(crate) fn skipped(&self) -> Vec<SkippedKey> {
-        match self.state().cache.document() {
-            Some(keys) => keys.skipped.clone(),
-            None => Vec::new(),
-        }
-    }
-
-    /// The ids of the keys that are held.
-    pub(crate) fn ids(&self) -> Vec<String> {
-        match self.state().cache.document() {
-            Some(keys) => keys.ids(),
-            None => Vec::new(),
-        }
     }
 
     /// The claims of a token, if it is signed by one of these keys. `key_issuer`: see [`KeyQuery`]. `pending`: see

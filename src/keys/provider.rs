@@ -19,7 +19,7 @@ use crate::remote::cache::Refreshed;
 use crate::remote::endpoint::Endpoint;
 use crate::remote::error::{FetchError, FetchStage};
 use crate::remote::http::{Fetcher, Response};
-use crate::remote::{Attempt, Fetched, Outcome, Remote};
+use crate::remote::{Fetched, Outcome, Remote};
 
 /// Where the keys of one source are fetched.
 pub(crate) struct Provider {
@@ -66,7 +66,7 @@ impl Remote for Provider {
         fetched
     }
 
-    fn log(&self, Attempt { milliseconds, outcome }: &Attempt) {
+    fn log(&self, milliseconds: u64, outcome: &Outcome) {
         let issuer = &*self.issuer;
         match outcome {
             Outcome::Refreshed { size: keys, skipped, unchanged } => {
@@ -74,7 +74,7 @@ impl Remote for Provider {
             }
             Outcome::Failed { failure, backoff_milliseconds, age_seconds } => tracing::warn!(
                 issuer,
-                stage = failure.stage.code(),
+                stage = failure.stage(),
                 error = failure.detail,
                 milliseconds,
                 backoff_milliseconds,

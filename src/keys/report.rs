@@ -51,7 +51,7 @@ impl KeyReport {
         for key in keys {
             usable.push(UsableKey {
                 key: key.listed(),
-                algorithms: key.algorithms().names(),
+                algorithms: key.fits.names(),
                 has_private_half: key.has_private_half,
             });
         }

@@ -8,9 +8,10 @@ use crate::remote::tls;
 
 /// A fetch that failed: at which stage, at which address, and what went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FetchError {
+pub struct FetchError {
     pub(crate) stage: FetchStage,
-    pub(crate) detail: String,
+    /// The address, and what went wrong.
+    pub detail: String,
 }
 
 /// The stage at which a fetch failed.
@@ -20,7 +21,7 @@ pub(crate) enum FetchStage {
     Connect,
     Tls,
     Redirect,
-    Status(u16),
+    Status,
     Timeout,
     Transfer,
     Size,
@@ -36,7 +37,7 @@ impl FetchStage {
             Self::Connect => "connect",
             Self::Tls => "tls",
             Self::Redirect => "redirect",
-            Self::Status(_) => "status",
+            Self::Status => "status",
             Self::Timeout => "timeout",
             Self::Transfer => "transfer",
             Self::Size => "size",
@@ -47,6 +48,12 @@ impl FetchStage {
 }
 
 impl FetchError {
+    /// The stage at which it failed, by the name that the log has for it.
+    #[must_use]
+    pub fn stage(&self) -> &'static str {
+        self.stage.code()
+    }
+
     /// `address` is that of the document, as it may be shown.
     pub(crate) fn new(stage: FetchStage, address: &str, detail: impl fmt::Display) -> Self {
         Self { stage, detail: format!("{address}: {detail}") }

@@ -69,29 +69,23 @@ impl Fetcher {
         endpoint: &'f Endpoint,
         etag: Option<&'f str>,
     ) -> Pin<Box<dyn Future<Output = Result<Response, FetchError>> + Send + 'f>> {
-        Box::pin(self.get_in_time(endpoint, etag))
-    }
-
-    async fn get_in_time(
-        &self,
-        endpoint: &Endpoint,
-        etag: Option<&str>,
-    ) -> Result<Response, FetchError> {
-        let requested_at = Now::read();
-        let fetched = tokio::time::timeout(self.timeout, self.get_unbounded(endpoint, etag)).await;
-        let failure = match fetched {
-            Ok(Ok(response)) => return Ok(response),
-            Ok(Err(failure)) => failure,
-            Err(_) => {
-                let limit = self.timeout.as_millis();
-                let detail = format!("no complete response within {limit} ms");
-                FetchError::new(FetchStage::Timeout, &endpoint.shown(), detail)
+        Box::pin(async move {
+            let requested_at = Now::read();
+            let response = self.get_unbounded(endpoint, etag);
+            let failure = match tokio::time::timeout(self.timeout, response).await {
+                Ok(Ok(response)) => return Ok(response),
+                Ok(Err(failure)) => failure,
+                Err(_) => {
+                    let limit = self.timeout.as_millis();
+                    let detail = format!("no complete response within {limit} ms");
+                    FetchError::new(FetchStage::Timeout, &endpoint.shown(), detail)
+                }
+            };
+            if Now::read().since(&requested_at) > self.timeout + SCHEDULING_MARGIN {
+                return Err(failure.interrupted());
             }
-        };
-        if Now::read().since(&requested_at) > self.timeout + SCHEDULING_MARGIN {
-            return Err(failure.interrupted());
-        }
-        Err(failure)
+            Err(failure)
+        })
     }
 
     async fn get_unbounded(
@@ -122,7 +116,7 @@ impl Fetcher {
                 if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
                     detail.push_str(", with no `Location` that can be followed");
                 }
-                return Err(FetchError::new(FetchStage::Status(status.as_u16()), &address, detail));
+                return Err(FetchError::new(FetchStage::Status, &address, detail));
             }
         }
         // No coding was asked for. A compressed document could be a decompression bomb.

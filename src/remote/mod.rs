@@ -44,8 +44,8 @@ pub(crate) trait Remote: Send + Sync + 'static {
         misses: &Self::Misses,
     ) -> impl Future<Output = Result<Fetched<Self::Document>, FetchError>> + Send;
 
-    /// Writes the log event of an attempt to fetch.
-    fn log(&self, attempt: &Attempt);
+    /// Writes the log event of an attempt to fetch, which took this many milliseconds.
+    fn log(&self, milliseconds: u64, outcome: &Outcome);
 }
 
 /// The result of a good fetch.
@@ -56,12 +56,7 @@ pub(crate) struct Fetched<D> {
     pub(crate) skipped: usize,
 }
 
-/// An attempt to fetch, for the log.
-pub(crate) struct Attempt {
-    pub(crate) milliseconds: u64,
-    pub(crate) outcome: Outcome,
-}
-
+/// How an attempt to fetch ended, for the log.
 pub(crate) enum Outcome {
     Refreshed {
         size: usize,
@@ -110,8 +105,8 @@ pub struct SourceStatus {
     pub entries: usize,
     /// The time since its source last confirmed it. None for a configured one and for one that was never fetched.
     pub age_seconds: Option<u64>,
-    /// The code of the stage at which the last fetch failed, and the error. None if that fetch succeeded.
-    pub last_failure: Option<(&'static str, String)>,
+    /// Why the last fetch failed. None if it succeeded.
+    pub last_failure: Option<FetchError>,
 }
 
 impl<S: Remote> Cached<S> {
@@ -137,14 +132,13 @@ impl<S: Remote> Cached<S> {
     /// The status now. Waits for nothing.
     pub(crate) fn status(&self) -> SourceStatus {
         let (state, now) = (self.state(), Now::read());
-        let failure = state.last_failure.as_ref();
         SourceStatus {
             name: self.name.clone(),
             kind: S::KIND,
             available: state.cache.is_available(&now),
             entries: state.size(),
             age_seconds: state.age(&now).map(|age| age.as_secs()),
-            last_failure: failure.map(|failure| (failure.stage.code(), failure.detail.clone())),
+            last_failure: state.last_failure.clone(),
         }
     }
 
@@ -270,7 +264,7 @@ impl<S: Remote> Cached<S> {
             };
             metrics.record_fetch(*slot, &fetch, &now);
         }
-        source.log(&Attempt { milliseconds: milliseconds(elapsed), outcome });
+        source.log(milliseconds(elapsed), &outcome);
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State<S>> {
@@ -351,7 +345,7 @@ mod tests {
             Ok(Fetched { refreshed, max_age: None, skipped: 0 })
         }
 
-        fn log(&self, _: &Attempt) {}
+        fn log(&self, _: u64, _: &Outcome) {}
     }
 
     #[test]
@@ -419,11 +413,11 @@ mod tests {
                     let refreshed = Refreshed::Document(Arc::new(document));
                     Ok(Fetched { refreshed, max_age: None, skipped: 0 })
                 }
-                None => Err(FetchError::new(FetchStage::Status(503), "a list", "busy")),
+                None => Err(FetchError::new(FetchStage::Status, "a list", "busy")),
             }
         }
 
-        fn log(&self, _: &Attempt) {}
+        fn log(&self, _: u64, _: &Outcome) {}
     }
 
     fn cached_from(
@@ -464,7 +458,7 @@ mod tests {
             SourceStatus { available: true, entries: 3, age_seconds: Some(0), ..status("good") };
         assert_eq!(waiting.await, found);
         let failed = SourceStatus {
-            last_failure: Some(("status", "a list: busy".to_owned())),
+            last_failure: Some(FetchError::new(FetchStage::Status, "a list", "busy")),
             ..status("bad")
         };
         assert_eq!(bad.status_after_refresh(&mut pending).await, failed);

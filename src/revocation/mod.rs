@@ -14,7 +14,7 @@ use crate::remote::endpoint::Endpoint;
 use crate::remote::error::{FetchError, FetchStage};
 use crate::remote::http::{Fetcher, Response};
 use crate::remote::refresh::PendingRefreshes;
-use crate::remote::{Attempt, Cached, Fetched, Outcome, Remote};
+use crate::remote::{Cached, Fetched, Outcome, Remote};
 use crate::revocation::list::RevocationList;
 
 /// A revocation list. Issuers that name the same address share it.
@@ -58,7 +58,7 @@ impl Remote for Publisher {
         Ok(Fetched { refreshed: Refreshed::Document(Arc::new(list)), max_age, skipped: 0 })
     }
 
-    fn log(&self, Attempt { milliseconds, outcome }: &Attempt) {
+    fn log(&self, milliseconds: u64, outcome: &Outcome) {
         let list = self.list_at.shown();
         match outcome {
             Outcome::Refreshed { size: entries, unchanged, .. } => {
@@ -66,7 +66,7 @@ impl Remote for Publisher {
             }
             Outcome::Failed { failure, backoff_milliseconds, age_seconds } => tracing::warn!(
                 list,
-                stage = failure.stage.code(),
+                stage = failure.stage(),
                 error = failure.detail,
                 milliseconds,
                 backoff_milliseconds,

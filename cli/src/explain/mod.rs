@@ -11,14 +11,14 @@ use clap::Args;
 use serde_json::{Value, json};
 use token_authorizer::{
     Authorizer, CheckState, Config, DecidedBy, Decision, Denial, EntryReport, Explanation, Failure,
-    Reason, SourceStatus, TableReport, Verdict,
+    FetchError, Reason, SourceStatus, TableReport, Verdict,
 };
 
 use self::page::Page;
 use self::stand_in::StandIn;
 use crate::cases::{expectations, is_expectation};
 use crate::outcome::{Misuse, Outcome, plain};
-use crate::request::{Request, STAGE};
+use crate::request::{Request, STAGE, WANTED};
 use crate::routes::openapi::VERBS;
 use crate::settings::SettingsArguments;
 use crate::{Color, Format, document, iam, paths, tokens};
@@ -144,8 +144,10 @@ impl<'s> Subject<'s> {
         if self.is_event() {
             return self.authorizer.decide(self.text).await;
         }
-        let is_any = |request: &&String| !request.starts_with("ANY ");
-        let request = request.filter(is_any).map_or("GET /", String::as_str);
+        let request = match request {
+            Some(request) if !request.starts_with("ANY ") => request,
+            _ => "GET /",
+        };
         self.authorizer.decide(&self.token_event(request)).await
     }
 
@@ -273,12 +275,7 @@ fn requested(arguments: &[String]) -> Result<Vec<String>, Misuse> {
                 words.next();
             }
             // Not quoted: what is in the wrong place may be a token.
-            _ => {
-                return Err(
-                    "a request must be `VERB /path`, with the verb in upper case, or `$connect`"
-                        .into(),
-                );
-            }
+            _ => return Err(WANTED.into()),
         }
     }
     Ok(requests)
@@ -323,8 +320,8 @@ fn show_revocations(page: &mut Page, seen: &Explanation<'_>) {
 
 fn show_document(page: &mut Page, status: &SourceStatus, entries: &str) {
     page.line(&plain(&format!("{} {entries}", status.entries)));
-    if let Some((stage, failure)) = &status.last_failure {
-        page.bad(&plain(&format!("the last fetch failed: {stage}: {failure}")));
+    if let Some(failure) = &status.last_failure {
+        page.bad(&plain(&format!("the last fetch failed: {failure}")));
     }
 }
 
@@ -345,7 +342,7 @@ fn show_checks(page: &mut Page, seen: &Explanation<'_>, verdict: &Verdict<'_>) {
 }
 
 /// What a refusal says besides its code.
-fn detail(verdict: &Verdict<'_>) -> Option<String> {
+pub(crate) fn detail(verdict: &Verdict<'_>) -> Option<String> {
     let detail = match verdict {
         Verdict::Allow(_) => return None,
         Verdict::Deny(denial) => denial.to_string(),
@@ -482,8 +479,8 @@ fn as_json(
         let failure = status.last_failure.as_ref();
         json!({
             "entries": status.entries,
-            "stage": failure.map(|(stage, _)| stage),
-            "detail": failure.map(|(_, detail)| detail),
+            "stage": failure.map(FetchError::stage),
+            "detail": failure.map(|failure| &failure.detail),
         })
     };
     let checks: Vec<_> = seen

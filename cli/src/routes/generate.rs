@@ -155,19 +155,11 @@ pub(crate) fn written_out(api: &OpenApi) -> Vec<Operation> {
             .map(|other| other.verb.as_str())
             .collect();
         if operation.verb != "ANY" || own.is_empty() {
-            operations.push(Operation {
-                verb: operation.verb.clone(),
-                path: operation.path.clone(),
-                security: operation.security.clone(),
-            });
+            operations.push(operation.clone());
             continue;
         }
         for verb in VERBS.into_iter().filter(|verb| !own.contains(verb)) {
-            operations.push(Operation {
-                verb: verb.to_owned(),
-                path: operation.path.clone(),
-                security: operation.security.clone(),
-            });
+            operations.push(Operation { verb: verb.to_owned(), ..operation.clone() });
         }
     }
     operations

@@ -34,6 +34,7 @@ pub(crate) struct Scheme {
 }
 
 /// An operation, under one of the base paths of its servers.
+#[derive(Clone)]
 pub(crate) struct Operation {
     /// One of [`VERBS`], or `ANY`.
     pub(crate) verb: String,

@@ -5,11 +5,12 @@ mod template;
 mod terraform;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use token_authorizer::{Config, Environment, Table};
 
+use crate::document;
 use crate::outcome::Misuse;
 
 /// The options that say where the settings come from.
@@ -91,13 +92,21 @@ impl SettingsArguments {
 
     /// The tables of routes in the settings, each with its name.
     pub(crate) fn tables(&self) -> Result<Vec<(String, Table)>, Misuse> {
-        let tables = self.read()?.config()?.tables();
+        let tables = named_tables(&self.read()?.config()?);
         if tables.is_empty() {
             return Err("the settings have no ROUTES: every route is open to every token".into());
         }
-        let name = |issuers: Vec<String>| format!("ROUTES for {}", issuers.join(" "));
-        Ok(tables.into_iter().map(|(issuers, table)| (name(issuers), table)).collect())
+        Ok(tables)
     }
+}
+
+/// The tables of a configuration, each with its name.
+pub(crate) fn named_tables(config: &Config) -> Vec<(String, Table)> {
+    let mut tables = Vec::new();
+    for (issuers, table) in config.tables() {
+        tables.push((format!("ROUTES for {}", issuers.join(" ")), table));
+    }
+    tables
 }
 
 impl Settings {
@@ -127,10 +136,24 @@ impl Settings {
     }
 
     /// Where an `@file` setting leads.
-    pub(crate) fn package_file(&self, name: &str) -> PathBuf {
+    fn package_file(&self, name: &str) -> PathBuf {
         let environment = self.environment(&[]);
         let root = environment.get("LAMBDA_TASK_ROOT").unwrap_or_default();
         PathBuf::from(root).join(name)
+    }
+
+    /// The text of a setting, or of the file that it names.
+    pub(crate) fn text_or_file(
+        &self,
+        environment: &Environment,
+        name: &str,
+    ) -> Option<Result<String, String>> {
+        let text = environment.get(name)?.trim();
+        match text.strip_prefix('@') {
+            Some(file) => Some(document::read(&self.package_file(file))),
+            None if text.is_empty() => None,
+            None => Some(Ok(text.to_owned())),
+        }
     }
 
     /// The variables that count for Lambda's limit. In the environment of this process, those are the settings.
@@ -162,14 +185,11 @@ fn pairs(option: &str, texts: &[String]) -> Result<Vec<(String, String)>, Misuse
     Ok(pairs)
 }
 
-fn env_file(path: &PathBuf) -> Result<Vec<(String, String)>, Misuse> {
-    let lines = dotenvy::from_path_iter(path)
-        .map_err(|error| Misuse(format!("{}: {}", path.display(), reason(&error))))?;
+fn env_file(path: &Path) -> Result<Vec<(String, String)>, Misuse> {
+    let at = |error: dotenvy::Error| Misuse(format!("{}: {}", path.display(), reason(&error)));
     let mut variables = Vec::new();
-    for line in lines {
-        let variable =
-            line.map_err(|error| Misuse(format!("{}: {}", path.display(), reason(&error))))?;
-        variables.push(variable);
+    for variable in dotenvy::from_path_iter(path).map_err(at)? {
+        variables.push(variable.map_err(at)?);
     }
     Ok(variables)
 }

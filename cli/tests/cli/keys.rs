@@ -38,6 +38,9 @@ fn every_key_of_a_file_is_listed_with_its_use() {
     assert_eq!(set["skipped"][0]["kid"], "post-quantum");
     assert!(!set["skipped"][0]["because"].as_str().unwrap().is_empty());
 
+    let ran = run(&[("ALGORITHMS", "ES256\tRS256\n")], &["keys", &file], "");
+    assert!(ran.code == 0 && ran.out.contains("2 usable with ES256 RS256"), "{}", ran.out);
+
     let ran = run(&[("ALGORITHMS", "EdDSA")], &["keys", &file], "");
     assert!(ran.code == 1 && ran.out.contains("3 keys, 0 usable with EdDSA"), "{}", ran.out);
     let ran = run(&[], &["keys", "-"], "[]");

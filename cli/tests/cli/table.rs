@@ -130,6 +130,7 @@ fn a_connection_has_its_token_where_the_settings_look_for_it() {
         "query:token",
         "cookie:session",
         "query:a, header:b",
+        "query:a\theader:b",
         "subprotocol:bearer",
     ] {
         let settings = [&SETTINGS[..], &[("TOKEN_SOURCE", location)]].concat();
