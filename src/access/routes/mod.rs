@@ -31,9 +31,9 @@ const VERBS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "
 /// The name of the entry, and the end of the ARN, of a WebSocket connection.
 pub(crate) const CONNECT: &str = "$connect";
 
-/// The most bytes of paths that are analysed: twice what a policy can hold. For policies that are for one request it is
-/// eight times as much.
-const MAX_PATH_BYTES: usize = 16 * 1024;
+/// The most bytes of resources, without the stage's ARN, that are analysed: twice what a policy can hold. With
+/// `POLICY_SCOPE=request` it is eight times as many bytes of paths.
+const MAX_ANALYSED_BYTES: usize = 16 * 1024;
 
 /// A table of routes.
 #[derive(Clone, Debug)]
@@ -128,7 +128,7 @@ impl Routes {
             );
         }
         let mut seen = HashSet::new();
-        let mut path_bytes = 0;
+        let (mut path_bytes, mut resource_bytes) = (0, 0);
         for (route, rule) in table {
             let entry = match Entry::parse(route, rule, &mut routes.predicates) {
                 Ok(entry) => entry,
@@ -143,16 +143,18 @@ impl Routes {
                 problems.push(format!("entry `{route}`: PATH_GUARD refuses all its requests"));
             } else {
                 path_bytes += entry.path.len();
+                resource_bytes += entry.allowed.iter().map(String::len).sum::<usize>();
                 routes.entries.push(entry);
             }
         }
-        let max_path_bytes = match scope {
-            PolicyScope::Stage => MAX_PATH_BYTES,
-            PolicyScope::Request => 8 * MAX_PATH_BYTES,
+        // A larger table fits into no policy. Its analysis could outlast Lambda's init phase, so nobody would see why.
+        let (part, bytes, max) = match scope {
+            PolicyScope::Stage => ("resources", resource_bytes, MAX_ANALYSED_BYTES),
+            PolicyScope::Request => ("paths", path_bytes, 8 * MAX_ANALYSED_BYTES),
         };
-        if path_bytes > max_path_bytes {
+        if bytes > max {
             problems.push(format!(
-                "its paths alone take {path_bytes} bytes, more than the {max_path_bytes} that are analysed"
+                "its {part} alone take {bytes} bytes, more than the {max} that are analysed"
             ));
         } else {
             problems.extend(routes.find_conflicts());
