@@ -12,16 +12,17 @@ import sys
 from pathlib import Path
 
 # Document, the schemes of the tokens, and whether every operation can be answered as its security says. Where a path
-# variable spans the paths of other operations, a closed entry refuses these, too (docs/routes.md, "Paths").
+# variable spans the paths of other operations, a closed entry refuses these, too (docs/routes.md, "Paths"). None: so many
+# of them begin with a variable that even the policy for one request is too large (docs/table-size.md).
 DOCUMENTS = [
     ("slack.com.json", ["slackAuth"], True),
     ("spotify.com.json", ["oauth_2_0"], True),
     ("twitter.com/current.json", ["OAuth2UserToken"], True),
     ("linode.com.json", ["oauth"], False),
     ("drchrono.com.json", ["drchrono_oauth2"], True),
-    ("googleapis.com/compute.json", ["Oauth2", "Oauth2c"], True),
+    ("googleapis.com/compute.json", ["Oauth2", "Oauth2c"], None),
     ("squareup.com.json", ["oauth2"], False),
-    ("bitbucket.org.json", ["oauth2"], False),
+    ("bitbucket.org.json", ["oauth2"], None),
     ("xero.com/xero_accounting.json", ["OAuth2"], False),
 ]
 VERBS = ["delete", "get", "head", "options", "patch", "post", "put"]
@@ -107,6 +108,11 @@ def main(authorizer, folder):
         for scheme in schemes:
             command += ["--scheme", scheme]
         made = subprocess.run(command, capture_output=True, text=True)
+        if is_exact is None:
+            assert made.returncode == 1, (name, made.stderr)
+            assert "the policy for one request would have" in made.stderr, (name, made.stderr)
+            print(f"{name}: refused, as no policy can hold what one request needs", flush=True)
+            continue
         assert made.returncode == 0, (name, made.stderr)
         has_refusals = "also matches" in made.stderr
         assert has_refusals != is_exact, (name, made.stderr)

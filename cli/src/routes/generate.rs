@@ -317,15 +317,17 @@ fn check_size(made: &mut Generated) {
         ];
         Config::read(&settings.into_iter().collect::<Environment>())
     };
-    let Err(problems) = with("stage") else { return };
-    if with("request").is_ok() {
+    if with("stage").is_ok() {
+        return;
+    }
+    let Err(problems) = with("request") else {
         made.notes.push(format!(
             "the table is too large for one policy: set POLICY_SCOPE=request. {} bytes of JSON; the variables of a \
              function take 4096, so give it as a file: ROUTES=@routes.json",
             table.len()
         ));
         return;
-    }
+    };
     for problem in problems.0 {
         let problem = problem.to_string();
         if !made.problems.iter().any(|known| problem.ends_with(known)) {

@@ -26,7 +26,7 @@ export class ApiStack extends Stack {
     });
     authorizer.addGatewayResponses(api);
 
-    // Browsers want it on every answer. Name in Access-Control-Expose-Headers what scripts are to read besides.
+    // Browsers need it on every answer. Access-Control-Expose-Headers names the other headers that scripts may read.
     const origin = 'method.response.header.Access-Control-Allow-Origin';
     const answer = new apigateway.MockIntegration({
       requestTemplates: { 'application/json': '{"statusCode": 200}' },
