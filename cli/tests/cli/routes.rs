@@ -234,8 +234,8 @@ fn a_document_may_be_in_several_files() {
     );
     main["components"]["securitySchemes"] = json!({"OAuth2": {"$ref": "schemes.json#/OAuth2"}});
     folder.file("schemes.json", r#"{"OAuth2": {"type": "oauth2"}}"#);
-    folder.file("paths/pets item.yaml", "item: {$ref: ../shared.yaml}");
-    folder.file("shared.yaml", "get: {security: [{OAuth2: [a]}]}");
+    folder.file("paths/pets item.yaml", "item: {$ref: ../common.yaml}");
+    folder.file("common.yaml", "get: {security: [{OAuth2: [a]}]}");
     let ran = run(&[], &["routes", &folder.file("openapi.json", &main.to_string())], "");
     assert_eq!((ran.code, ran.json()), (1, json!({"GET /pets": ["a"]})), "{}", ran.err);
     assert!(ran.err.contains("problem: /x: ") && ran.err.contains("none.yaml"), "{}", ran.err);
