@@ -89,7 +89,7 @@ impl Reader<'_> {
         }
         let Some(text) = self.json(settings::ISSUERS) else { return Vec::new() };
         self.check_numbers("ISSUERS", &text);
-        let error = match json::value(text.as_bytes()) {
+        let error = match json::value(&text) {
             Ok(Value::Array(entries)) if !entries.is_empty() => return self.entries(&entries),
             Ok(_) => String::new(),
             Err(error) => format!(": {error}"),

@@ -80,7 +80,7 @@ impl<'e> Reader<'e> {
     pub(super) fn object(&mut self, setting: Setting<Json>) -> Option<Map<String, Value>> {
         let name = setting.name;
         let text = self.json(setting)?;
-        let object = json::object(text.as_bytes());
+        let object = json::object(&text);
         self.check_numbers(name, &text);
         self.or_report(name, object.map_err(|error| format!("must be a JSON object: {error}")))
     }

@@ -186,7 +186,7 @@ fn object(segment: &str, otherwise: Malformed) -> Result<(Map<String, Value>, St
     let malformed = Denial::TokenMalformed;
     let Some(bytes) = decode(segment) else { return Err(malformed(otherwise)) };
     let Ok(text) = String::from_utf8(bytes) else { return Err(malformed(Malformed::NotUnicode)) };
-    match json::object(text.as_bytes()) {
+    match json::object(&text) {
         Ok(object) => Ok((object, text)),
         Err(_) if json::has_lone_surrogate(&text) => Err(malformed(Malformed::NotUnicode)),
         Err(_) => Err(malformed(otherwise)),
@@ -271,7 +271,7 @@ impl Claims {
 
     /// As if a token with this payload had been verified.
     pub(crate) fn of_text(text: &str) -> Self {
-        let value = Arc::new(json::value(text.as_bytes()).unwrap());
+        let value = Arc::new(json::value(text).unwrap());
         Self { value, text: Arc::new(text.to_owned()) }
     }
 }
