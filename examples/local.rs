@@ -138,7 +138,7 @@ fn serve(port: u16) -> Result<(), String> {
             write(&sample.file_name().unwrap().to_string_lossy(), provider.fill(&event))?;
         }
         println!(
-            "target/local/*.json: events, for `cargo lambda invoke --data-file`; tokens expire at {}",
+            "target/local/*.json: events, for `cargo lambda invoke token-authorizer --data-file`; tokens expire at {}",
             expiry()
         );
         thread::sleep(RENEW_AFTER);
