@@ -47,13 +47,16 @@ impl<'a> Token<'a> {
         let Some((signed, signature)) = text.rsplit_once('.') else {
             return Err(malformed(Malformed::Segments));
         };
-        let (header, payload) = match signed.split_once('.') {
-            // A JWE has five segments.
-            Some((header, payload)) if !payload.contains('.') => (header, payload),
-            _ => return Err(malformed(Malformed::Segments)),
+        let Some((header, payload)) = signed.split_once('.') else {
+            return Err(malformed(Malformed::Segments));
         };
         let (header, _) = object(header, Malformed::Header)?;
-        let (payload, payload_text) = object(payload, Malformed::Payload)?;
+        let (payload, payload_text) = match object(payload, Malformed::Payload) {
+            Ok(read) => read,
+            // A JWE has five segments. A dot is not base64url, so decoding has failed by now.
+            Err(_) if payload.contains('.') => return Err(malformed(Malformed::Segments)),
+            Err(denial) => return Err(denial),
+        };
         let signature = decode(signature).ok_or(malformed(Malformed::Signature))?;
 
         // RFC 7515 section 4.1: these are strings. `alg` must be there, the others need not.
