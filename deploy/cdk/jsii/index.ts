@@ -1,4 +1,3 @@
-import { Duration } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import * as apigatewayv2 from 'aws-cdk-lib/aws-apigatewayv2';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
@@ -9,9 +8,11 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import * as library from './library';
 import { TokenAuthorizerSettings } from './settings-struct';
+import { AuthorizerOptions, CachedAuthorizerOptions, TokenAuthorizerAlarms } from './token-authorizer';
 
 // The library for TypeScript, in the types that all languages have.
 export * from './settings-struct';
+export { AuthorizerOptions, CachedAuthorizerOptions, TokenAuthorizerAlarms } from './token-authorizer';
 
 /** Memory, layers, VPC and the like are those of every function; `logFormat` is `JSON` (the default) or `TEXT`. */
 export interface TokenAuthorizerProps extends lambda.FunctionOptions {
@@ -53,60 +54,6 @@ export interface TokenAuthorizerProps extends lambda.FunctionOptions {
    * @default none
    */
   readonly alarms?: TokenAuthorizerAlarms;
-}
-
-/** When alarms are raised, and what they do. */
-export interface TokenAuthorizerAlarms {
-  /**
-   * What alarms do, and what they do when they end.
-   *
-   * @default nothing
-   */
-  readonly actions?: cloudwatch.IAlarmAction[];
-  /**
-   * The age of keys that raises an alarm.
-   *
-   * @default half a day
-   */
-  readonly keyAge?: Duration;
-  /**
-   * The age of a revocation list that raises an alarm.
-   *
-   * @default half an hour
-   */
-  readonly revocationAge?: Duration;
-}
-
-/** How an API uses the function. */
-export interface AuthorizerOptions {
-  /**
-   * ID of the authorizer's construct; needed when one kind of authorizer is made twice.
-   *
-   * @default a name for each kind of API
-   */
-  readonly id?: string;
-  /**
-   * Name of the authorizer.
-   *
-   * @default that of the construct
-   */
-  readonly authorizerName?: string;
-  /**
-   * What API Gateway caches decisions by.
-   *
-   * @default what follows from the settings
-   */
-  readonly identitySources?: string[];
-}
-
-/** How an API uses the function, and for how long it keeps decisions. */
-export interface CachedAuthorizerOptions extends AuthorizerOptions {
-  /**
-   * For how long API Gateway keeps a decision: up to an hour.
-   *
-   * @default 5 minutes, or zero where the token alone does not decide
-   */
-  readonly resultsCacheTtl?: Duration;
 }
 
 /** How a REST API uses the function. */

@@ -94,8 +94,13 @@ export interface TokenAuthorizerProps
   readonly alarms?: TokenAuthorizerAlarms;
 }
 
+/** When alarms are raised, and what they do. */
 export interface TokenAuthorizerAlarms {
-  /** What alarms do, and what they do when they end. */
+  /**
+   * What alarms do, and what they do when they end.
+   *
+   * @default nothing
+   */
   readonly actions?: cloudwatch.IAlarmAction[];
   /**
    * The age of keys that raises an alarm.
@@ -111,10 +116,19 @@ export interface TokenAuthorizerAlarms {
   readonly revocationAge?: Duration;
 }
 
+/** How an API uses the function. */
 export interface AuthorizerOptions {
-  /** ID of the authorizer's construct; needed when one kind of authorizer is made twice. */
+  /**
+   * ID of the authorizer's construct; needed when one kind of authorizer is made twice.
+   *
+   * @default a name for each kind of API
+   */
   readonly id?: string;
-  /** Name of the authorizer. */
+  /**
+   * Name of the authorizer.
+   *
+   * @default that of the construct
+   */
   readonly authorizerName?: string;
   /**
    * What API Gateway caches decisions by. Must hold every place where a token is looked for, unless nothing is cached.
@@ -124,6 +138,7 @@ export interface AuthorizerOptions {
   readonly identitySources?: string[];
 }
 
+/** How an API uses the function, and for how long it keeps decisions. */
 export interface CachedAuthorizerOptions extends AuthorizerOptions {
   /**
    * For how long API Gateway keeps a decision: up to an hour.
