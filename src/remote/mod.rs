@@ -315,34 +315,40 @@ mod tests {
         PendingRefreshes::new(Now::read(), Duration::from_secs(60))
     }
 
-    /// A source whose second answer is broken by a freeze, when the test says so.
-    #[derive(Default)]
-    struct Frozen {
+    /// A source that gives its answers when the test says so, and its last one again and again.
+    struct Prompted {
+        answers: Vec<Result<&'static str, FetchStage>>,
         fetches: AtomicUsize,
-        thaw: Notify,
+        answer: Notify,
     }
 
-    impl Remote for Arc<Frozen> {
+    impl Prompted {
+        fn new(answers: &[Result<&'static str, FetchStage>]) -> Arc<Prompted> {
+            let (answers, fetches) = (answers.to_vec(), AtomicUsize::new(0));
+            Arc::new(Prompted { answers, fetches, answer: Notify::new() })
+        }
+    }
+
+    impl Remote for Arc<Prompted> {
         type Document = &'static str;
         type Misses = ();
 
-        const KIND: DocumentKind = DocumentKind::Revocations;
+        const KIND: DocumentKind = DocumentKind::Keys;
 
-        fn size(_: &Self::Document) -> usize {
-            1
+        fn size(document: &Self::Document) -> usize {
+            document.len()
         }
 
         async fn fetch(&self, (): &()) -> Result<Fetched<Self::Document>, FetchError> {
-            let document = match self.fetches.fetch_add(1, Ordering::Relaxed) {
-                0 => "old",
-                1 => {
-                    self.thaw.notified().await;
-                    return Err(FetchError::new(FetchStage::Interrupted, "a list", "a freeze"));
+            let earlier = self.fetches.fetch_add(1, Ordering::Relaxed);
+            self.answer.notified().await;
+            match self.answers[earlier.min(self.answers.len() - 1)] {
+                Ok(document) => {
+                    let refreshed = Refreshed::Document(Arc::new(document));
+                    Ok(Fetched { refreshed, max_age: None, skipped: 0 })
                 }
-                _ => "new",
-            };
-            let refreshed = Refreshed::Document(Arc::new(document));
-            Ok(Fetched { refreshed, max_age: None, skipped: 0 })
+                Err(stage) => Err(FetchError::new(stage, "a list", "busy")),
+            }
         }
 
         fn log(&self, _: u64, _: &Outcome) {}
@@ -364,9 +370,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_interrupted_refresh_is_repeated_for_those_who_wait() {
-        let source = Arc::new(Frozen::default());
-        let cache = Cache::empty(LIFETIMES, Now::read());
-        let cached = Cached::new("a list".to_owned(), cache, Some(Arc::clone(&source)), None);
+        let answers = [Ok("old"), Err(FetchStage::Interrupted), Ok("new")];
+        let (source, cached) = cached_from("a list", &answers, Duration::ZERO);
+        source.answer.notify_one();
         cached.prefetch().unwrap().wait_until_done().await;
         let look_up = async || {
             let mut pending = pending();
@@ -382,58 +388,28 @@ mod tests {
         drop(given_up);
         let (found, pending) = look_up().await;
         assert_eq!((found, pending.is_empty()), (Some("old"), false));
-        source.thaw.notify_one();
+        // Once for the broken refresh, and once for the one that repeats it.
+        source.answer.notify_one();
+        source.answer.notify_one();
         pending.wait_until_done().await;
         assert_eq!(look_up().await.0, Some("new"));
     }
 
-    /// A source that answers when the test says so: with a document, if it has one.
-    #[derive(Default)]
-    struct Prompted {
-        document: Option<&'static str>,
-        fetches: AtomicUsize,
-        answer: Notify,
-    }
-
-    impl Remote for Arc<Prompted> {
-        type Document = &'static str;
-        type Misses = ();
-
-        const KIND: DocumentKind = DocumentKind::Keys;
-
-        fn size(document: &Self::Document) -> usize {
-            document.len()
-        }
-
-        async fn fetch(&self, (): &()) -> Result<Fetched<Self::Document>, FetchError> {
-            self.fetches.fetch_add(1, Ordering::Relaxed);
-            self.answer.notified().await;
-            match self.document {
-                Some(document) => {
-                    let refreshed = Refreshed::Document(Arc::new(document));
-                    Ok(Fetched { refreshed, max_age: None, skipped: 0 })
-                }
-                None => Err(FetchError::new(FetchStage::Status, "a list", "busy")),
-            }
-        }
-
-        fn log(&self, _: u64, _: &Outcome) {}
-    }
-
     fn cached_from(
         name: &str,
-        document: Option<&'static str>,
+        answers: &[Result<&'static str, FetchStage>],
         fresh: Duration,
     ) -> (Arc<Prompted>, Arc<Cached<Arc<Prompted>>>) {
-        let source = Arc::new(Prompted { document, ..Prompted::default() });
+        let source = Prompted::new(answers);
         let cache = Cache::empty(Lifetimes { fresh, ..LIFETIMES }, Now::read());
         (Arc::clone(&source), Cached::new(name.to_owned(), cache, Some(source), None))
     }
 
     #[tokio::test]
     async fn a_status_waits_for_due_fetches_side_by_side() {
-        let (good_source, good) = cached_from("good", Some("abc"), Duration::from_secs(60));
-        let (bad_source, bad) = cached_from("bad", None, Duration::from_secs(60));
+        let (good_source, good) = cached_from("good", &[Ok("abc")], Duration::from_secs(60));
+        let (bad_source, bad) =
+            cached_from("bad", &[Err(FetchStage::Status)], Duration::from_secs(60));
         let status = |name: &str| SourceStatus {
             name: name.to_owned(),
             kind: DocumentKind::Keys,
@@ -469,7 +445,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_status_does_not_wait_while_a_document_can_be_used() {
-        let (source, stale) = cached_from("stale", Some("abc"), Duration::ZERO);
+        let (source, stale) = cached_from("stale", &[Ok("abc")], Duration::ZERO);
         source.answer.notify_one();
         let mut pending = pending();
         stale.status_after_refresh(&mut pending).await;

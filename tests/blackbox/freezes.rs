@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::providers::{SHORT, SOON_AGING, good, let_age};
-use super::support::idp::Behaviour;
+use super::support::idp::{Behaviour, Idp};
 use super::support::process::Lambda;
 use super::support::tokens::SigningKey;
 use super::{assert_no_verdict, provider, said, start};
@@ -139,25 +139,38 @@ fn what_a_freeze_interrupted_is_no_outage_and_tried_again() {
     assert_eq!(counted("KeyFetchFailures"), 0, "{}", lambda.output());
 }
 
+/// What a token of `new` gets if the process is frozen during its key fetch, and the provider, which hung, has come back
+/// with this key by then.
+fn said_after_a_freeze(
+    idp: &Idp,
+    lambda: &Lambda,
+    new: &SigningKey,
+    behaviour: Behaviour,
+    frozen: Duration,
+) -> String {
+    idp.behave(Behaviour::Hang);
+    let ticket = lambda.submit(&good(idp, new));
+    while idp.fetches() < 2 {
+        thread::yield_now();
+    }
+    lambda.stop();
+    idp.down();
+    idp.up();
+    idp.behave(behaviour);
+    idp.serve(&[new]);
+    thread::sleep(frozen);
+    lambda.thaw();
+    said(&lambda.wait(ticket))
+}
+
 #[test]
 fn what_a_freeze_interrupted_says_nothing_about_a_key() {
     let old = SigningKey::rsa("k1");
     for new in [SigningKey::rsa("k2"), SigningKey::rsa_other("k1", 1)] {
         let idp = provider(&old);
         let lambda = start(&idp, &[SHORT]);
-        idp.behave(Behaviour::Hang);
-        let ticket = lambda.submit(&good(&idp, &new));
-        while idp.fetches() < 2 {
-            thread::yield_now();
-        }
-        lambda.stop();
-        idp.down();
-        idp.up();
-        idp.behave(Behaviour::Healthy);
-        idp.serve(&[&new]);
-        thread::sleep(GAP);
-        lambda.thaw();
-        assert_eq!(said(&lambda.wait(ticket)), "Allow", "{}", lambda.output());
+        let answer = said_after_a_freeze(&idp, &lambda, &new, Behaviour::Healthy, GAP);
+        assert_eq!(answer, "Allow", "{}", lambda.output());
         assert_eq!((idp.fetches(), count(&lambda, "key refresh failed")), (3, 0));
     }
 }
@@ -168,19 +181,10 @@ fn time_frozen_does_not_count_as_waiting() {
     let idp = provider(&old);
     // A request can wait for two seconds.
     let lambda = start(&idp, &[("JWKS_TIMEOUT_MS", "1000")]);
-    idp.behave(Behaviour::Hang);
-    let ticket = lambda.submit(&good(&idp, &new));
-    while idp.fetches() < 2 {
-        thread::yield_now();
-    }
-    lambda.stop();
-    idp.down();
-    idp.up();
-    idp.behave(Behaviour::Delay(Duration::from_millis(600)));
-    idp.serve(&[&new]);
-    thread::sleep(Duration::from_millis(1900));
-    lambda.thaw();
-    assert_eq!(said(&lambda.wait(ticket)), "Allow", "{}", lambda.output());
+    let (slow, frozen) =
+        (Behaviour::Delay(Duration::from_millis(600)), Duration::from_millis(1900));
+    let answer = said_after_a_freeze(&idp, &lambda, &new, slow, frozen);
+    assert_eq!(answer, "Allow", "{}", lambda.output());
 }
 
 #[test]
