@@ -614,7 +614,7 @@ fn fitting(route: &str, rule: Value) -> Value {
     }
 }
 
-/// A table without entries that stand for the same requests.
+/// A table in which no two entries match the same requests.
 fn table(rule: impl Strategy<Value = Value>) -> impl Strategy<Value = Table> {
     prop::collection::vec((route(), rule), 1..=5).prop_map(|table| {
         let mut seen = HashSet::new();

@@ -25,9 +25,9 @@ use crate::{Color, Format, document, iam, paths, tokens};
 
 /// Show step by step why a token or an event is let in or not
 ///
-/// The keys are fetched as the function fetches them. Without ISSUER or ISSUERS in the settings, an issuer with a key
-/// that is thrown away stands in, and {{token}}, {{token:expired}}, {{token:audience}} and {{token:forged}} in an event
-/// are tokens in its name; with one, {{token}} is the value of the variable TOKEN. The signature is never shown.
+/// The keys are fetched as the function fetches them. If the settings name no ISSUER or ISSUERS, the command uses
+/// a temporary issuer with a new key, and replaces {{token}}, {{token:expired}}, {{token:audience}} and {{token:forged}}
+/// in an event with tokens of that issuer. Otherwise {{token}} is the value of the variable TOKEN. The signature is never shown.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

@@ -7,7 +7,7 @@ use token_authorizer::{Config, Environment, Table};
 
 use crate::routes::openapi::{OpenApi, Operation, VERBS};
 
-/// Stands for any one segment in the place of a variable. No document has it as a literal segment.
+/// Replaces a variable: a segment that no document uses as a literal one.
 const SEGMENT: &str = "-_-_-";
 
 /// What the table is for, as the caller of the program said.
@@ -378,7 +378,7 @@ fn filled(route: &str, with: &str) -> String {
     filled + rest
 }
 
-/// What IAM compares with: entries of the same pattern stand for the same requests.
+/// The pattern that IAM matches against. Entries with the same pattern match the same requests.
 fn pattern(route: &str) -> String {
     let mut pattern = filled(route, "*");
     while pattern.contains("**") {

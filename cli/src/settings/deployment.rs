@@ -11,7 +11,7 @@ use crate::settings::{template, terraform};
 const WHAT: &str = "must be what `terraform show -json` or `aws lambda get-function-configuration` writes, or a \
     CloudFormation template";
 
-/// A function, as a deployment describes it.
+/// A Lambda function that a template or a Terraform plan defines.
 pub(super) struct Function {
     /// Its address, logical id or name.
     pub(super) name: String,

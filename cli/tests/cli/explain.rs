@@ -44,7 +44,7 @@ impl Trusted {
     }
 }
 
-/// The page, whatever the exit code; or what is wrong with the call.
+/// Returns the output for any exit code, or the error if the call itself is wrong.
 fn run(
     settings: &[(&'static str, String)],
     arguments: &[&str],

@@ -70,8 +70,8 @@ export function isCached(ttl: Duration): boolean {
 }
 
 /**
- * The routes for which `$context.routeKey` is too coarse a cache key, among those that use this authorizer. Only one verb
- * and a path without variables always stand for the same request.
+ * The routes for which `$context.routeKey` is too coarse a cache key, among those that use this authorizer. A route
+ * with one verb and no path variables matches one request only.
  */
 export function coarseRoutes(root: IConstruct, authorizerId: string): string[] {
   return root.node
