@@ -1,5 +1,6 @@
 //! The decision: an event in, a verdict and its answer out.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +40,7 @@ pub struct Authorizer {
     pub(crate) usage_key: Option<ClaimPath>,
     pub(crate) on_refusal: OnRefusal,
     pub(crate) challenges: Challenges,
-    /// For requests that an Allow does not open.
+    /// For requests that an Allow does not open, whenever the user signed in.
     pub(crate) closed_route_challenge: Value,
     pub(crate) policy_scope: PolicyScope,
     pub(crate) expiry_guard: ExpiryGuard,
@@ -134,8 +135,10 @@ impl Authorizer {
         let checked_at = Now::read();
         let caller = issuer.caller(&claims, &checked_at)?;
         self.binding.check(&claims, || request.client_certificate())?;
-        issuer.check_not_revoked(&claims, &caller, &mut call.pending).await?;
-        let access = issuer.access(&claims, &caller, self.answer_scope(request))?;
+        let checked_at =
+            issuer.check_not_revoked(&claims, &caller, checked_at, &mut call.pending).await?;
+        call.trace.checked_at = Some(checked_at);
+        let access = issuer.access(&claims, &caller, &checked_at, self.answer_scope(request))?;
         size::check_length(&request.stage, &access, self.guarded_expiry(caller.expires_at))?;
         Ok(Allowed { claims, caller, access, checked_at })
     }
@@ -150,16 +153,7 @@ impl Authorizer {
         let (stage, format) = (&request.stage, self.response_format(request.kind));
         match verdict {
             Verdict::Allow(Allowed { claims, caller, access, .. }) => {
-                // The policy can leave a route closed, so API Gateway's own 403 needs a challenge as well.
-                let challenge = match access {
-                    Access::Routes(decided)
-                        if self.policy_scope == PolicyScope::Stage
-                            && decided.leaves_route_closed() =>
-                    {
-                        Some(&self.closed_route_challenge)
-                    }
-                    Access::Routes(_) | Access::Stage => None,
-                };
+                let challenge = self.challenge_of_allow(access);
                 let context = Context::of_allow(challenge, &self.context, claims);
                 trace.omitted = context.omitted.iter().map(|name| (*name).to_owned()).collect();
                 let usage_key = match &self.usage_key {
@@ -177,6 +171,21 @@ impl Authorizer {
             Verdict::Deny(_) => Err(Failure::Unauthorized),
             Verdict::Undecided(fault) => Err(Failure::NoVerdict(fault.clone())),
         }
+    }
+
+    /// The challenge of API Gateway's own 403, where the policy can leave a route closed.
+    fn challenge_of_allow(&self, access: &Access<'_>) -> Option<Cow<'_, Value>> {
+        let Access::Routes(decided) = access else { return None };
+        let closes_later = self.expiry_guard == ExpiryGuard::On && !decided.changes.is_empty();
+        if self.policy_scope == PolicyScope::Request
+            || !decided.leaves_route_closed() && !closes_later
+        {
+            return None;
+        }
+        Some(match &decided.step_up {
+            Some(step_up) => Cow::Owned(self.challenges.of_step_up(step_up).into()),
+            None => Cow::Borrowed(&self.closed_route_challenge),
+        })
     }
 
     /// Whether a denial is answered with a policy, and not with 401. For a valid token it always is: the client would

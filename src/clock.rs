@@ -37,6 +37,14 @@ impl Now {
     }
 }
 
+/// ISO 8601 in UTC without a fraction, as IAM takes dates; none beyond the year 9999.
+pub(crate) fn date_time(unix: f64) -> Option<String> {
+    let time =
+        SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(unix.floor()).ok()?)?;
+    let year_10000 = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_800);
+    (time < year_10000).then(|| humantime::format_rfc3339_seconds(time).to_string())
+}
+
 #[cfg(test)]
 impl Now {
     /// A reading at this Unix time.
@@ -66,6 +74,25 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
     const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_time_is_written_down_to_the_year_9999() {
+        for (unix, expected) in [
+            (0.0, Some("1970-01-01T00:00:00Z")),
+            (0.999, Some("1970-01-01T00:00:00Z")),
+            (951_782_400.0, Some("2000-02-29T00:00:00Z")),
+            (1_700_000_000.5, Some("2023-11-14T22:13:20Z")),
+            (253_402_300_799.0, Some("9999-12-31T23:59:59Z")),
+            (253_402_300_799.5, Some("9999-12-31T23:59:59Z")),
+            (253_402_300_800.0, None),
+            (u64::MAX as f64, None),
+            (1e308, None),
+            (f64::INFINITY, None),
+            (-1.0, None),
+        ] {
+            assert_eq!(date_time(unix).as_deref(), expected, "{unix}");
+        }
+    }
 
     #[test]
     fn an_age_counts_the_time_frozen() {

@@ -207,8 +207,19 @@ pub enum MissingRights {
     NoRoute,
     /// The entries do not open the route of the request.
     Route,
+    /// The user has to sign in again: with that, the entries would open the route, or at least one.
+    SignIn(StepUp),
     /// `PATH_GUARD` refuses the path of the request.
     Guard,
+}
+
+/// What a new sign-in has to be like (RFC 9470 section 3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepUp {
+    /// How many seconds ago it can be, if the one at hand is too old.
+    pub max_age: Option<u32>,
+    /// The authentication context classes (`acr`) of which it must have one; none if that does not matter.
+    pub acr_values: Vec<String>,
 }
 
 impl Denial {
@@ -383,7 +394,23 @@ impl fmt::Display for MissingRights {
             Self::Scope { missing, .. } => write!(f, "scope `{missing}`"),
             Self::NoRoute => f.write_str("no route of the table is open to the token"),
             Self::Route => f.write_str("the route is not open to the token"),
+            Self::SignIn(step_up) => step_up.fmt(f),
             Self::Guard => f.write_str("PATH_GUARD refuses the path"),
+        }
+    }
+}
+
+/// Without the values of `acr`, which are configured.
+impl fmt::Display for StepUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.max_age, self.acr_values.is_empty()) {
+            (Some(max_age), true) => {
+                write!(f, "needs a sign-in at most {max_age} s ago, by the claim `auth_time`")
+            }
+            (Some(max_age), false) => {
+                write!(f, "needs a sign-in at most {max_age} s ago, with another `acr`")
+            }
+            (None, _) => f.write_str("needs a sign-in with another `acr`"),
         }
     }
 }
@@ -499,6 +526,21 @@ pub(crate) mod tests {
         let denial = denial(false);
         assert_eq!(denial.to_string(), "scope `a`");
         assert_eq!(denial.expected(), None);
+    }
+
+    #[test]
+    fn a_missing_sign_in_is_displayed_without_the_values_of_acr() {
+        let shown = |max_age, acr_values: &[&str]| {
+            let acr_values = acr_values.iter().map(ToString::to_string).collect();
+            MissingRights::SignIn(StepUp { max_age, acr_values }).to_string()
+        };
+        let recent = "needs a sign-in at most 300 s ago, by the claim `auth_time`";
+        assert_eq!(shown(Some(300), &[]), recent);
+        assert_eq!(
+            shown(Some(300), &["x"]),
+            "needs a sign-in at most 300 s ago, with another `acr`"
+        );
+        assert_eq!(shown(None, &["x"]), "needs a sign-in with another `acr`");
     }
 
     #[test]

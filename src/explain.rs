@@ -149,7 +149,8 @@ fn table<'a>(trace: &Trace<'a>, verdict: &Verdict<'_>) -> Option<TableReport<'a>
     match verdict {
         Verdict::Allow(_) | Verdict::Deny(Denial::InsufficientScope { .. }) => {
             let issuer = trace.issuer?;
-            issuer.rights.report(&issuer.scope_claims, trace.claims.as_ref()?)
+            let present = issuer.rules.present(&trace.checked_at?);
+            issuer.rights.report(&issuer.scope_claims, trace.claims.as_ref()?, present)
         }
         Verdict::Deny(_) | Verdict::Undecided(_) => None,
     }

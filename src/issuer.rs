@@ -204,20 +204,23 @@ impl TrustedIssuer {
         }
     }
 
-    /// Refuses a token that is on the issuer's revocation list, or that expired while that was waited for.
+    /// Refuses a token that is on the issuer's revocation list, or that expired while that was waited for. Returns the
+    /// time at which it was good: the one given, if there is no list.
     pub(crate) async fn check_not_revoked(
         &self,
         claims: &Claims,
         caller: &Caller,
+        checked_at: Now,
         pending: &mut PendingRefreshes,
-    ) -> Result<(), Refusal> {
-        let Some(list) = &self.revocations else { return Ok(()) };
-        list.check(claims, self.rules.latest(&Now::read()), pending).await?;
-        let seconds_ago = Now::read().unix() - caller.expires_at;
+    ) -> Result<Now, Refusal> {
+        let Some(list) = &self.revocations else { return Ok(checked_at) };
+        list.check(claims, self.rules.present(&Now::read()).latest, pending).await?;
+        let checked_at = Now::read();
+        let seconds_ago = checked_at.unix() - caller.expires_at;
         if seconds_ago >= 0.0 {
             return Err(Denial::TokenExpired { seconds_ago }.into());
         }
-        Ok(())
+        Ok(checked_at)
     }
 
     /// What the claims open: see [`Rights::access`].
@@ -225,9 +228,10 @@ impl TrustedIssuer {
         &self,
         claims: &Claims,
         caller: &Caller,
+        now: &Now,
         scope: AnswerScope<'_>,
     ) -> Result<Access<'_>, Denial> {
-        match self.rights.access(&self.scope_claims, claims, scope) {
+        match self.rights.access(&self.scope_claims, claims, self.rules.present(now), scope) {
             Ok(access) => Ok(access),
             Err(lacks) => Err(Denial::InsufficientScope {
                 principal: caller.principal.clone(),
@@ -486,7 +490,8 @@ mod tests {
                 }
             };
             let caller = Caller { principal: "u".to_owned(), expires_at: 0.0 };
-            let outcome = issuer.access(&verified, &caller, AnswerScope::Stage).map(|_| ());
+            let scope = AnswerScope::Stage;
+            let outcome = issuer.access(&verified, &caller, &Now::at(0.0), scope).map(|_| ());
             assert_eq!(outcome, expected, "{claims}");
         }
     }

@@ -96,7 +96,9 @@ impl TrialRun {
             Ok(caller) => caller,
             Err(denial) => return Some(denial),
         };
-        match rights.access(scope_claims, &self.claims, AnswerScope::Single(&self.request)) {
+        let present = rules.present(&self.checked_at);
+        let scope = AnswerScope::Single(&self.request);
+        match rights.access(scope_claims, &self.claims, present, scope) {
             Ok(_) => None,
             Err(lacks) => Some(Denial::InsufficientScope {
                 principal: caller.principal,

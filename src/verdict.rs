@@ -106,6 +106,8 @@ pub(crate) struct Trace<'a> {
     pub(crate) issuer: Option<&'a TrustedIssuer>,
     /// The claims, once the signature is verified.
     pub(crate) claims: Option<Claims>,
+    /// When the claims were checked.
+    pub(crate) checked_at: Option<Now>,
     /// Claims that are not in the answer's context: it would be too long, or they have a control character.
     pub(crate) omitted: Vec<String>,
 }

@@ -38,7 +38,7 @@ fn between(text: &'static str, start: &str, end: &str) -> Option<&'static str> {
 }
 
 fn examples() -> Vec<Example> {
-    let tables = between(PAGE, "\n## Ten tables to copy\n", "\n## ").unwrap();
+    let tables = between(PAGE, "\n## Eleven tables to copy\n", "\n## ").unwrap();
     let example = |section: &'static str| {
         let rows = section.lines().filter_map(|line| line.strip_prefix("| `{")?.strip_suffix(" |"));
         let rows = rows.map(|row| {
@@ -63,6 +63,10 @@ fn token(key: &SigningKey, audience: &str, row: &Row) -> String {
     let mut all = claims(ISSUER, first);
     all.as_object_mut().unwrap().remove("scope");
     all.as_object_mut().unwrap().extend(row.token.as_object().unwrap().clone());
+    if let Some(ago) = all["auth_time"].as_str() {
+        let seconds: u64 = ago.strip_suffix(" s ago").unwrap().parse().unwrap();
+        all["auth_time"] = json!(now() - seconds);
+    }
     key.token(&all)
 }
 
@@ -91,7 +95,7 @@ async fn every_request_of_the_page_is_decided_as_it_says() {
     let key = SigningKey::es256("k1");
     let keys = jwks(&[&key]).to_string();
     let examples = examples();
-    assert_eq!(examples.len(), 10);
+    assert_eq!(examples.len(), 11);
     for Example { heading, table, audience, rows } in examples {
         let settings = [
             ("ISSUER", ISSUER),
@@ -138,7 +142,7 @@ async fn every_request_of_the_page_is_decided_as_it_says() {
 fn every_table_of_the_page_is_a_good_one() {
     let tables: Vec<_> =
         PAGE.split("```json\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
-    assert_eq!(tables.len(), 12);
+    assert_eq!(tables.len(), 13);
     for table in tables {
         let settings = [("ISSUER", ISSUER), ("AUDIENCE", "my-api"), ("ROUTES", table)];
         assert!(read(&settings).is_ok(), "{table}: {:?}", read(&settings).err());

@@ -7,6 +7,7 @@ mod support;
 
 use std::sync::LazyLock;
 
+use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value, json};
@@ -80,6 +81,8 @@ fn member() -> impl Strategy<Value = (&'static str, &'static str, Value)> {
         json!({"GET /pets": ["read"], "ANY /pets/{id}": ["write"]}),
         json!({"GET /pets/{id}": {"path": {"id": "sub"}}, "$connect": ["chat"]}),
         json!({"ANY /*": ["admin"], "GET /pets": [{"claims": {"tier": "gold"}}]}),
+        json!({"ANY /*": ["read"], "GET /pets": ["read", {"max_age": 300}]}),
+        json!({"ANY /*": {"any": ["write", {"max_age": 3600}]}, "$connect": [{"max_age": 300}]}),
     ]);
     prop_oneof![
         select(vec![json!("api"), json!(["other"]), json!(["new", "api"])])
@@ -122,9 +125,12 @@ fn token() -> impl Strategy<Value = (Value, Value)> {
     let audiences = vec![json!("api"), json!(["other"]), json!(["api", "other"])];
     let scopes = subsequence(vec!["read", "write", "chat", "admin"], 0..=4);
     let tiers = select(vec![json!(null), json!("gold"), json!(["gold", "x"]), json!("tin")]);
+    // Seconds ago, far enough from the ages of the tables.
+    let sign_ins = option::of(select(vec![0, 1000, 10_000]));
     let types = select(vec![None, Some("JWT"), Some("at+jwt"), Some("application/at+jwt")]);
-    (select(audiences), scopes, tiers, select(vec![600, 301]), any::<bool>(), types).prop_map(
-        |(audience, scopes, tier, life, has_iat, typ)| {
+    let lives = select(vec![600, 301]);
+    (select(audiences), scopes, tiers, lives, any::<bool>(), sign_ins, types).prop_map(
+        |(audience, scopes, tier, life, has_iat, sign_in, typ)| {
             let mut header = json!({"alg": "ES256", "kid": "k1"});
             if let Some(typ) = typ {
                 header["typ"] = json!(typ);
@@ -136,6 +142,9 @@ fn token() -> impl Strategy<Value = (Value, Value)> {
             });
             if has_iat {
                 claims["iat"] = json!(now);
+            }
+            if let Some(seconds_ago) = sign_in {
+                claims["auth_time"] = json!(now - seconds_ago);
             }
             (header, claims)
         },

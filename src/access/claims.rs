@@ -21,7 +21,7 @@ pub(crate) struct Rules {
     pub(crate) audience_claims: Vec<ClaimPath>,
     /// The accepted audiences.
     pub(crate) audiences: Vec<String>,
-    /// The tolerance for `exp` and `nbf`, in seconds. For times ahead see [`Rules::latest`].
+    /// The tolerance for `exp` and `nbf`, in seconds. For times ahead see [`Present::latest`].
     pub(crate) leeway: f64,
     /// What other claims must say.
     pub(crate) required: Vec<Requirement>,
@@ -29,6 +29,23 @@ pub(crate) struct Rules {
     pub(crate) max_life: Option<f64>,
     /// The claims that can name the caller. The first that holds a non-empty string counts.
     pub(crate) principal_claims: Vec<ClaimPath>,
+}
+
+/// The present, as a check reads it. Both are Unix times.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Present {
+    /// By this clock.
+    pub(crate) now: f64,
+    /// The latest time that can be the present on the clock of an issuer.
+    pub(crate) latest: f64,
+}
+
+#[cfg(test)]
+impl Present {
+    /// At this Unix time, without a leeway of the issuer's own.
+    pub(crate) fn at(now: f64) -> Self {
+        Self { now, latest: now + MIN_LEEWAY_AHEAD }
+    }
 }
 
 /// The caller whose token passed the checks.
@@ -43,7 +60,7 @@ pub(crate) struct Caller {
 impl Rules {
     /// Checks in the order of [`Reason`](crate::reason::Reason): time, audience, what is missing, what is invalid.
     pub(crate) fn check(&self, claims: &Claims, now: &Now) -> Result<Caller, Denial> {
-        let (latest, now, leeway) = (self.latest(now), now.unix(), self.leeway);
+        let (Present { now, latest }, leeway) = (self.present(now), self.leeway);
         let (exp, nbf) = (Date::of(claims, "exp"), Date::of(claims, "nbf"));
         let iat = Date::of(claims, "iat");
         if let Date::At(exp) = exp
@@ -123,9 +140,10 @@ impl Rules {
         Ok(Caller { principal: principal.to_owned(), expires_at: exp + leeway })
     }
 
-    /// The latest time that can be the present on the clock of an issuer.
-    pub(crate) fn latest(&self, now: &Now) -> f64 {
-        now.unix() + self.leeway.max(MIN_LEEWAY_AHEAD)
+    /// The present for tokens under these rules.
+    pub(crate) fn present(&self, now: &Now) -> Present {
+        let now = now.unix();
+        Present { now, latest: now + self.leeway.max(MIN_LEEWAY_AHEAD) }
     }
 
     /// Whether one of these audiences is accepted.
@@ -179,7 +197,7 @@ fn invalid(claim: &str, problem: ClaimProblem) -> Denial {
 
 /// A `NumericDate` claim (RFC 7519 section 2).
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Date {
+pub(crate) enum Date {
     /// Seconds since the epoch, with or without a fraction.
     At(f64),
     /// Absent or null.
@@ -190,7 +208,7 @@ enum Date {
 
 impl Date {
     /// As a float, so that no number in a token can overflow anything.
-    fn of(claims: &Claims, name: &str) -> Self {
+    pub(crate) fn of(claims: &Claims, name: &str) -> Self {
         match claims.member(name) {
             None | Some(Value::Null) => Self::Absent,
             Some(value) => match value.as_f64() {

@@ -5,3 +5,4 @@ pub(crate) mod claims;
 pub(crate) mod requirement;
 pub(crate) mod rights;
 pub(crate) mod routes;
+pub(crate) mod sign_in;

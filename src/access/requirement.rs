@@ -87,6 +87,17 @@ impl Requirement {
         }
     }
 
+    /// The authentication context classes (`acr`) that a client can ask for in order to meet this; empty if this is
+    /// about another claim.
+    pub(crate) fn acr_values(&self) -> Vec<&str> {
+        match &self.test {
+            Test::Any(values) if self.claim.text() == "acr" => {
+                values.iter().filter_map(Value::as_str).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether no token without the claim meets this.
     fn needs_claim(&self) -> bool {
         matches!(self.test, Test::Any(_) | Test::All(_) | Test::Present(true))

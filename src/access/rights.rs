@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::access::claims::Present;
 use crate::access::routes::{DecidedBy, RouteStates, Routes};
 use crate::denial::MissingRights;
 use crate::jose::token::{ClaimPath, Claims};
@@ -53,6 +54,7 @@ impl Rights {
         &self,
         scope_claims: &[ClaimPath],
         claims: &Claims,
+        present: Present,
         scope: AnswerScope<'_>,
     ) -> Result<Access<'_>, MissingRights> {
         if self.required.is_empty() && self.routes.is_none() {
@@ -64,26 +66,37 @@ impl Rights {
             return Err(MissingRights::Scope { missing, required });
         }
         let Some(routes) = &self.routes else { return Ok(Access::Stage) };
-        let states = routes.decide(&routes.evaluate(&held, claims));
-        if let AnswerScope::Single(request) = scope {
-            return match states.decided_by(request) {
-                DecidedBy::Open(_) => Ok(Access::Stage),
-                DecidedBy::Guard => Err(MissingRights::Guard),
-                _ => Err(MissingRights::Route),
-            };
-        }
-        if !states.is_any_open() {
-            return Err(MissingRights::NoRoute);
-        }
-        if let AnswerScope::Request(request) = scope {
-            let states = states.for_request(request);
-            return if states.is_any_open() {
-                Ok(Access::Routes(states))
-            } else {
-                Err(MissingRights::Route)
-            };
-        }
-        Ok(Access::Routes(states))
+        let evaluated = routes.evaluate(&held, claims, present);
+        let states = routes.decide(&evaluated);
+        let (lacks, step_up) = match scope {
+            AnswerScope::Single(request) => match states.decided_by(request) {
+                DecidedBy::Open(_) => return Ok(Access::Stage),
+                DecidedBy::Guard => return Err(MissingRights::Guard),
+                DecidedBy::Closed(_) | DecidedBy::OtherOwner(_) | DecidedBy::NoEntry => {
+                    (MissingRights::Route, routes.step_up_for(request, &evaluated))
+                }
+            },
+            AnswerScope::Request(request) => {
+                let lacks = if states.is_any_open() {
+                    MissingRights::Route
+                } else {
+                    MissingRights::NoRoute
+                };
+                let states = states.for_request(request);
+                if states.is_any_open() {
+                    return Ok(Access::Routes(states));
+                }
+                (lacks, routes.step_up_for(request, &evaluated))
+            }
+            AnswerScope::Stage => {
+                let step_up = routes.step_up(&states, &evaluated);
+                if states.is_any_open() {
+                    return Ok(Access::Routes(RouteStates { step_up, ..states }));
+                }
+                (MissingRights::NoRoute, step_up)
+            }
+        };
+        Err(step_up.map_or(lacks, MissingRights::SignIn))
     }
 
     /// The first required scope that is not held.
@@ -140,7 +153,12 @@ mod tests {
     ) -> Result<Option<Vec<bool>>, String> {
         let claims = Claims::verified(json!({ "scope": scope }));
         let access = rights
-            .access(&[ClaimPath::Member("scope".to_owned())], &claims, scope_of(single_request))
+            .access(
+                &[ClaimPath::Member("scope".to_owned())],
+                &claims,
+                Present::at(0.0),
+                scope_of(single_request),
+            )
             .map_err(|lacks| lacks.to_string())?;
         match access {
             Access::Stage => Ok(None),
@@ -252,7 +270,7 @@ mod tests {
         {
             let claims = Claims::verified(json!({ "scope": scope }));
             let paths = [ClaimPath::Member("scope".to_owned())];
-            let outcome = rights.access(&paths, &claims, AnswerScope::Stage);
+            let outcome = rights.access(&paths, &claims, Present::at(0.0), AnswerScope::Stage);
             let found = match outcome {
                 Err(MissingRights::Scope { missing, required: all }) => {
                     assert_eq!(all, required);
@@ -359,10 +377,11 @@ mod tests {
         ] {
             let refused = MissingRights::Guard;
             let guarded = rights(true);
-            let outcome = guarded.access(&[], &claims, AnswerScope::Single(request)).map(|_| ());
+            let scope = AnswerScope::Single(request);
+            let outcome = guarded.access(&[], &claims, Present::at(0.0), scope).map(|_| ());
             assert_eq!(outcome, if is_refused { Err(refused) } else { Ok(()) }, "{request}");
             assert!(
-                rights(false).access(&[], &claims, AnswerScope::Single(request)).is_ok(),
+                rights(false).access(&[], &claims, Present::at(0.0), scope).is_ok(),
                 "{request}"
             );
         }

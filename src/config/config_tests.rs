@@ -188,7 +188,7 @@ fn every_setting_has_an_effect() {
         ("SCOPE_CLAIMS", "/roles", |config| config.issuers[0].scope_claims == paths(&["/roles"])),
         ("REQUIRED_SCOPES", "a b", |config| config.issuers[0].rights.required == ["a", "b"]),
         ("ROUTES", &routes, |config| {
-            config.issuers[0].rights.routes.as_ref().unwrap().longest().entries.len() == 1
+            config.issuers[0].rights.routes.as_ref().unwrap().longest(true).entries.len() == 1
         }),
         ("PRINCIPAL_CLAIM", "sub client_id", |config| {
             config.issuers[0].rules.principal_claims == paths(&["sub", "client_id"])
@@ -240,7 +240,9 @@ fn every_setting_has_an_effect() {
         config.issuers[0].rights.routes.clone().unwrap()
     };
     assert!(
-        guard("on").longest().guard && guard(" ").longest().guard && !guard("off").longest().guard
+        guard("on").longest(true).guard
+            && guard(" ").longest(true).guard
+            && !guard("off").longest(true).guard
     );
 }
 

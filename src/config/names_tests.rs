@@ -375,7 +375,7 @@ fn issuers_have_the_shared_rights_or_their_own() {
     );
     let guarded = |guard: &str| {
         let config = read(&[shared[0], ("PATH_GUARD", guard)]).unwrap();
-        config.issuers[2].rights.routes.as_ref().unwrap().longest().guard
+        config.issuers[2].rights.routes.as_ref().unwrap().longest(true).guard
     };
     assert!(guarded("on") && !guarded("off"));
 }

@@ -1,7 +1,8 @@
 //! What a client is told to do about a refusal: the value of `WWW-Authenticate`, as a whole. A function cannot set
 //! headers, so a gateway response takes it from the answer's context.
 
-use crate::denial::{Denial, MissingRights};
+use crate::access::rights::is_scope;
+use crate::denial::{Denial, MissingRights, StepUp};
 
 /// What every challenge has in addition to its reason.
 #[derive(Clone, Debug, Default)]
@@ -13,8 +14,8 @@ pub(crate) struct Challenges {
 }
 
 impl Challenges {
-    /// The challenge of a refusal (RFC 6750 section 3). Every value is a configured or fixed string without quotes
-    /// and backslashes.
+    /// The challenge of a refusal (RFC 6750 section 3). Every value is a number, or a configured or fixed string
+    /// without quotes and backslashes.
     pub(crate) fn of(&self, denial: &Denial) -> String {
         match denial {
             // RFC 6750 section 3.1: no error code where the request has no credentials.
@@ -24,12 +25,30 @@ impl Challenges {
                 MissingRights::NoRoute | MissingRights::Route | MissingRights::Guard => {
                     self.insufficient_scope(&[])
                 }
+                MissingRights::SignIn(step_up) => self.of_step_up(step_up),
             },
             other => {
                 let code = other.reason().code();
                 self.write(&[("error", "invalid_token"), ("error_description", code)], &[])
             }
         }
+    }
+
+    /// The challenge for a user who has to sign in again (RFC 9470 section 3).
+    pub(crate) fn of_step_up(&self, step_up: &StepUp) -> String {
+        let max_age = step_up.max_age.map(|seconds| seconds.to_string());
+        let mut acr_values = step_up.acr_values.clone();
+        // A quote or a space would break it, as in a list of scopes.
+        acr_values.retain(|value| is_scope(value));
+        let acr_values = acr_values.join(" ");
+        let mut parameters = vec![("error", "insufficient_user_authentication")];
+        if let Some(max_age) = &max_age {
+            parameters.push(("max_age", max_age));
+        }
+        if !acr_values.is_empty() {
+            parameters.push(("acr_values", &acr_values));
+        }
+        self.write(&parameters, &[])
     }
 
     /// The challenge of a 403 that API Gateway itself gives to a request which a policy does not open.
@@ -41,10 +60,10 @@ impl Challenges {
         self.write(&[("error", "insufficient_scope")], required)
     }
 
-    fn write(&self, error: &[(&str, &str)], required: &[String]) -> String {
+    fn write(&self, parameters: &[(&str, &str)], required: &[String]) -> String {
         let mut challenge = String::with_capacity(128);
         challenge.push_str("Bearer");
-        for (name, value) in error {
+        for (name, value) in parameters {
             push(&mut challenge, name, value);
         }
         let scopes = if required.is_empty() { &self.scopes } else { required };
@@ -72,6 +91,37 @@ mod tests {
     use crate::reason::Reason;
 
     const URL: &str = "https://pets.example.com/.well-known/oauth-protected-resource";
+
+    #[test]
+    fn a_sign_in_is_asked_for_with_its_age_and_class() {
+        let challenges = Challenges {
+            scopes: vec!["a".to_owned(), "b".to_owned()],
+            resource_metadata: Some(URL.to_owned()),
+        };
+        let plain = Challenges::default();
+        for (max_age, acr_values, parameters) in [
+            (Some(300), &[][..], r#", max_age="300""#),
+            (None, &["gold", "urn:x:silver"], r#", acr_values="gold urn:x:silver""#),
+            (Some(60), &["gold"], r#", max_age="60", acr_values="gold""#),
+            // What cannot be a word between quotes is left out.
+            (None, &["a\"b", "a b", "a\\b", "p\u{e4}", "", "gold"], r#", acr_values="gold""#),
+            (None, &["a b"], ""),
+        ] {
+            let acr_values = acr_values.iter().map(ToString::to_string).collect();
+            let step_up = StepUp { max_age, acr_values };
+            let expected =
+                format!(r#"Bearer error="insufficient_user_authentication"{parameters}"#);
+            assert_eq!(plain.of_step_up(&step_up), expected);
+            let denial = Denial::InsufficientScope {
+                principal: "u".to_owned(),
+                lacks: MissingRights::SignIn(step_up),
+                has_distributed_claims: false,
+            };
+            assert_eq!(plain.of(&denial), expected);
+            let with_all = format!(r#"{expected}, scope="a b", resource_metadata="{URL}""#);
+            assert_eq!(challenges.of(&denial), with_all);
+        }
+    }
 
     #[test]
     fn a_challenge_names_the_reason_the_scopes_and_where_to_ask() {

@@ -5,8 +5,7 @@
 //! configured routes. No byte of the request's verb or path reaches them.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::collections::{BTreeMap, HashMap};
 
 use aws_lambda_events::iam::{IamPolicyDocument, IamPolicyEffect, IamPolicyStatement};
 use serde::{Serialize, Serializer};
@@ -14,7 +13,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::access::rights::Access;
+use crate::access::routes::RouteStates;
 use crate::access::routes::guard::GUARDED;
+use crate::clock::date_time;
 use crate::denial::Denial;
 use crate::gateway::arn::Stage;
 use crate::jose::token::{ClaimPath, Claims};
@@ -98,6 +99,7 @@ pub(crate) fn deny(
 }
 
 /// The document for a good token: the Allow first, then the Deny of what stays closed, then the Deny from `exp` on.
+/// Without `expires_at` it says nothing about time, also not when a sign-in gets too old.
 pub(crate) fn document(
     stage: &Stage<'_>,
     access: &Access<'_>,
@@ -107,30 +109,13 @@ pub(crate) fn document(
     match access {
         Access::Stage => statements.push(about_everything(IamPolicyEffect::Allow, stage)),
         Access::Routes(decided) => {
-            let (mut allowed, mut denied) = (Vec::new(), Vec::new());
-            for index in 0..decided.entries.len() {
-                push_resources(stage, decided.allowed(index), &mut allowed);
-                push_resources(stage, decided.denied(index), &mut denied);
-            }
-            if decided.guard {
-                push_resources(stage, &GUARDED, &mut denied);
-            }
-            for (effect, resources) in
-                [(IamPolicyEffect::Allow, allowed), (IamPolicyEffect::Deny, denied)]
-            {
-                // IAM takes no statement without a resource.
-                if !resources.is_empty() {
-                    statements.push(statement(effect, resources));
-                }
-            }
+            statements.extend(of_routes(stage, decided, expires_at.is_some()));
         }
     }
     if let Some(end) = expires_at.and_then(date_time) {
         // A Deny: if the Allow just ended, the API's resource policy would decide about the request.
-        let mut guard = about_everything(IamPolicyEffect::Deny, stage);
-        let from = HashMap::from([("aws:CurrentTime".to_owned(), vec![end])]);
-        guard.condition = Some(HashMap::from([("DateGreaterThanEquals".to_owned(), from)]));
-        statements.push(guard);
+        let everything = about_everything(IamPolicyEffect::Deny, stage);
+        statements.push(with_time(everything, "DateGreaterThanEquals", Some(end)));
     }
     of_statements(statements)
 }
@@ -155,6 +140,61 @@ fn about_everything(effect: IamPolicyEffect, stage: &Stage<'_>) -> IamPolicyStat
     statement(effect, vec![resource(stage, stage.everything())])
 }
 
+/// The statements for the entries of a table: the Allows first. Each time at which a sign-in gets too old has one.
+fn of_routes(
+    stage: &Stage<'_>,
+    decided: &RouteStates<'_>,
+    says_times: bool,
+) -> Vec<IamPolicyStatement> {
+    let (mut allowed, mut denied) = (Vec::new(), Vec::new());
+    let (mut allowed_until, mut denied_from) = (BTreeMap::new(), BTreeMap::new());
+    for index in 0..decided.entries.len() {
+        let patterns = decided.patterns(index, says_times);
+        push_resources(stage, patterns.allowed, &mut allowed);
+        push_resources(stage, patterns.denied, &mut denied);
+        for (end, ending) in patterns.allowed_until {
+            push_resources(stage, &ending, allowed_until.entry(date_time(end)).or_default());
+        }
+        if let Some((start, closing)) = patterns.denied_from {
+            push_resources(stage, closing, denied_from.entry(date_time(start)).or_default());
+        }
+    }
+    if decided.guard {
+        push_resources(stage, &GUARDED, &mut denied);
+    }
+    let mut statements = Vec::new();
+    // IAM takes no statement without a resource.
+    if !allowed.is_empty() {
+        statements.push(statement(IamPolicyEffect::Allow, allowed));
+    }
+    for (end, resources) in allowed_until {
+        let allow = statement(IamPolicyEffect::Allow, resources);
+        statements.push(with_time(allow, "DateLessThan", end));
+    }
+    if !denied.is_empty() {
+        statements.push(statement(IamPolicyEffect::Deny, denied));
+    }
+    for (start, resources) in denied_from {
+        let deny = statement(IamPolicyEffect::Deny, resources);
+        statements.push(with_time(deny, "DateGreaterThanEquals", start));
+    }
+    statements
+}
+
+/// A statement that holds only where the time of a request compares so with this one. No time is beyond the year 9999,
+/// and never comes.
+pub(crate) fn with_time(
+    mut statement: IamPolicyStatement,
+    operator: &str,
+    time: Option<String>,
+) -> IamPolicyStatement {
+    if let Some(time) = time {
+        let time = HashMap::from([("aws:CurrentTime".to_owned(), vec![time])]);
+        statement.condition = Some(HashMap::from([(operator.to_owned(), time)]));
+    }
+    statement
+}
+
 fn push_resources(stage: &Stage<'_>, patterns: &[impl AsRef<str>], resources: &mut Vec<String>) {
     for pattern in patterns {
         resources.push(resource(stage, pattern.as_ref()));
@@ -164,14 +204,6 @@ fn push_resources(stage: &Stage<'_>, patterns: &[impl AsRef<str>], resources: &m
 /// The resource in a policy for a pattern below the stage.
 fn resource(stage: &Stage<'_>, pattern: &str) -> String {
     [stage.arn(), "/", pattern].concat()
-}
-
-/// ISO 8601 in UTC without a fraction, as IAM takes dates; none beyond the year 9999.
-fn date_time(unix: f64) -> Option<String> {
-    let end =
-        SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(unix.floor()).ok()?)?;
-    let year_10000 = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_800);
-    (end < year_10000).then(|| humantime::format_rfc3339_seconds(end).to_string())
 }
 
 #[derive(Serialize)]
@@ -205,13 +237,13 @@ impl<'a> Context<'a> {
     /// A challenge, if there is one, and the claims that are present, in this order. REST and WebSocket APIs take no
     /// arrays and objects, so these are given as JSON text.
     pub(crate) fn of_allow(
-        challenge: Option<&'a Value>,
+        challenge: Option<Cow<'a, Value>>,
         wanted: &'a [ContextClaim],
         claims: &'a Claims,
     ) -> Self {
         let mut context = Self { entries: Vec::new(), omitted: Vec::new(), len: "{}".len() };
         if let Some(challenge) = challenge {
-            context.add("challenge", Cow::Borrowed(challenge));
+            context.add("challenge", challenge);
         }
         for ContextClaim { name, path } in wanted {
             match claims.get(path) {
@@ -279,6 +311,7 @@ pub(crate) fn to_answer(answer: &impl Serialize) -> Answer {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::access::claims::Present;
     use crate::access::rights::{AnswerScope, Rights};
     use crate::access::routes::Routes;
     use crate::denial::tests::one_of_each;
@@ -318,7 +351,12 @@ pub(crate) mod tests {
         let claims = Claims::verified(json!({"scope": scopes}));
         then(
             rights
-                .access(&[ClaimPath::parse("scope").unwrap()], &claims, AnswerScope::Stage)
+                .access(
+                    &[ClaimPath::parse("scope").unwrap()],
+                    &claims,
+                    Present::at(0.0),
+                    AnswerScope::Stage,
+                )
                 .unwrap(),
         );
     }
@@ -513,7 +551,7 @@ pub(crate) mod tests {
         let wanted = claims_to(&["a"]);
         let claims = Claims::verified(json!({"a": 1}));
         let of = |challenge: &Value| {
-            let context = Context::of_allow(Some(challenge), &wanted, &claims);
+            let context = Context::of_allow(Some(Cow::Borrowed(challenge)), &wanted, &claims);
             (to_answer(&context).get().to_owned(), context.omitted.join(" "))
         };
         assert_eq!(of(&json!("c")), (r#"{"challenge":"c","a":1}"#.to_owned(), String::new()));
@@ -551,22 +589,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_time_is_written_down_to_the_year_9999() {
-        for (unix, expected) in [
-            (0.0, Some("1970-01-01T00:00:00Z")),
-            (0.999, Some("1970-01-01T00:00:00Z")),
-            (951_782_400.0, Some("2000-02-29T00:00:00Z")),
-            (1_700_000_000.5, Some("2023-11-14T22:13:20Z")),
-            (253_402_300_799.0, Some("9999-12-31T23:59:59Z")),
-            (253_402_300_799.5, Some("9999-12-31T23:59:59Z")),
-            (253_402_300_800.0, None),
-            (u64::MAX as f64, None),
-            (1e308, None),
-            (f64::INFINITY, None),
-            (-1.0, None),
-        ] {
-            assert_eq!(date_time(unix).as_deref(), expected, "{unix}");
-        }
+    fn a_token_that_ends_after_the_year_9999_has_no_guard() {
         let answer =
             allow(&Access::Stage, Some(253_402_300_800.0)).answer(&rest(), ResponseFormat::Policy);
         assert!(!answer.get().contains("Deny"), "no guard");

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::access::claims::Rules;
+use crate::access::claims::{Present, Rules};
 use crate::access::rights::{AnswerScope, PolicyScope, Rights};
 use crate::access::routes::pattern::tests::{lies_in, overlap};
 use crate::access::routes::{DecidedBy, Routes};
@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::gateway::event::{Event, EventKind};
 use crate::gateway::size::{
     MAX_DOCUMENT, MAX_RESOURCE, check_length, fits, longest as longest_routes, longest_of_request,
-    longest_stage,
+    longest_sizes,
 };
 use crate::support::iam::{Verdict, evaluate};
 
@@ -26,6 +26,13 @@ const STAGE: &str = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod"
 /// Some time within a token's life.
 const NOW: u64 = 1_800_000_000;
 const ENDS: f64 = 1_800_000_600.0;
+
+/// Each `max_age` of a rule.
+const MAX_AGES: [u64; 3] = [60, 300, 900];
+
+/// When the user of a token can have signed in: recently for all rules, for some, for none; or in the future, a little
+/// or more.
+const SIGN_INS: [u64; 6] = [NOW - 30, NOW - 200, NOW - 800, NOW - 5000, NOW + 30, NOW + 100];
 
 /// Other stages, which a wildcard that reaches too far would match.
 const ELSEWHERE: [&str; 12] = [
@@ -75,10 +82,51 @@ mod plain {
         }
     }
 
+    /// The token in an answer that is decided at one time and used at another.
+    pub(super) fn used(token: &Value, decided: u64, used: u64) -> Value {
+        let mut token = token.clone();
+        token["decided"] = json!(decided);
+        token["used"] = json!(used);
+        token
+    }
+
+    fn is_recent(token: &Value, max_age: u64) -> bool {
+        let time = |name: &str| token[name].as_u64().unwrap_or(NOW);
+        let Some(signed_in) = token["auth_time"].as_u64() else { return false };
+        signed_in <= time("decided") + 60 && time("used") <= signed_in + max_age
+    }
+
+    /// What each entry is for a token in an answer that was decided earlier: what is closed stays closed.
+    pub(super) fn cached_states(
+        table: &Table,
+        token: &Value,
+        held: &[String],
+        decided: u64,
+        now: u64,
+    ) -> Vec<State> {
+        let mut times = vec![decided, now];
+        if let Some(signed_in) = token["auth_time"].as_u64() {
+            times.extend(MAX_AGES.map(|max_age| signed_in + max_age + 1));
+        }
+        let mut states = states(table, &used(token, decided, now), held);
+        for time in times.into_iter().filter(|time| (decided..now).contains(time)) {
+            let earlier = self::states(table, &used(token, decided, time), held);
+            for (state, earlier) in states.iter_mut().zip(earlier) {
+                if earlier == State::Closed {
+                    *state = State::Closed;
+                }
+            }
+        }
+        states
+    }
+
     /// Whether a condition other than `path` is true.
     fn is_true(condition: &Value, token: &Value, held: &[String]) -> bool {
         if let Some(scope) = condition.as_str() {
             return held.iter().any(|held| held == scope);
+        }
+        if let Some(max_age) = condition["max_age"].as_u64() {
+            return is_recent(token, max_age);
         }
         condition["claims"].as_object().unwrap().iter().all(|(name, wanted)| {
             let present = !token[name].is_null();
@@ -310,13 +358,15 @@ mod plain {
             table.iter().filter(|(route, _)| route == own || route == other).cloned().collect()
         };
         let table = of(pair);
-        for bits in 0..8 {
+        for bits in 0..32 {
             let held: Vec<String> =
                 (0..3).filter(|n| bits >> n & 1 == 1).map(|n| SCOPES[n].to_owned()).collect();
+            let auth_time = SIGN_INS[bits >> 3];
             for sub in &parts {
                 for uid in &parts {
                     for tid in &parts {
-                        let token = json!({ "sub": sub, "uid": uid, "tid": tid });
+                        let token =
+                            json!({ "sub": sub, "uid": uid, "tid": tid, "auth_time": auth_time });
                         if widened(&table, &token, &held).contains(pair) {
                             return true;
                         }
@@ -364,7 +414,7 @@ mod plain {
             State::Own(templates) => templates.iter().any(|template| is_for(template, verb, path)),
             State::Closed => false,
         };
-        if guard && is_guarded(path) || entries().any(is_closed) || opens_nothing(table, states) {
+        if guard && is_guarded(path) || entries().any(is_closed) {
             Verdict::ExplicitDeny
         } else if entries().any(is_opened) {
             Verdict::Allow
@@ -445,10 +495,12 @@ mod plain {
         for held in subsets(SCOPES) {
             for amr in subsets(["pwd", "mfa", "otp"]).map(Value::from).chain([Value::Null]) {
                 for gty in [Value::Null, json!("cc")] {
-                    tokens.push((
-                        json!({ "sub": "u", "uid": "u", "tid": "t", "amr": amr, "gty": gty }),
-                        held.clone(),
-                    ));
+                    for auth_time in &SIGN_INS[..4] {
+                        let token = json!({
+                            "sub": "u", "uid": "u", "tid": "t", "amr": amr, "gty": gty, "auth_time": auth_time,
+                        });
+                        tokens.push((token, held.clone()));
+                    }
                 }
             }
         }
@@ -570,6 +622,7 @@ fn condition() -> impl Strategy<Value = Value> + Clone {
         4 => prop::sample::select(SCOPES.to_vec()).prop_map(Value::from),
         2 => claims.prop_map(|claims| json!({ "claims": claims })),
         4 => path.prop_map(|path| json!({ "path": path })),
+        2 => prop::sample::select(MAX_AGES.to_vec()).prop_map(|max_age| json!({ "max_age": max_age })),
     ]
 }
 
@@ -668,8 +721,18 @@ fn token() -> impl Strategy<Value = Value> {
         json!({ "mfa": true }),
     ]);
     let gty = prop::sample::select(vec![json!(null), json!("cc")]);
-    (own.clone(), own.clone(), own, amr, gty)
-        .prop_map(|(sub, uid, tid, amr, gty)| json!({ "sub": sub, "uid": uid, "tid": tid, "amr": amr, "gty": gty }))
+    let auth_time = prop::option::weighted(0.9, prop::sample::select(SIGN_INS.to_vec()));
+    (own.clone(), own.clone(), own, amr, gty, auth_time).prop_map(
+        |(sub, uid, tid, amr, gty, auth_time)| {
+            json!({ "sub": sub, "uid": uid, "tid": tid, "amr": amr, "gty": gty, "auth_time": auth_time })
+        },
+    )
+}
+
+/// Times within the token's life, with the last second of each sign-in and the one after it.
+fn later() -> impl Strategy<Value = u64> {
+    prop::sample::select(vec![0, 30, 31, 90, 91, 100, 101, 270, 271, 330, 331, 599])
+        .prop_map(|after| NOW + after)
 }
 
 fn wanted() -> impl Strategy<Value = Wanted> {
@@ -742,7 +805,7 @@ fn document_of(
 ) -> Value {
     let request = event.request().unwrap();
     let paths = ["scope", "scp"].map(|name| ClaimPath::Member(name.to_owned()));
-    let answer = match rights.access(&paths, claims, scope) {
+    let answer = match rights.access(&paths, claims, Present::at(NOW as f64), scope) {
         Ok(access) => allow(&access, expires_at).answer(&request.stage, ResponseFormat::Policy),
         Err(lacks) => {
             let denial = Denial::InsufficientScope {
@@ -799,6 +862,7 @@ proptest! {
         kind in prop::sample::select(vec!["token", "rest", "http1", "http2"]),
         asked in wanted(),
         wanted in prop::collection::vec(wanted(), 8),
+        later in later(),
         elsewhere in prop::sample::select(ELSEWHERE.to_vec()),
     ) {
         let required = required.unwrap_or_default();
@@ -843,9 +907,12 @@ proptest! {
         let paths = ["scope", "scp"].map(|name| ClaimPath::Member(name.to_owned()));
         let states = plain::states(&table, &token, &held);
         let has_all = required.iter().all(|scope| held.contains(scope));
-        let report = rights.report(&paths, &claims).unwrap();
+        let report = rights.report(&paths, &claims, Present::at(NOW as f64)).unwrap();
         prop_assert_eq!(report.missing_scope.is_none(), has_all);
         let is_refused = !has_all || plain::opens_nothing(&table, &states);
+        let cached = plain::cached_states(&table, &token, &held, NOW, later);
+        let fresh = plain::states(&table, &plain::used(&token, later, later), &held);
+        let unguarded = document_for(&event(kind, &format!("{STAGE}/GET/")), &rights, &claims, None);
         prop_assert!(!document.to_string().contains("$connect"), "no policy names a connection");
         for (verb, path) in wanted.iter().chain([&asked]).map(|wanted| wanted.request(&table)) {
             let route = format!("{verb}{path}");
@@ -859,8 +926,22 @@ proptest! {
             prop_assert_ne!(evaluate(&document, &format!("{elsewhere}/{route}"), NOW), Verdict::Allow);
 
             // An answer for a single request says the same, and so does the report.
-            let is_open = rights.access(&paths, &claims, AnswerScope::Single(&route)).is_ok();
+            let single = AnswerScope::Single(&route);
+            let is_open = rights.access(&paths, &claims, Present::at(NOW as f64), single).is_ok();
             prop_assert_eq!(is_open, expected == Verdict::Allow, "{} alone", route);
+
+            // Later, what is cached says what a new decision would say; or less, where entries conflict.
+            let arn = format!("{STAGE}/{route}");
+            let expected_later = match plain::verdict(&table, &cached, guard, &verb, &path) {
+                _ if is_refused => Verdict::ExplicitDeny,
+                verdict => verdict,
+            };
+            prop_assert_eq!(evaluate(&document, &arn, later), expected_later, "{} at {}", route, later);
+            prop_assert_eq!(evaluate(&unguarded, &arn, later), expected, "{} without times", route);
+            let is_open = rights.access(&paths, &claims, Present::at(later as f64), single).is_ok();
+            let opens = has_all && plain::verdict(&table, &fresh, guard, &verb, &path) == Verdict::Allow;
+            prop_assert_eq!(is_open, opens, "{} alone at {}", route, later);
+            prop_assert!(opens || expected_later != Verdict::Allow, "{} cached at {}", route, later);
             let told = match report.decided_by(&route) {
                 DecidedBy::Open(_) => Verdict::Allow,
                 DecidedBy::Guard | DecidedBy::Closed(_) => Verdict::ExplicitDeny,
@@ -910,7 +991,7 @@ proptest! {
         held in scopes(),
     ) {
         let Ok(routes) = parse(&table, guard) else { return Ok(()) };
-        let most = encoded_len(&document(&longest_stage(), &Access::Routes(longest_routes(&routes)), Some(0.0)));
+        let (most, _) = longest_sizes(longest_routes(&routes, true), Some(0.0));
         let rights = Rights { required: Vec::new(), routes: Some(routes.into()) };
         let event = event("token", &format!("{}/GET/", stage_of_length(96)));
         let document = document_for(&event, &rights, &with_scopes(&token, &held, true), Some(ENDS));
@@ -926,13 +1007,13 @@ proptest! {
         held in scopes(),
         asked in wanted(),
         wanted in prop::collection::vec(wanted(), 8),
+        later in later(),
     ) {
         let Ok(routes) = parse(&table, guard) else { return Ok(()) };
         let mut longest = 0;
         for together in routes.entries_of_requests() {
-            let states = longest_of_request(&routes, &together);
-            let document = document(&longest_stage(), &Access::Routes(states), Some(0.0));
-            longest = longest.max(encoded_len(&document));
+            let states = longest_of_request(&routes, &together, true);
+            longest = longest.max(longest_sizes(states, Some(0.0)).0);
         }
         let rights = Rights { required: Vec::new(), routes: Some(routes.into()) };
         let claims = with_scopes(&token, &held, true);
@@ -945,11 +1026,15 @@ proptest! {
         let of_request = document_of(&parsed, &rights, &claims, scope, Some(ENDS));
         let (here, there) = (evaluate(&of_request, &arn, NOW), evaluate(&of_stage, &arn, NOW));
         prop_assert_eq!(here == Verdict::Allow, there == Verdict::Allow, "{}", route);
+        let still = [&of_request, &of_stage].map(|document| evaluate(document, &arn, later));
+        prop_assert_eq!(still[0] == Verdict::Allow, still[1] == Verdict::Allow, "{} at {}", route, later);
         prop_assert!(here == Verdict::ExplicitDeny || there != Verdict::ExplicitDeny, "{}", route);
         for (verb, path) in wanted.iter().map(|wanted| wanted.request(&table)) {
             let other = format!("{STAGE}/{verb}{path}");
-            if evaluate(&of_request, &other, NOW) == Verdict::Allow {
-                prop_assert_eq!(evaluate(&of_stage, &other, NOW), Verdict::Allow, "{}", other);
+            for time in [NOW, later] {
+                if evaluate(&of_request, &other, time) == Verdict::Allow {
+                    prop_assert_eq!(evaluate(&of_stage, &other, time), Verdict::Allow, "{}", other);
+                }
             }
         }
         for effect in ["Allow", "Deny"] {
@@ -1090,6 +1175,102 @@ fn the_policy_ends_with_the_token_to_the_second() {
             );
         }
     }
+}
+
+/// Reads when an Allow of a request ends, from policies that are decided in the second before, in it, and after it.
+#[test]
+fn a_sign_in_is_recent_to_the_second_cached_or_not() {
+    let request = format!("{STAGE}/DELETE/account");
+    let table = vec![
+        ("ANY /*".to_owned(), json!([])),
+        ("DELETE /account".to_owned(), json!(["w", { "max_age": 300 }])),
+    ];
+    let rights = rights(&table, &[], true);
+    let paths = ["scope".to_owned()].map(ClaimPath::Member);
+    for (auth_time, last) in [
+        (json!(NOW - 100), NOW + 200),
+        (json!(1_799_999_900.999), NOW + 200),
+        (json!(NOW), NOW + 300),
+        (json!(NOW - 300), NOW),
+        // Another clock can be a minute ahead.
+        (json!(NOW + 60), NOW + 360),
+    ] {
+        let claims = with_scopes(&json!({ "auth_time": auth_time }), &["w".to_owned()], false);
+        // Other requests of the token are no different.
+        for asked in [&request, &format!("{STAGE}/GET/pets")] {
+            let event = event("token", asked);
+            let document = document_for(&event, &rights, &claims, Some(ENDS));
+            assert_eq!(evaluate(&document, &request, last), Verdict::Allow, "{auth_time}");
+            assert_eq!(evaluate(&document, &request, last + 1), Verdict::ExplicitDeny);
+            for other in ["GET/account", "GET/pets"] {
+                let other = format!("{STAGE}/{other}");
+                assert_eq!(evaluate(&document, &other, last + 1), Verdict::Allow, "{other}");
+            }
+            let unguarded = document_for(&event, &rights, &claims, None);
+            assert_eq!(evaluate(&unguarded, &request, last + 1), Verdict::Allow);
+        }
+        for (now, is_recent) in
+            [(last as f64, true), (last as f64 + 0.999, true), ((last + 1) as f64, false)]
+        {
+            let single = AnswerScope::Single("DELETE/account");
+            let outcome = rights.access(&paths, &claims, Present::at(now), single);
+            assert_eq!(outcome.is_ok(), is_recent, "{auth_time} at {now}");
+        }
+    }
+    for auth_time in [json!(NOW - 301), json!(NOW + 61), json!(null), json!("1800000000")] {
+        let claims = with_scopes(&json!({ "auth_time": auth_time }), &["w".to_owned()], false);
+        let document = document_for(&event("token", &request), &rights, &claims, Some(ENDS));
+        assert_eq!(evaluate(&document, &request, NOW), Verdict::ExplicitDeny, "{auth_time}");
+    }
+}
+
+#[test]
+fn a_rule_falls_back_to_the_callers_own_when_the_sign_in_gets_too_old() {
+    let own = json!({ "path": { "id": "sub" } });
+    let rule = json!({ "any": [["w", { "max_age": 300 }], own, [own, { "max_age": 60 }]] });
+    let rights = rights(&vec![("DELETE /users/{id}".to_owned(), rule)], &[], true);
+    let token = json!({ "sub": "alice", "auth_time": NOW });
+    let claims = with_scopes(&token, &["w".to_owned()], false);
+    let event = event("token", &format!("{STAGE}/GET/"));
+    let document = document_for(&event, &rights, &claims, Some(ENDS));
+    for (path, after, expected) in [
+        ("users/alice", 0, Verdict::Allow),
+        ("users/bob", 0, Verdict::Allow),
+        ("users/bob", 300, Verdict::Allow),
+        ("users/bob", 301, Verdict::ImplicitDeny),
+        ("users/alice", 301, Verdict::Allow),
+        ("users/alice", 600, Verdict::ExplicitDeny),
+    ] {
+        let arn = format!("{STAGE}/DELETE/{path}");
+        assert_eq!(evaluate(&document, &arn, NOW + after), expected, "{path} after {after}");
+    }
+    assert_eq!(
+        document["Statement"],
+        json!([
+            {
+                "Action": ["execute-api:Invoke"],
+                "Effect": "Allow",
+                "Resource": [format!("{STAGE}/DELETE/users/alice")],
+            },
+            {
+                "Action": ["execute-api:Invoke"],
+                "Effect": "Allow",
+                "Resource": [format!("{STAGE}/DELETE/users/*")],
+                "Condition": { "DateLessThan": { "aws:CurrentTime": ["2027-01-15T08:05:01Z"] } },
+            },
+            {
+                "Action": ["execute-api:Invoke"],
+                "Effect": "Deny",
+                "Resource": GUARDED.map(|path| format!("{STAGE}/{path}")),
+            },
+            {
+                "Action": ["execute-api:Invoke"],
+                "Effect": "Deny",
+                "Resource": [format!("{STAGE}/*")],
+                "Condition": { "DateGreaterThanEquals": { "aws:CurrentTime": ["2027-01-15T08:10:00Z"] } },
+            },
+        ])
+    );
 }
 
 #[test]
@@ -1279,6 +1460,40 @@ fn of_two_entries_one_takes_more_room_when_it_is_closed() {
 }
 
 #[test]
+fn a_sign_in_that_gets_too_old_takes_the_deny_and_a_statement_for_each_time() {
+    let table = |last: usize| -> Table {
+        let recent = |max_age: u64| json!(["w", { "max_age": max_age }]);
+        let mut table: Table =
+            (0..7).map(|n| (format!("GET /{n:0>370}"), recent(MAX_AGES[n % 3]))).collect();
+        table.push((format!("PUT /{}", "p".repeat(last)), json!(["r"])));
+        table.push((
+            "GET /{id}".to_owned(),
+            json!([{ "path": { "id": "sub" } }, { "max_age": 60 }]),
+        ));
+        table
+    };
+    let token = json!({ "sub": "x".repeat(128), "auth_time": NOW });
+    assert_longest(table, &with_scopes(&token, &["w".to_owned()], true));
+}
+
+#[test]
+fn without_expiry_guard_a_policy_says_no_time_and_takes_no_room_for_it() {
+    let table = vec![("GET /a".to_owned(), json!([{ "max_age": 60 }]))];
+    let routes = parse(&table, false).unwrap();
+    let bytes = |says_times: bool| {
+        let expires_at = says_times.then_some(0.0);
+        longest_sizes(longest_routes(&routes, says_times), expires_at).0
+    };
+    let token = with_scopes(&json!({ "auth_time": NOW }), &[], true);
+    let event = event("token", &format!("{}/GET/", stage_of_length(96)));
+    let rights = rights(&table, &[], false);
+    for expires_at in [None, Some(ENDS)] {
+        let document = document_for(&event, &rights, &token, expires_at);
+        assert_eq!(document.to_string().len(), bytes(expires_at.is_some()));
+    }
+}
+
+#[test]
 fn a_resource_that_just_fits_is_taken_and_one_character_more_is_not() {
     for verb in ["GET", "OPTIONS", "ANY"] {
         // The longest verb counts.
@@ -1343,7 +1558,8 @@ fn the_proof_holds_for_the_prefix_it_was_made_for_and_a_longer_one_is_checked() 
         let event = event_of(length);
         let event = Event::parse(&event).unwrap();
         let stage = event.request().unwrap().stage;
-        let access = rights.access(&scope, &claims, AnswerScope::Stage).unwrap();
+        let access =
+            rights.access(&scope, &claims, Present::at(NOW as f64), AnswerScope::Stage).unwrap();
         assert_eq!(check_length(&stage, &access, Some(ENDS)).is_ok(), fits, "{length}");
     }
 }
@@ -1392,7 +1608,7 @@ fn problems_of_the_table_are_reported_under_its_name() {
             json!({ "GET pets": [], "GET /pets": "pets:read" }),
             vec![
                 "ROUTES: entry `GET /pets`: must be an array of conditions that are all needed, for example [\"pets:read\"], or one \
-                 object with `any`, `claims` or `path`",
+                 object with `any`, `claims`, `path` or `max_age`",
                 "ROUTES: entry `GET pets`: the path must begin with `/`",
             ],
         ),

@@ -9,8 +9,9 @@ use crate::access::rights::{Access, PolicyScope};
 use crate::access::routes::guard::GUARDED;
 use crate::access::routes::table::Table;
 use crate::access::routes::{Entry, RouteState, RouteStates, Routes};
+use crate::clock::date_time;
 use crate::gateway::arn::Stage;
-use crate::gateway::policy::{document, encoded_len, statement};
+use crate::gateway::policy::{document, encoded_len, statement, with_time};
 use crate::reason::{Fault, Obstacle};
 
 /// The longest resource that API Gateway takes (Developer Guide, "Output from an API Gateway Lambda authorizer").
@@ -55,10 +56,11 @@ pub(crate) fn fits(
 ) -> Result<(), TooLarge> {
     let expires_at = expiry_guard.then_some(0.0);
     match scope {
-        PolicyScope::Stage => check_states(longest(routes), expires_at),
+        PolicyScope::Stage => check_states(longest(routes, expiry_guard), expires_at),
         PolicyScope::Request => {
             for together in routes.entries_of_requests() {
-                check_states(longest_of_request(routes, &together), expires_at)?;
+                let states = longest_of_request(routes, &together, expiry_guard);
+                check_states(states, expires_at)?;
             }
             Ok(())
         }
@@ -66,20 +68,37 @@ pub(crate) fn fits(
 }
 
 fn check_states(states: RouteStates<'_>, expires_at: Option<f64>) -> Result<(), TooLarge> {
-    let access = Access::Routes(states);
-    let (document, resource) = sizes(&document(&longest_stage(), &access, expires_at));
-    match access {
-        Access::Routes(states) if !are_accepted((document, resource)) => {
-            Err(TooLarge { document, resource, parts: largest_parts(&states) })
-        }
-        _ => Ok(()),
+    let parts = largest_parts(&states);
+    let (document, resource) = longest_sizes(states, expires_at);
+    if are_accepted((document, resource)) {
+        return Ok(());
     }
+    Err(TooLarge { document, resource, parts })
+}
+
+/// The sizes of the longest policy with these states.
+pub(crate) fn longest_sizes(states: RouteStates<'_>, expires_at: Option<f64>) -> (usize, usize) {
+    let mut missing = 0;
+    if expires_at.is_some() {
+        // Which entries share a time depends on the token. So all times count that a policy can have.
+        let deny = statement(IamPolicyEffect::Deny, Vec::new());
+        let timed = with_time(deny, "DateGreaterThanEquals", date_time(0.0));
+        missing = (encoded_len(&timed) + ",".len()) * states.unused_times();
+    }
+    let (document, resource) =
+        sizes(&document(&longest_stage(), &Access::Routes(states), expires_at));
+    (document + missing, resource)
 }
 
 /// The longest policy for a request that these entries match: they are all open, and those that overlap them are all
 /// closed.
-pub(crate) fn longest_of_request<'r>(routes: &'r Routes, together: &[usize]) -> RouteStates<'r> {
-    let mut longest = routes.longest();
+pub(crate) fn longest_of_request<'r>(
+    routes: &'r Routes,
+    together: &[usize],
+    says_times: bool,
+) -> RouteStates<'r> {
+    let mut longest = routes.longest(says_times);
+    longest.changes.retain(|change| together.contains(&change.entry));
     for index in 0..longest.states.len() {
         if !together.contains(&index) {
             let is_closed = together.iter().any(|other| routes.overlap(index, *other));
@@ -97,8 +116,8 @@ pub(crate) fn longest_stage() -> Stage<'static> {
 
 /// The longest policy that any token can get: every entry open, with the Deny of PATH_GUARD. Without the guard, closing
 /// the one entry whose Deny saves the fewest bytes is longer still, if the statement around it takes more than that.
-pub(crate) fn longest(routes: &Routes) -> RouteStates<'_> {
-    let mut longest = routes.longest();
+pub(crate) fn longest(routes: &Routes, says_times: bool) -> RouteStates<'_> {
+    let mut longest = routes.longest(says_times);
     close_cheapest(&mut longest);
     longest
 }
@@ -117,6 +136,10 @@ fn close_cheapest(longest: &mut RouteStates<'_>) {
             continue;
         }
         opened += 1;
+        // One that is closed later has its Deny, and loses the whole Allow.
+        if longest.changes.iter().any(|change| change.entry == index) {
+            continue;
+        }
         let loss = resources_len(longest.allowed(index)) - resources_len(entry.denied_if_closed());
         if cheapest.is_none_or(|(_, least)| loss < least) {
             cheapest = Some((index, loss));
@@ -144,26 +167,22 @@ fn resources_len(patterns: &[impl Serialize]) -> usize {
 /// Where the bytes of a document come from, in words: the entries that take the most, and the guard.
 fn largest_parts(states: &RouteStates<'_>) -> String {
     const MAX_SHOWN_ENTRIES: usize = 3;
-    let mut entries: Vec<(&Entry, &[String])> = Vec::new();
+    let mut entries: Vec<(&Entry, usize, usize)> = Vec::new();
     for (index, entry) in states.entries.iter().enumerate() {
-        let patterns = match states.denied(index) {
-            [] => states.allowed(index),
-            denied => denied,
-        };
-        if !patterns.is_empty() {
-            entries.push((entry, patterns));
+        let (bytes, count) = bytes_and_count(states, index);
+        if count > 0 {
+            entries.push((entry, bytes, count));
         }
     }
-    entries.sort_by_key(|(_, patterns)| Reverse(resources_len(patterns)));
+    entries.sort_by_key(|(_, bytes, _)| Reverse(*bytes));
     let (mut parts, mut others) = (Vec::new(), 0);
-    for (index, (entry, patterns)) in entries.iter().enumerate() {
-        let bytes = resources_len(patterns);
+    for (index, (entry, bytes, count)) in entries.iter().enumerate() {
         if index >= MAX_SHOWN_ENTRIES {
             others += bytes;
             continue;
         }
-        let (route, count) = (&entry.route, patterns.len());
-        let resources = if count == 1 { "resource" } else { "resources" };
+        let route = &entry.route;
+        let resources = if *count == 1 { "resource" } else { "resources" };
         parts.push(format!("{bytes} for entry `{route}` ({count} {resources})"));
     }
     if entries.len() > MAX_SHOWN_ENTRIES {
@@ -173,6 +192,22 @@ fn largest_parts(states: &RouteStates<'_>) -> String {
         parts.push(format!("{} for PATH_GUARD", resources_len(&GUARDED)));
     }
     parts.join(", ")
+}
+
+/// The bytes that an entry takes, and the number of its resources.
+fn bytes_and_count(states: &RouteStates<'_>, index: usize) -> (usize, usize) {
+    let patterns = states.patterns(index, true);
+    let mut bytes = resources_len(patterns.allowed) + resources_len(patterns.denied);
+    let mut count = patterns.allowed.len() + patterns.denied.len();
+    for (_, ending) in &patterns.allowed_until {
+        bytes += resources_len(ending);
+        count += ending.len();
+    }
+    if let Some((_, closing)) = patterns.denied_from {
+        bytes += resources_len(closing);
+        count += closing.len();
+    }
+    (bytes, count)
 }
 
 /// How long the policy of a table can get, and why.
@@ -194,13 +229,12 @@ impl Table {
     pub fn policy_size(&self, expiry_guard: bool) -> PolicySize<'_> {
         let routes = self.routes();
         let expires_at = expiry_guard.then_some(0.0);
-        let (bytes, _) =
-            sizes(&document(&longest_stage(), &Access::Routes(longest(routes)), expires_at));
-        let open = routes.longest();
+        let (bytes, _) = longest_sizes(longest(routes, expiry_guard), expires_at);
+        let open = routes.longest(expiry_guard);
         let mut entries = Vec::new();
         for (index, entry) in open.entries.iter().enumerate() {
-            let patterns = open.allowed(index);
-            entries.push((entry.route.as_str(), resources_len(patterns), patterns.len()));
+            let (bytes, count) = bytes_and_count(&open, index);
+            entries.push((entry.route.as_str(), bytes, count));
         }
         let guarded = resources_len(&GUARDED.map(str::to_owned));
         PolicySize {
@@ -276,7 +310,7 @@ mod tests {
         };
         let measured = |last: usize| {
             let routes = routes(&table(last));
-            let mut longest = routes.longest();
+            let mut longest = routes.longest(true);
             longest.states[0] = RouteState::Closed;
             encoded_len(&document(&Stage::of_length(96), &Access::Routes(longest), Some(0.0)))
         };
@@ -317,12 +351,12 @@ mod tests {
         for guard in [false, true] {
             let longest_of = |table: &Value| {
                 let routes = Routes::parse(table.as_object().unwrap(), guard).unwrap();
-                let states = longest(&routes);
+                let states = longest(&routes, true);
                 encoded_len(&document(&longest_stage(), &Access::Routes(states), None))
             };
             assert_eq!(longest_of(&with_connection), longest_of(&table), "guard {guard}");
         }
-        assert!(!largest_parts(&routes(&with_connection).longest()).contains("$connect"));
+        assert!(!largest_parts(&routes(&with_connection).longest(true)).contains("$connect"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::apis::sample;
 use super::decisions::{RIGHTS, every_reason};
-use super::support::tokens::SigningKey;
+use super::support::tokens::{SigningKey, now};
 use super::{bearer, claims, event, provider, said, start};
 
 /// By reason.
@@ -198,4 +198,73 @@ fn an_allow_that_leaves_a_route_closed_has_a_challenge() {
     assert_eq!(plain.invoke(&connect).body["context"], json!({"sub": "user-1"}));
     let open = start(&idp, &[("CONTEXT_CLAIMS", "sub"), ("CHALLENGE_SCOPES", "read")]);
     assert_eq!(open.invoke(&bearer(&token)).body["context"], json!({"sub": "user-1"}));
+}
+
+#[test]
+fn a_sign_in_that_does_not_do_asks_for_another() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let table = r#"{
+        "GET /pets": ["read"],
+        "DELETE /pets": ["read", {"max_age": 300}, {"claims": {"acr": ["gold", "urn:x:silver"]}}]
+    }"#;
+    let settings = [("ROUTES", table), ("CONTEXT_CLAIMS", "sub"), ("CHALLENGE_SCOPES", "read")];
+    let policies = start(&idp, &settings);
+    let simple = start(&idp, &[&settings[..], &[("SIMPLE_RESPONSE", "on")]].concat());
+    let for_request = start(&idp, &[&settings[..], &[("POLICY_SCOPE", "request")]].concat());
+    for (seconds_ago, acr, wanted) in [
+        (0, "gold", None),
+        (310, "gold", Some(r#"max_age="300""#)),
+        (0, "tin", Some(r#"acr_values="gold urn:x:silver""#)),
+        (310, "tin", Some(r#"max_age="300", acr_values="gold urn:x:silver""#)),
+    ] {
+        let auth_time = now() - seconds_ago;
+        let changes = json!({"scope": "read", "auth_time": auth_time, "acr": acr});
+        let token = key.token(&claims(&idp, changes));
+        let mut event = sample("http-2.0", &token);
+        event["routeArn"] =
+            json!("arn:aws:execute-api:us-east-1:123456789012:ymy8tbxw7b/dev/DELETE/pets");
+
+        // A cached policy will close the route, so it always has the challenge of that time.
+        let asks = wanted.unwrap_or(r#"max_age="300""#);
+        let challenge =
+            format!(r#"Bearer error="insufficient_user_authentication", {asks}, scope="read""#);
+        let allowed = policies.invoke(&event.to_string());
+        assert_eq!(said(&allowed), "Allow");
+        assert_eq!(allowed.body["context"], json!({"challenge": challenge, "sub": "user-1"}));
+        let read = parameters(&challenge);
+        assert_eq!(read[0], ("error".to_owned(), "insufficient_user_authentication".to_owned()));
+        assert_eq!(read[1..read.len() - 1].len(), asks.matches('=').count());
+
+        let [decided, policy] =
+            [&simple, &for_request].map(|lambda| lambda.invoke(&event.to_string()));
+        let refused = json!({"reason": "insufficient_scope", "challenge": challenge});
+        let context = if wanted.is_some() { refused } else { json!({"sub": "user-1"}) };
+        let answer = json!({"isAuthorized": wanted.is_none(), "context": context});
+        assert_eq!(decided.body, answer, "{seconds_ago} {acr}");
+        assert_eq!(policy.body["context"], context);
+    }
+    // Signing in again would not help who lacks the scope as well.
+    let token = key.token(&claims(&idp, json!({"scope": "other"})));
+    let reply = policies.invoke(&bearer(&token));
+    assert_eq!(said(&reply), "Deny insufficient_scope");
+    let challenge = r#"Bearer error="insufficient_scope", scope="read""#;
+    assert_eq!(reply.body["context"]["challenge"], challenge);
+}
+
+#[test]
+fn without_expiry_guard_an_allow_that_is_all_open_asks_for_nothing() {
+    let key = SigningKey::rsa("k1");
+    let idp = provider(&key);
+    let settings = [("ROUTES", r#"{"ANY /*": [{"max_age": 300}]}"#), ("CONTEXT_CLAIMS", "sub")];
+    let token = key.token(&claims(&idp, json!({"auth_time": now()})));
+    for (guard, statements, challenge) in [
+        ("on", 4, json!(r#"Bearer error="insufficient_user_authentication", max_age="300""#)),
+        ("off", 2, Value::Null),
+    ] {
+        let lambda = start(&idp, &[&settings[..], &[("EXPIRY_GUARD", guard)]].concat());
+        let body = lambda.invoke(&bearer(&token)).body;
+        assert_eq!(body["policyDocument"]["Statement"].as_array().unwrap().len(), statements);
+        assert_eq!(body["context"]["challenge"], challenge, "{guard}");
+    }
 }

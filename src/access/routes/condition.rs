@@ -5,10 +5,13 @@ use std::slice;
 use serde_json::{Map, Value};
 
 use crate::access::requirement::Requirement;
+use crate::access::sign_in::MAX_MAX_AGE;
 use crate::jose::token::ClaimPath;
 
 const EXPECTED: &str = "must be an array of conditions that are all needed, for example [\"pets:read\"], or one \
-    object with `any`, `claims` or `path`";
+    object with `any`, `claims`, `path` or `max_age`";
+
+const OPERATORS: [&str; 4] = ["any", "claims", "path", "max_age"];
 
 /// One condition.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +23,8 @@ pub(super) enum Condition {
         variable: String,
         claim: ClaimPath,
     },
+    /// The user signed in at most so many seconds ago.
+    MaxAge(u32),
 }
 
 /// The alternatives of a rule. It is true if all conditions of one alternative are. The error says what would be right.
@@ -53,10 +58,10 @@ fn operator(condition: &Value) -> Result<Option<(&str, &Value)>, String> {
     let Some(members) = condition.as_object() else { return Ok(None) };
     let mut members = members.iter();
     match (members.next(), members.next()) {
-        (Some((name, value)), None) if ["any", "claims", "path"].contains(&name.as_str()) => {
+        (Some((name, value)), None) if OPERATORS.contains(&name.as_str()) => {
             Ok(Some((name, value)))
         }
-        _ => Err("a condition that is an object has exactly one of `any`, `claims` and `path`"
+        _ => Err("a condition that is an object has exactly one of `any`, `claims`, `path` and `max_age`"
             .to_owned()),
     }
 }
@@ -105,6 +110,12 @@ fn read(condition: &Value, found: &mut Vec<Condition>) -> Result<(), String> {
                 found.push(Condition::Path { variable: variable.clone(), claim });
             }
         }
+        Some(("max_age", value)) => match value.as_u64().map(u32::try_from) {
+            Some(Ok(seconds)) if (1..=MAX_MAX_AGE).contains(&seconds) => {
+                found.push(Condition::MaxAge(seconds));
+            }
+            _ => return Err(format!("`max_age` must be whole seconds from 1 to {MAX_MAX_AGE}")),
+        },
         Some(_) => return Err("`any` is not allowed inside an `any`".to_owned()),
         None => match condition.as_str() {
             None => return Err(EXPECTED.to_owned()),
@@ -143,7 +154,8 @@ mod tests {
 
     #[test]
     fn a_bad_rule_is_named_with_what_is_wrong() {
-        let one = "has exactly one of `any`, `claims` and `path`";
+        let one = "has exactly one of `any`, `claims`, `path` and `max_age`";
+        let seconds = "`max_age` must be whole seconds from 1 to 31536000";
         for (rule, expected) in [
             (json!(null), EXPECTED),
             (json!("pets:read"), EXPECTED),
@@ -174,6 +186,15 @@ mod tests {
             (json!({ "claims": { "amr": null } }), "claim `amr`: must be"),
             (json!({ "claims": { "amr": { "any": [] } } }), "claim `amr`: must be"),
             (json!({ "claims": { "/a~": 1 } }), "JSON Pointer"),
+            (json!({ "max_age": 300, "claims": { "a": 1 } }), one),
+            (json!({ "max_age": 0 }), seconds),
+            (json!({ "max_age": 31_536_001 }), seconds),
+            (json!({ "max_age": 4_294_967_596_u64 }), seconds),
+            (json!({ "max_age": -300 }), seconds),
+            (json!({ "max_age": 300.0 }), seconds),
+            (json!({ "max_age": "300" }), seconds),
+            (json!({ "max_age": null }), seconds),
+            (json!({ "any": ["a", { "max_age": [300] }] }), seconds),
             (json!({ "path": {} }), "`path` must be an object"),
             (json!({ "path": "id" }), "`path` must be an object"),
             (

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::access::requirement::Requirement;
-use crate::access::routes::rule::{AllOf, OwnerScoped, Predicates, Rule, index_of};
+use crate::access::routes::rule::{AllOf, OwnerScoped, Predicates, Rule, index_of, least};
 use crate::access::routes::{Entry, Routes, pattern, patterns_overlap};
 
 /// How many tokens are tried to find out whether a rule is true for all.
@@ -250,7 +250,7 @@ impl Rule {
     pub(super) fn is_for_everyone(&self, predicates: &Predicates) -> bool {
         let mut alternatives = Vec::new();
         for all_of in &self.open {
-            if all_of.scopes.is_empty() {
+            if all_of.scopes.is_empty() && all_of.max_age.is_none() {
                 alternatives.push(all_of.requirements(predicates));
             }
         }
@@ -341,12 +341,17 @@ impl AllOf {
         Self {
             scopes: [&*self.scopes, &*other.scopes].concat(),
             claims: [&*self.claims, &*other.claims].concat(),
+            max_age: match other.max_age {
+                Some(max_age) => Some(least(self.max_age, max_age)),
+                None => self.max_age,
+            },
         }
     }
 
     pub(super) fn is_part_of(&self, other: &Self) -> bool {
         self.scopes.iter().all(|number| other.scopes.contains(number))
             && self.claims.iter().all(|number| other.claims.contains(number))
+            && self.max_age.is_none_or(|longest| other.max_age.is_some_and(|age| age <= longest))
     }
 
     pub(super) fn requirements<'p>(&self, predicates: &'p Predicates) -> Vec<&'p Requirement> {

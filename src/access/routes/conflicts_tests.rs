@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde_json::json;
 
 use super::*;
+use crate::access::claims::Present;
 use crate::access::routes::RouteState;
 use crate::access::routes::template::Template;
 use crate::jose::token::Claims;
@@ -220,7 +221,7 @@ fn tenant_and_user() -> Value {
 fn states(table: &Value, claims: &Value) -> Vec<String> {
     let routes = parse(table).unwrap();
     let claims = Claims::verified(claims.clone());
-    let evaluated = routes.evaluate(&HashSet::from(["read"]), &claims);
+    let evaluated = routes.evaluate(&HashSet::from(["read"]), &claims, Present::at(0.0));
     let decided = routes.decide(&evaluated);
     let mut states = Vec::new();
     for (entry, state) in decided.entries.iter().zip(&decided.states) {

@@ -6,6 +6,7 @@
 pub(crate) mod condition;
 mod conflicts;
 pub(crate) mod guard;
+pub(crate) mod over_time;
 mod owners;
 pub(crate) mod path_value;
 mod paths;
@@ -19,9 +20,12 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use crate::access::claims::Present;
 use crate::access::rights::PolicyScope;
+use crate::access::routes::over_time::Change;
 use crate::access::routes::rule::{Evaluated, Predicates, Rule};
 use crate::access::routes::template::Template;
+use crate::denial::StepUp;
 use crate::jose::token::Claims;
 
 /// The verbs of an API Gateway method. `ANY` is written out as these, because a `*` in the place of the verb in an ARN
@@ -92,6 +96,10 @@ pub(crate) struct RouteStates<'r> {
     pub(crate) entries: &'r [Entry],
     /// The state of each entry, in their order.
     pub(crate) states: Vec<RouteState>,
+    /// How the states change while they are cached, in the order of time.
+    pub(crate) changes: Vec<Change>,
+    /// What to tell a client to which a policy with these states is closed for its sign-in.
+    pub(crate) step_up: Option<StepUp>,
     pub(crate) guard: bool,
 }
 
@@ -174,12 +182,20 @@ impl Routes {
         &'a self,
         held: &HashSet<&str>,
         claims: &'a Claims,
+        present: Present,
     ) -> Evaluated<'a> {
-        self.predicates.evaluate(held, claims)
+        self.predicates.evaluate(held, claims, present)
     }
 
-    /// What each entry is for a token.
+    /// What each entry is for a token, now and for as long as that is cached.
     pub(crate) fn decide(&self, evaluated: &Evaluated<'_>) -> RouteStates<'_> {
+        let states = self.states(evaluated);
+        let changes = self.changes(&states, evaluated);
+        RouteStates { entries: &self.entries, states, changes, step_up: None, guard: self.guard }
+    }
+
+    /// What each entry is for a token at one time.
+    fn states(&self, evaluated: &Evaluated<'_>) -> Vec<RouteState> {
         let mut states = self.states_alone(evaluated);
         let mut closed = Vec::new();
         for index in 0..states.len() {
@@ -190,7 +206,7 @@ impl Routes {
         for index in closed {
             states[index] = RouteState::Closed;
         }
-        RouteStates { entries: &self.entries, states, guard: self.guard }
+        states
     }
 
     /// What each entry would be for a token if it were the only one.
@@ -227,17 +243,28 @@ impl Routes {
     }
 
     /// The entries in the state that takes the most bytes in a policy, for any token: open to all, or, which is never
-    /// shorter, open for the caller's own by all alternatives at once and with the longest values.
-    pub(crate) fn longest(&self) -> RouteStates<'_> {
-        let mut states = Vec::new();
-        for entry in &self.entries {
-            states.push(if entry.rule.is_owner_scoped() {
-                entry.opening(entry.rule.longest_own_paths(&entry.template))
-            } else {
-                RouteState::Open
-            });
+    /// shorter, open for the caller's own by all alternatives at once and with the longest values. If a policy says when
+    /// sign-ins get too old, then also one after the other, and closed at last: more than a token can get where a
+    /// rule has alternatives.
+    pub(crate) fn longest(&self, says_times: bool) -> RouteStates<'_> {
+        let (mut states, mut changes) = (Vec::new(), Vec::new());
+        for (index, entry) in self.entries.iter().enumerate() {
+            let max_age = if says_times { entry.rule.max_ages().last().copied() } else { None };
+            let mut state = RouteState::Open;
+            if entry.rule.is_owner_scoped() {
+                state = entry.opening(entry.rule.longest_own_paths(&entry.template));
+            }
+            if let Some(max_age) = max_age {
+                let from = f64::from(max_age);
+                if entry.rule.is_owner_scoped() && !entry.rule.open.is_empty() {
+                    changes.push(Change { from, entry: index, state });
+                    state = RouteState::Open;
+                }
+                changes.push(Change { from, entry: index, state: RouteState::Closed });
+            }
+            states.push(state);
         }
-        RouteStates { entries: &self.entries, states, guard: self.guard }
+        RouteStates { entries: &self.entries, states, changes, step_up: None, guard: self.guard }
     }
 
     /// The entries as they are written in the table.
@@ -303,7 +330,12 @@ impl Entry {
 impl<'r> RouteStates<'r> {
     /// What is allowed of this entry, below the stage.
     pub(crate) fn allowed(&self, index: usize) -> &[String] {
-        match &self.states[index] {
+        self.allowed_in(index, &self.states[index])
+    }
+
+    /// What is allowed of this entry in a state, below the stage.
+    fn allowed_in<'s>(&'s self, index: usize, state: &'s RouteState) -> &'s [String] {
+        match state {
             RouteState::Open => &self.entries[index].allowed,
             RouteState::OwnerScoped(patterns) => patterns,
             RouteState::Closed | RouteState::Omitted => &[],
@@ -338,16 +370,26 @@ impl<'r> RouteStates<'r> {
                 self.states[index] = RouteState::Omitted;
             }
         }
+        let mut closing = Vec::new();
         for (index, entry) in self.entries.iter().enumerate() {
-            if self.states[index] != RouteState::Closed || matches(&entry.denied, request) {
-                continue;
-            }
             let overlaps = |other: &usize| patterns_overlap(&entry.denied, self.allowed(*other));
-            if !opening.iter().any(overlaps) {
+            if matches(&entry.denied, request) || opening.iter().any(overlaps) {
+                closing.push(index);
+            } else if self.states[index] == RouteState::Closed {
                 self.states[index] = RouteState::Omitted;
             }
         }
+        // An entry that is left out can be closed later.
+        self.changes.retain(|change| {
+            opening.contains(&change.entry)
+                || change.state == RouteState::Closed && closing.contains(&change.entry)
+        });
         self
+    }
+
+    /// Whether a request passes, given as an ARN has it after the stage.
+    pub(crate) fn opens(&self, request: &str) -> bool {
+        matches!(self.decided_by(request), DecidedBy::Open(_))
     }
 
     /// Whether an entry other than that of a connection is closed, or open for the caller's own only.

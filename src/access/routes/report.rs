@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
+use crate::access::claims::Present;
 use crate::access::rights::{Rights, scopes};
+use crate::access::routes::over_time::Change;
 use crate::access::routes::rule::{AllOf, Evaluated, OwnerScoped, Rule};
 use crate::access::routes::{Conflict, DecidedBy, Entry, RouteState, RouteStates};
+use crate::clock::date_time;
 use crate::jose::token::{ClaimPath, Claims};
 
 /// What a table says about a token.
@@ -40,19 +43,36 @@ impl Rights {
         &self,
         scope_claims: &[ClaimPath],
         claims: &Claims,
+        present: Present,
     ) -> Option<TableReport<'_>> {
         let routes = self.routes.as_ref()?;
         let held = scopes(scope_claims, claims);
-        let evaluated = routes.evaluate(&held, claims);
+        let evaluated = routes.evaluate(&held, claims, present);
         let states = routes.decide(&evaluated);
         let alone = routes.states_alone(&evaluated);
         let mut entries = Vec::new();
         for (index, entry) in states.entries.iter().enumerate() {
             let conflict = routes.conflict(index, &alone);
-            let state = entry.describe(&states.states[index], conflict, &evaluated);
+            let mut state = entry.describe(&states.states[index], conflict, &evaluated);
+            for change in &states.changes {
+                if change.entry == index {
+                    state.push_str(&change.describe());
+                }
+            }
             entries.push(EntryReport { route: &entry.route, state });
         }
         Some(TableReport { missing_scope: self.missing_scope(&held), entries, states })
+    }
+}
+
+impl Change {
+    fn describe(&self) -> String {
+        let from = date_time(self.from).unwrap_or_default();
+        let state = match self.state {
+            RouteState::OwnerScoped(_) => "for fewer of the caller's own",
+            _ => "closed",
+        };
+        format!("; from {from} on {state}, because the sign-in is too old by then")
     }
 }
 
@@ -125,6 +145,19 @@ impl AllOf {
                 missing.push(evaluated.predicates.claims[*number].to_string());
             }
         }
+        if let Some(max_age) = self.max_age
+            && !evaluated.has_signed_in(max_age)
+        {
+            missing.push(match evaluated.sign_in {
+                Some(sign_in) => {
+                    let age = sign_in.age(evaluated.now);
+                    format!("a sign-in at most {max_age} s ago: by `auth_time` it was {age:.0} s ago")
+                }
+                None => format!(
+                    "a sign-in at most {max_age} s ago: the token has no `auth_time`, or one that is no past time"
+                ),
+            });
+        }
         missing
     }
 }
@@ -166,13 +199,15 @@ mod tests {
     use super::*;
     use crate::access::routes::Routes;
 
+    const NOW: Present = Present { now: 10_000.0, latest: 10_060.0 };
+
     fn states(table: &Value, claims: Value) -> Vec<String> {
         let rights = Rights {
             required: vec!["api".to_owned()],
             routes: Some(Routes::parse(table.as_object().unwrap(), true).unwrap().into()),
         };
         let claims = Claims::verified(claims);
-        let report = rights.report(&[ClaimPath::parse("scope").unwrap()], &claims).unwrap();
+        let report = rights.report(&[ClaimPath::parse("scope").unwrap()], &claims, NOW).unwrap();
         report.entries.iter().map(|entry| format!("{}: {}", entry.route, entry.state)).collect()
     }
 
@@ -232,6 +267,32 @@ mod tests {
             let states = states(&table, claims);
             assert!(states[0].ends_with(expected), "{states:?} is not {expected}");
         }
+        let recent = json!({ "GET /a": [{ "max_age": 300 }] });
+        let signed_in = |auth_time: Value| json!({ "scope": "a", "auth_time": auth_time });
+        for (auth_time, expected) in [
+            (
+                json!(9_800),
+                "open; from 1970-01-01T02:48:21Z on closed, because the sign-in is too old by then",
+            ),
+            (
+                json!(9_000),
+                "closed: needs a sign-in at most 300 s ago: by `auth_time` it was 1000 s ago",
+            ),
+            (
+                json!(20_000),
+                "closed: needs a sign-in at most 300 s ago: the token has no `auth_time`, or one that is no past time",
+            ),
+        ] {
+            assert_eq!(states(&recent, signed_in(auth_time))[0], format!("GET /a: {expected}"));
+        }
+        let falls_back = json!({
+            "GET /users/{id}": { "any": [{ "max_age": 300 }, { "path": { "id": "sub" } }] },
+        });
+        assert_eq!(
+            states(&falls_back, json!({ "scope": "a", "sub": "u", "auth_time": 10_000 }))[0],
+            "GET /users/{id}: open; from 1970-01-01T02:51:41Z on for fewer of the caller's own, because the sign-in \
+             is too old by then"
+        );
         let wider = json!({
             "ANY /t/{t}/{proxy+}": { "path": { "t": "tid" } },
             "GET /t/{t}/u/{id}": { "path": { "t": "tid", "id": "sub" } },
@@ -281,7 +342,7 @@ mod tests {
             let routes = Routes::parse(table.as_object().unwrap(), true).unwrap();
             let rights = Rights { required: Vec::new(), routes: Some(routes.into()) };
             let claims = Claims::verified(json!({ "sub": "alice" }));
-            let report = rights.report(&[], &claims).unwrap();
+            let report = rights.report(&[], &claims, NOW).unwrap();
             assert_eq!(report.decided_by(request), expected, "{request}");
         }
     }
@@ -294,9 +355,9 @@ mod tests {
         let table = json!({ "GET /": [] });
         let routes = Routes::parse(table.as_object().unwrap(), false).unwrap();
         assert_eq!(
-            rights(Some(routes.into())).report(&scope, &claims).unwrap().missing_scope,
+            rights(Some(routes.into())).report(&scope, &claims, NOW).unwrap().missing_scope,
             Some("b")
         );
-        assert!(rights(None).report(&scope, &claims).is_none());
+        assert!(rights(None).report(&scope, &claims, NOW).is_none());
     }
 }

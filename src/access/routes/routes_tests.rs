@@ -19,7 +19,7 @@ fn policy(table: &Value, claims: Value) -> (Vec<String>, Vec<String>) {
     let routes = guarded(table).unwrap();
     let claims = Claims::verified(claims);
     let held = scopes(&[ClaimPath::parse("scope").unwrap()], &claims);
-    let states = routes.decide(&routes.evaluate(&held, &claims));
+    let states = routes.decide(&routes.evaluate(&held, &claims, Present::at(0.0)));
     let entries = || 0..states.entries.len();
     (
         entries().flat_map(|index| states.allowed(index).to_vec()).collect(),

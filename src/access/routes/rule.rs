@@ -4,14 +4,16 @@
 //! the conditions of the whole table, so that each is evaluated once for a token and not once for each entry.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
+use crate::access::claims::Present;
 use crate::access::requirement::Requirement;
 use crate::access::routes::condition::{self, Condition};
 use crate::access::routes::path_value::{self, NoValue};
 use crate::access::routes::template::Template;
+use crate::access::sign_in::SignIn;
 use crate::jose::token::{ClaimPath, Claims};
 
 /// What a token needs for an entry.
@@ -28,6 +30,8 @@ pub(crate) struct Rule {
 pub(super) struct AllOf {
     pub(super) scopes: Vec<usize>,
     pub(super) claims: Vec<usize>,
+    /// How many seconds ago the user can have signed in.
+    pub(super) max_age: Option<u32>,
 }
 
 /// An alternative with `path` conditions.
@@ -44,14 +48,20 @@ pub(crate) struct Predicates {
     pub(super) scopes: HashMap<String, usize>,
     pub(super) claims: Vec<Requirement>,
     pub(super) values: Vec<ClaimPath>,
+    pub(super) max_ages: BTreeSet<u32>,
 }
 
 /// The predicates of a table, evaluated for one token.
+#[derive(Clone)]
 pub(crate) struct Evaluated<'a> {
     pub(super) predicates: &'a Predicates,
     pub(super) scopes: Vec<bool>,
     pub(super) claims: Vec<bool>,
     pub(super) values: Vec<Result<Cow<'a, str>, NoValue>>,
+    /// None as well if no rule asks for it.
+    pub(super) sign_in: Option<SignIn>,
+    /// The Unix time that they are evaluated for.
+    pub(super) now: f64,
 }
 
 impl Rule {
@@ -73,6 +83,10 @@ impl Rule {
                     Condition::Path { variable, claim } => {
                         path.check_variable(&variable)?;
                         values.push((variable, index_of(claim, &mut predicates.values)));
+                    }
+                    Condition::MaxAge(seconds) => {
+                        all_of.max_age = Some(least(all_of.max_age, seconds));
+                        predicates.max_ages.insert(seconds);
                     }
                 }
             }
@@ -124,9 +138,10 @@ impl Rule {
 }
 
 impl AllOf {
-    fn is_met(&self, evaluated: &Evaluated<'_>) -> bool {
+    pub(super) fn is_met(&self, evaluated: &Evaluated<'_>) -> bool {
         self.scopes.iter().all(|number| evaluated.scopes[*number])
             && self.claims.iter().all(|number| evaluated.claims[*number])
+            && self.max_age.is_none_or(|max_age| evaluated.has_signed_in(max_age))
     }
 }
 
@@ -167,6 +182,7 @@ impl Predicates {
         &'a self,
         held: &HashSet<&str>,
         claims: &'a Claims,
+        present: Present,
     ) -> Evaluated<'a> {
         let mut scopes = vec![false; self.scopes.len()];
         for scope in held {
@@ -179,8 +195,22 @@ impl Predicates {
             scopes,
             claims: self.claims.iter().map(|claim| claim.is_met(claims)).collect(),
             values: self.values.iter().map(|path| path_value::of_claim(claims.get(path))).collect(),
+            sign_in: if self.max_ages.is_empty() { None } else { SignIn::of(claims, present) },
+            now: present.now,
         }
     }
+}
+
+impl Evaluated<'_> {
+    /// Whether the user signed in at most so many seconds ago.
+    pub(super) fn has_signed_in(&self, max_age: u32) -> bool {
+        self.sign_in.is_some_and(|sign_in| self.now < sign_in.too_old_from(max_age))
+    }
+}
+
+/// The stricter of two `max_age`.
+pub(super) fn least(one: Option<u32>, other: u32) -> u32 {
+    one.map_or(other, |one| one.min(other))
 }
 
 /// The place of an item in a list. A new item is appended.

@@ -17,7 +17,8 @@ fn parse(rule: &Value) -> Result<(Rule, Predicates), String> {
 fn opens(rule: &Value, scopes: &[&str], claims: &Value) -> Vec<String> {
     let (rule, predicates) = parse(rule).unwrap();
     let claims = Claims::verified(claims.clone());
-    let evaluated = predicates.evaluate(&scopes.iter().copied().collect(), &claims);
+    let scopes = scopes.iter().copied().collect();
+    let evaluated = predicates.evaluate(&scopes, &claims, Present::at(1_000.0));
     if rule.is_open(&evaluated) {
         vec!["open".to_owned()]
     } else {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::access::rights::PolicyScope;
 use crate::access::routes::rule::{Predicates, Rule};
-use crate::access::routes::{CONNECT, Entry, Routes, guard, matches};
+use crate::access::routes::{Entry, Routes, guard};
 
 /// A table of routes.
 #[derive(Clone, Debug)]
@@ -54,12 +54,7 @@ impl Table {
     pub fn matching(&self, request: &str) -> Vec<TableEntry<'_>> {
         let mut matching = Vec::new();
         for entry in &self.0.entries {
-            let is_met = if request == CONNECT {
-                entry.is_connection()
-            } else {
-                matches(&entry.allowed, request)
-            };
-            if is_met {
+            if entry.matches(request) {
                 matching.push(self.entry(entry));
             }
         }
