@@ -455,8 +455,9 @@ fn show_requests(page: &mut Page, decision: &Decision<'_>, asked: Option<&[Asked
         let expiry = &statement["Condition"]["DateGreaterThanEquals"]["aws:CurrentTime"][0];
         expiry.as_str().map(str::to_owned)
     };
+    // The last statement ends with the token. Others can end with a sign-in.
     let statements = answer["policyDocument"]["Statement"].as_array();
-    if let Some(expiry) = statements.into_iter().flatten().find_map(expiry) {
+    if let Some(expiry) = statements.and_then(|all| all.last()).and_then(expiry) {
         page.note(&format!("From {expiry} on, this policy refuses everything."));
     }
 }

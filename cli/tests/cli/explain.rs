@@ -565,3 +565,26 @@ fn what_the_trial_would_refuse_is_shown() {
     let ran = explained(&trusted.settings, &["--format", "json", "-"], &token);
     assert_eq!(ran.json()["trial"], "audience_mismatch");
 }
+
+#[test]
+fn the_end_of_a_sign_in_is_not_that_of_the_policy() {
+    let trusted =
+        Trusted::new(&[("ROUTES", r#"{"GET /pets": [{"max_age": 300}], "PUT /pets": []}"#)]);
+    let token = trusted.token(json!({"auth_time": tokens::now(), "exp": 4_102_444_800_u64}));
+    let page = trusted.explain(&[&token, "GET /pets"]);
+    assert!(
+        page.contains("From 2100-01-01T00:00:00Z on, this policy refuses everything."),
+        "{page}"
+    );
+    assert!(page.contains("on closed, because the sign-in is too old by then"), "{page}");
+    let old = trusted.token(json!({"auth_time": tokens::now() - 1000}));
+    let page = trusted.explain(&[&old, "GET /pets"]);
+    assert!(
+        page.contains("closed: needs a sign-in at most 300 s ago: by `auth_time` it was 10"),
+        "{page}"
+    );
+    assert!(
+        page.contains(r#"error=\"insufficient_user_authentication\", max_age=\"300\""#),
+        "{page}"
+    );
+}

@@ -44,6 +44,23 @@ fn each_case_is_decided_for_its_own_request() {
 }
 
 #[test]
+fn a_case_says_how_long_ago_the_user_signed_in() {
+    let routes = r#"{"DELETE /account": [{"max_age": 300}], "GET /account": []}"#;
+    let settings = [SETTINGS[0], SETTINGS[1], SETTINGS[2], ("ROUTES", routes)];
+    for (auth_time, expect) in [
+        (json!("0 s ago"), "allow"),
+        (json!("290 s ago"), "allow"),
+        (json!("310 s ago"), "insufficient_scope"),
+        (json!("99999999999 s ago"), "insufficient_scope"),
+        (json!("yesterday"), "insufficient_scope"),
+        (json!(tokens::now()), "allow"),
+        (json!(null), "insufficient_scope"),
+    ] {
+        passes(&settings, &json!({"auth_time": auth_time}), "DELETE /account", expect);
+    }
+}
+
+#[test]
 fn claims_that_are_left_out_are_filled_in_and_null_removes_one() {
     for (claims, expect) in [
         (json!({}), "allow"),
