@@ -334,6 +334,7 @@ impl<'r> RouteStates<'r> {
     }
 
     /// What is allowed of this entry in a state, below the stage.
+    #[inline]
     fn allowed_in<'s>(&'s self, index: usize, state: &'s RouteState) -> &'s [String] {
         match state {
             RouteState::Open => &self.entries[index].allowed,
