@@ -8,19 +8,17 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use serde_json::Value;
 
-use crate::access::binding::TokenBinding;
 use crate::access::rights::{Access, AnswerScope, PolicyScope};
 use crate::after_answer::{AfterAnswer, Record};
 use crate::clock::Now;
+use crate::config::Answering;
 use crate::config::words::{ExpiryGuard, OnRefusal, SimpleResponse};
 use crate::denial::{Denial, Refusal};
-use crate::gateway::challenge::Challenges;
-use crate::gateway::credential::Credentials;
 use crate::gateway::event::{Event, EventKind, Request, asks_for_status};
-use crate::gateway::policy::{self, Allow, Answer, Context, ContextClaim, ResponseFormat};
+use crate::gateway::policy::{self, Allow, Answer, Context, ResponseFormat};
 use crate::gateway::size;
 use crate::issuer::Issuers;
-use crate::jose::token::{ClaimPath, Token};
+use crate::jose::token::Token;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::reason::{Fault, Obstacle};
@@ -34,17 +32,9 @@ pub struct Authorizer {
     /// One for each source of keys.
     pub(crate) key_sets: Vec<Arc<Keys>>,
     pub(crate) lists: Vec<Arc<Revocations>>,
-    pub(crate) binding: TokenBinding,
-    pub(crate) credentials: Credentials,
-    pub(crate) context: Vec<ContextClaim>,
-    pub(crate) usage_key: Option<ClaimPath>,
-    pub(crate) on_refusal: OnRefusal,
-    pub(crate) challenges: Challenges,
+    pub(crate) answering: Answering,
     /// For requests that an Allow does not open, whenever the user signed in.
     pub(crate) closed_route_challenge: Value,
-    pub(crate) policy_scope: PolicyScope,
-    pub(crate) expiry_guard: ExpiryGuard,
-    pub(crate) simple_response: SimpleResponse,
     /// For how long one request can wait for keys and revocation lists together.
     pub(crate) wait_limit: Duration,
     pub(crate) metrics: Option<Arc<Metrics>>,
@@ -121,7 +111,7 @@ impl Authorizer {
         request: &Request<'_>,
         call: &mut Call<'a>,
     ) -> Result<Allowed<'a>, Refusal> {
-        let credential = self.credentials.find(request)?;
+        let credential = self.answering.credentials.find(request)?;
         call.trace.location = Some(credential.location);
         let token = Token::parse(&credential.token)?;
         call.trace.token(&token);
@@ -134,7 +124,7 @@ impl Authorizer {
         // Reads the clock again: the wait for keys can take a while.
         let checked_at = Now::read();
         let caller = issuer.caller(&claims, &checked_at)?;
-        self.binding.check(&claims, || request.client_certificate())?;
+        self.answering.binding.check(&claims, || request.client_certificate())?;
         let checked_at =
             issuer.check_not_revoked(&claims, &caller, checked_at, &mut call.pending).await?;
         call.trace.checked_at = Some(checked_at);
@@ -154,9 +144,9 @@ impl Authorizer {
         match verdict {
             Verdict::Allow(Allowed { claims, caller, access, .. }) => {
                 let challenge = self.challenge_of_allow(access);
-                let context = Context::of_allow(challenge, &self.context, claims);
+                let context = Context::of_allow(challenge, &self.answering.context, claims);
                 trace.omitted = context.omitted.iter().map(|name| (*name).to_owned()).collect();
-                let usage_key = match &self.usage_key {
+                let usage_key = match &self.answering.usage_key {
                     Some(path) => claims.non_empty_string(path),
                     None => None,
                 };
@@ -166,7 +156,7 @@ impl Authorizer {
                 Ok(allow.answer(stage, format))
             }
             Verdict::Deny(denial) if self.is_answered(denial) => {
-                Ok(policy::deny(stage, format, denial, self.challenges.of(denial)))
+                Ok(policy::deny(stage, format, denial, self.answering.challenges.of(denial)))
             }
             Verdict::Deny(_) => Err(Failure::Unauthorized),
             Verdict::Undecided(fault) => Err(Failure::NoVerdict(fault.clone())),
@@ -176,14 +166,15 @@ impl Authorizer {
     /// The challenge of API Gateway's own 403, where the policy can leave a route closed.
     fn challenge_of_allow(&self, access: &Access<'_>) -> Option<Cow<'_, Value>> {
         let Access::Routes(decided) = access else { return None };
-        let closes_later = self.expiry_guard == ExpiryGuard::On && !decided.changes.is_empty();
-        if self.policy_scope == PolicyScope::Request
+        let closes_later =
+            self.answering.expiry_guard == ExpiryGuard::On && !decided.changes.is_empty();
+        if self.answering.policy_scope == PolicyScope::Request
             || !decided.leaves_route_closed() && !closes_later
         {
             return None;
         }
         Some(match &decided.step_up {
-            Some(step_up) => Cow::Owned(self.challenges.of_step_up(step_up).into()),
+            Some(step_up) => Cow::Owned(self.answering.challenges.of_step_up(step_up).into()),
             None => Cow::Borrowed(&self.closed_route_challenge),
         })
     }
@@ -191,19 +182,20 @@ impl Authorizer {
     /// Whether a denial is answered with a policy, and not with 401. For a valid token it always is: the client would
     /// fetch a new one, which would have no more rights.
     fn is_answered(&self, denial: &Denial) -> bool {
-        self.on_refusal == OnRefusal::Deny || matches!(denial, Denial::InsufficientScope { .. })
+        self.answering.on_refusal == OnRefusal::Deny
+            || matches!(denial, Denial::InsufficientScope { .. })
     }
 
     /// The Unix time from which on the policy itself denies, if it does.
     fn guarded_expiry(&self, expires_at: f64) -> Option<f64> {
-        match self.expiry_guard {
+        match self.answering.expiry_guard {
             ExpiryGuard::On => Some(expires_at),
             ExpiryGuard::Off => None,
         }
     }
 
     fn response_format(&self, kind: EventKind) -> ResponseFormat {
-        if self.simple_response == SimpleResponse::On && kind == EventKind::Http2 {
+        if self.answering.simple_response == SimpleResponse::On && kind == EventKind::Http2 {
             ResponseFormat::Simple
         } else {
             ResponseFormat::Policy
@@ -218,7 +210,7 @@ impl Authorizer {
         {
             return AnswerScope::Single(route);
         }
-        match self.policy_scope {
+        match self.answering.policy_scope {
             PolicyScope::Stage => AnswerScope::Stage,
             PolicyScope::Request => AnswerScope::Request(route),
         }

@@ -66,22 +66,28 @@ fn two_settings_are_enough() {
     assert_eq!(issuer.rules.principal_claims, paths(&["sub"]));
     assert_eq!(issuer.scope_claims, paths(&["scope", "scp"]));
     assert_eq!(sources(&config), [("discovery".to_owned(), 0, "https://login.example.com")]);
-    assert_eq!(config.binding, TokenBinding::Refuse);
+    assert_eq!(config.answering.binding, TokenBinding::Refuse);
     assert!(issuer.rights.required.is_empty() && issuer.rights.routes.is_none());
-    assert_eq!(config.credentials.sources, [TokenLocation::Header("Authorization".to_owned())]);
-    assert_eq!(config.credentials.bearer_prefix, BearerPrefix::Required);
     assert_eq!(
-        (config.expiry_guard, config.simple_response),
+        config.answering.credentials.sources,
+        [TokenLocation::Header("Authorization".to_owned())]
+    );
+    assert_eq!(config.answering.credentials.bearer_prefix, BearerPrefix::Required);
+    assert_eq!(
+        (config.answering.expiry_guard, config.answering.simple_response),
         (ExpiryGuard::On, SimpleResponse::Off)
     );
     let context: Vec<_> =
-        config.context.iter().map(|claim| (&*claim.name, claim.path.text())).collect();
+        config.answering.context.iter().map(|claim| (&*claim.name, claim.path.text())).collect();
     assert_eq!(
         context,
         ["iss", "sub", "client_id", "scope", "exp", "jti"].map(|name| (name, name))
     );
-    assert_eq!(config.usage_key, None);
-    assert_eq!((config.on_refusal, config.challenges.resource_metadata), (OnRefusal::Deny, None));
+    assert_eq!(config.answering.usage_key, None);
+    assert_eq!(
+        (config.answering.on_refusal, config.answering.challenges.resource_metadata),
+        (OnRefusal::Deny, None)
+    );
     assert_eq!((config.lifetimes.fresh.as_secs(), config.lifetimes.stale.as_secs()), (600, 86_400));
     let lists = config.list_lifetimes;
     assert_eq!((lists.fresh.as_secs(), lists.stale.as_secs()), (60, 3600));
@@ -160,8 +166,10 @@ fn every_setting_has_an_effect() {
         ("MAX_TOKEN_SECONDS", "31536000", |config| {
             config.issuers[0].rules.max_life == Some(31_536_000.0)
         }),
-        ("TOKEN_BINDING", "certificate", |config| config.binding == TokenBinding::Certificate),
-        ("TOKEN_BINDING", "ignore", |config| config.binding == TokenBinding::Ignore),
+        ("TOKEN_BINDING", "certificate", |config| {
+            config.answering.binding == TokenBinding::Certificate
+        }),
+        ("TOKEN_BINDING", "ignore", |config| config.answering.binding == TokenBinding::Ignore),
         (
             "REVOKED",
             r#" {"jti":["a","b"]} "#,
@@ -193,34 +201,38 @@ fn every_setting_has_an_effect() {
         ("PRINCIPAL_CLAIM", "sub client_id", |config| {
             config.issuers[0].rules.principal_claims == paths(&["sub", "client_id"])
         }),
-        ("CONTEXT_CLAIMS", "none", |config| config.context.is_empty()),
+        ("CONTEXT_CLAIMS", "none", |config| config.answering.context.is_empty()),
         ("CONTEXT_CLAIMS", "roles=/realm/roles, sub", |config| {
-            let [roles, sub] = &*config.context else { return false };
+            let [roles, sub] = &*config.answering.context else { return false };
             roles.name == "roles" && roles.path.text() == "/realm/roles" && sub.name == "sub"
         }),
-        ("CONTEXT_CLAIMS", "my_reason=reason", |config| config.context[0].path.text() == "reason"),
-        ("USAGE_KEY_CLAIM", "/plan/key", |config| {
-            config.usage_key.as_ref().unwrap().text() == "/plan/key"
+        ("CONTEXT_CLAIMS", "my_reason=reason", |config| {
+            config.answering.context[0].path.text() == "reason"
         }),
-        ("REFUSAL", "unauthorized", |config| config.on_refusal == OnRefusal::Unauthorized),
-        ("POLICY_SCOPE", "request", |config| config.policy_scope == PolicyScope::Request),
-        ("EXPIRY_GUARD", "off", |config| config.expiry_guard == ExpiryGuard::Off),
-        ("CHALLENGE_SCOPES", "b, a", |config| config.challenges.scopes == ["b", "a"]),
+        ("USAGE_KEY_CLAIM", "/plan/key", |config| {
+            config.answering.usage_key.as_ref().unwrap().text() == "/plan/key"
+        }),
+        ("REFUSAL", "unauthorized", |config| {
+            config.answering.on_refusal == OnRefusal::Unauthorized
+        }),
+        ("POLICY_SCOPE", "request", |config| config.answering.policy_scope == PolicyScope::Request),
+        ("EXPIRY_GUARD", "off", |config| config.answering.expiry_guard == ExpiryGuard::Off),
+        ("CHALLENGE_SCOPES", "b, a", |config| config.answering.challenges.scopes == ["b", "a"]),
         ("RESOURCE_METADATA", "HTTPS://Pets.example.com/a/../b?c='d'", |config| {
-            let url = config.challenges.resource_metadata.as_deref();
+            let url = config.answering.challenges.resource_metadata.as_deref();
             url == Some("HTTPS://Pets.example.com/a/../b?c='d'")
         }),
         ("RESOURCE_METADATA", "http://127.0.0.1:8080/x", |config| {
-            config.challenges.resource_metadata.is_some()
+            config.answering.challenges.resource_metadata.is_some()
         }),
         ("TOKEN_SOURCE", "query:t,cookie:c header:X", |config| {
-            config.credentials.sources.len() == 3
+            config.answering.credentials.sources.len() == 3
         }),
         ("BEARER_PREFIX", "optional", |config| {
-            config.credentials.bearer_prefix == BearerPrefix::Optional
+            config.answering.credentials.bearer_prefix == BearerPrefix::Optional
         }),
         ("SIMPLE_RESPONSE", "on", |config| {
-            config.simple_response == SimpleResponse::On && config.warnings.is_empty()
+            config.answering.simple_response == SimpleResponse::On && config.warnings.is_empty()
         }),
         ("JWKS_FRESH_SECONDS", "1", |config| config.lifetimes.fresh.as_secs() == 1),
         ("JWKS_FRESH_SECONDS", "86400", |config| config.lifetimes.fresh == config.lifetimes.stale),

@@ -49,15 +49,7 @@ pub use self::settings::{SETTINGS, Setting, SettingKind};
 pub struct Config {
     pub(crate) issuers: Vec<Issuer>,
     pub(crate) key_sources: Vec<KeySource>,
-    pub(crate) binding: TokenBinding,
-    pub(crate) credentials: Credentials,
-    pub(crate) context: Vec<ContextClaim>,
-    pub(crate) usage_key: Option<ClaimPath>,
-    pub(crate) on_refusal: OnRefusal,
-    pub(crate) challenges: Challenges,
-    pub(crate) policy_scope: PolicyScope,
-    pub(crate) expiry_guard: ExpiryGuard,
-    pub(crate) simple_response: SimpleResponse,
+    pub(crate) answering: Answering,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) list_lifetimes: Lifetimes,
     pub(crate) fetch_timeout: Duration,
@@ -67,6 +59,20 @@ pub struct Config {
     pub(crate) trial: Option<TrialSettings>,
     /// Settings that are allowed but need attention, for the log.
     pub(crate) warnings: Vec<String>,
+}
+
+/// How a request is read and answered, whoever issued its token.
+#[derive(Debug)]
+pub(crate) struct Answering {
+    pub(crate) binding: TokenBinding,
+    pub(crate) credentials: Credentials,
+    pub(crate) context: Vec<ContextClaim>,
+    pub(crate) usage_key: Option<ClaimPath>,
+    pub(crate) on_refusal: OnRefusal,
+    pub(crate) challenges: Challenges,
+    pub(crate) policy_scope: PolicyScope,
+    pub(crate) expiry_guard: ExpiryGuard,
+    pub(crate) simple_response: SimpleResponse,
 }
 
 impl Config {
@@ -142,15 +148,20 @@ impl Reader<'_> {
         Some(Config {
             issuers,
             key_sources: sources.sources,
-            binding: binding?,
-            credentials: Credentials { sources: token_locations, bearer_prefix: bearer_prefix? },
-            context,
-            usage_key,
-            on_refusal: on_refusal?,
-            challenges: Challenges { scopes: challenge_scopes, resource_metadata },
-            policy_scope: shared.guards.scope?,
-            expiry_guard: shared.guards.expiry?,
-            simple_response: simple_response?,
+            answering: Answering {
+                binding: binding?,
+                credentials: Credentials {
+                    sources: token_locations,
+                    bearer_prefix: bearer_prefix?,
+                },
+                context,
+                usage_key,
+                on_refusal: on_refusal?,
+                challenges: Challenges { scopes: challenge_scopes, resource_metadata },
+                policy_scope: shared.guards.scope?,
+                expiry_guard: shared.guards.expiry?,
+                simple_response: simple_response?,
+            },
             lifetimes: lifetimes?,
             list_lifetimes: list_lifetimes?,
             fetch_timeout: Duration::from_millis(fetch_timeout?),
