@@ -8,7 +8,7 @@ use std::fmt;
 use crate::reason::{Fault, Reason};
 
 /// The longest time that is shown, in seconds: a number of a token can have hundreds of digits.
-const MAX_SHOWN_SECONDS: f64 = 1e10;
+pub(crate) const MAX_SHOWN_SECONDS: f64 = 1e10;
 
 /// The most configured values that are shown.
 const MAX_SHOWN_VALUES: usize = 8;

@@ -1,10 +1,21 @@
 //! Documents that people write: JSON or YAML.
 
+use std::cell::Cell;
+use std::fmt;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde_json::{Map, Value};
+
+/// The most bytes that a document takes, with what its aliases stand for: some two million values. The largest OpenAPI
+/// documents of public APIs have half of that.
+const MAX_BYTES: usize = 128 * 1024 * 1024;
+
+/// What a value takes, beside its text.
+const VALUE_BYTES: usize = 64;
 
 /// Reads JSON or YAML. Of two members of one name in YAML, none counts: that is an error.
 pub(crate) fn parse(text: &str) -> Result<Value, String> {
@@ -20,10 +31,88 @@ pub(crate) fn parse(text: &str) -> Result<Value, String> {
 }
 
 fn yaml(text: &str) -> Result<Value, String> {
+    if text.contains('*') {
+        let left = Cell::new(MAX_BYTES);
+        Measure(&left)
+            .deserialize(serde_norway::Deserializer::from_str(text))
+            .map_err(|error| error.to_string())?;
+    }
     let mut value: serde_norway::Value =
         serde_norway::from_str(text).map_err(|error| error.to_string())?;
     value.apply_merge().map_err(|error| error.to_string())?;
     to_json(value)
+}
+
+/// Reads a value only to count what it takes, aliases written out: a few kilobytes can name gigabytes.
+#[derive(Clone, Copy)]
+struct Measure<'a>(&'a Cell<usize>);
+
+impl Measure<'_> {
+    fn take<E: Error>(self, text: usize) -> Result<(), E> {
+        match self.0.get().checked_sub(VALUE_BYTES + text) {
+            Some(left) => self.0.set(left),
+            None => return Err(E::custom("its aliases stand for too much: write it without them")),
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Measure<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<(), D::Error> {
+        value.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Measure<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        self.take(0)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        self.take(0)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        self.take(0)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        self.take(0)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.take(text.len())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.take(0)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        self.take(0)?;
+        while elements.next_element_seed(self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        self.take(0)?;
+        while members.next_entry_seed(self, self)?.is_some() {}
+        Ok(())
+    }
+
+    /// A value with a tag.
+    fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<(), A::Error> {
+        let (_, value) = tagged.variant_seed(self)?;
+        value.newtype_variant_seed(self)
+    }
 }
 
 /// Names of members are strings in JSON. In YAML, `200:` is a number and `yes:` may be a boolean.

@@ -105,3 +105,14 @@ fn large_numbers_are_compared_digit_by_digit() {
         assert_eq!(requirement(&wanted).is_met(&claims), is_met, "{wanted} {claim}");
     }
 }
+
+#[test]
+fn many_numbers_are_searched_once_for_all_requirements() {
+    // Searched again for each number and requirement, this would take minutes.
+    let floats = "0.5,".repeat(2_700) + "0.5";
+    let claims = Claims::of_text(&format!(r#"{{"level": [2, {floats}]}}"#));
+    for wanted in 0..20 {
+        let requirement = Requirement::parse("level", &json!(wanted)).unwrap();
+        assert_eq!(requirement.is_met(&claims), wanted == 2, "{wanted}");
+    }
+}

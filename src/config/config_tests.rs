@@ -278,6 +278,28 @@ fn a_table_has_the_room_that_the_expiry_guard_leaves() {
 }
 
 #[test]
+fn a_cached_answer_that_outlives_a_sign_in_is_warned_of() {
+    let recent = r#"{"GET /a": [{"max_age": 60}]}"#;
+    for (settings, expected) in [
+        (&[("ROUTES", recent)][..], None),
+        (&[("ROUTES", recent), ("EXPIRY_GUARD", "off")], Some("EXPIRY_GUARD=off")),
+        (&[("ROUTES", recent), ("SIMPLE_RESPONSE", "on")], Some("SIMPLE_RESPONSE=on")),
+        (&[("ROUTES", r#"{"GET /a": ["a"]}"#), ("EXPIRY_GUARD", "off")], None),
+        (&[("EXPIRY_GUARD", "off"), ("SIMPLE_RESPONSE", "on")], None),
+    ] {
+        let warnings = read_with(settings).unwrap().warnings;
+        let warning = warnings.iter().find(|warning| warning.contains("`max_age`"));
+        assert_eq!(warning.is_some(), expected.is_some(), "{settings:?} {warnings:?}");
+        if let (Some(warning), Some(setting)) = (warning, expected) {
+            assert!(
+                warning.contains(setting) && warning.contains("time to live to 0"),
+                "{warning}"
+            );
+        }
+    }
+}
+
+#[test]
 fn routes_that_can_close_others_are_warned_of() {
     let routes = r#"{"GET /a/{id}/b":{"path":{"id":"sub"}},"GET /a/{id}":["x"]}"#;
     let warnings = read_with(&[("ROUTES", routes)]).unwrap().warnings;

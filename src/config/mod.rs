@@ -132,6 +132,7 @@ impl Reader<'_> {
         if simple_response == Some(SimpleResponse::On) {
             self.warn_of_simple_response(&issuers);
         }
+        self.warn_of_old_sign_ins(&issuers, simple_response, shared.guards.expiry);
         let trial = self.trial(&shared);
         let token_locations = self.token_locations();
         let bearer_prefix = self.choice(settings::BEARER_PREFIX);
@@ -223,6 +224,26 @@ impl Reader<'_> {
                  include $context.routeKey, and its cache must be off where one route serves many paths"
                     .to_owned(),
             );
+        }
+    }
+
+    fn warn_of_old_sign_ins(
+        &mut self,
+        issuers: &[Issuer],
+        simple_response: Option<SimpleResponse>,
+        expiry_guard: Option<ExpiryGuard>,
+    ) {
+        let setting = match (simple_response, expiry_guard) {
+            (_, Some(ExpiryGuard::Off)) => "EXPIRY_GUARD=off",
+            (Some(SimpleResponse::On), _) => "SIMPLE_RESPONSE=on",
+            _ => return,
+        };
+        let mut tables = issuers.iter().filter_map(|issuer| issuer.rights.routes.as_ref());
+        if tables.any(|table| table.limits_sign_ins()) {
+            self.warnings.push(format!(
+                "ROUTES has `max_age`, and with {setting} a cached answer does not end when the sign-in gets too old: \
+                 set the authorizer's time to live to 0"
+            ));
         }
     }
 

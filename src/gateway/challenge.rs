@@ -4,6 +4,9 @@
 use crate::access::rights::is_scope;
 use crate::denial::{Denial, MissingRights, StepUp};
 
+/// The most bytes of `acr_values`. The challenge becomes a header, and API Gateway takes 10,240 bytes of these in sum.
+const MAX_ACR_VALUES: usize = 1024;
+
 /// What every challenge has in addition to its reason.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Challenges {
@@ -37,10 +40,14 @@ impl Challenges {
     /// The challenge for a user who has to sign in again (RFC 9470 section 3).
     pub(crate) fn of_step_up(&self, step_up: &StepUp) -> String {
         let max_age = step_up.max_age.map(|seconds| seconds.to_string());
-        let mut acr_values = step_up.acr_values.clone();
-        // A quote or a space would break it, as in a list of scopes.
-        acr_values.retain(|value| is_scope(value));
-        let acr_values = acr_values.join(" ");
+        let mut acr_values = String::new();
+        for value in &step_up.acr_values {
+            // A quote or a space would break it, as in a list of scopes.
+            if is_scope(value) && acr_values.len() + " ".len() + value.len() <= MAX_ACR_VALUES {
+                acr_values.push_str(if acr_values.is_empty() { "" } else { " " });
+                acr_values.push_str(value);
+            }
+        }
         let mut parameters = vec![("error", "insufficient_user_authentication")];
         if let Some(max_age) = &max_age {
             parameters.push(("max_age", max_age));
@@ -121,6 +128,18 @@ mod tests {
             let with_all = format!(r#"{expected}, scope="a b", resource_metadata="{URL}""#);
             assert_eq!(challenges.of(&denial), with_all);
         }
+    }
+
+    #[test]
+    fn a_challenge_has_the_first_classes_that_fit() {
+        let long = "x".repeat(1_000);
+        let acr_values = vec!["gold".to_owned(), long.clone(), "y".repeat(20), "tin".to_owned()];
+        let challenge = Challenges::default().of_step_up(&StepUp { max_age: None, acr_values });
+        let expected = format!(r#"acr_values="gold {long} tin""#);
+        assert!(challenge.ends_with(&expected), "{challenge}");
+        let acr_values = vec!["x".repeat(1_024)];
+        let challenge = Challenges::default().of_step_up(&StepUp { max_age: None, acr_values });
+        assert_eq!(challenge, r#"Bearer error="insufficient_user_authentication""#);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Everything known before the signature is checked has `unverified` in its name. [`Claims`] has one source,
 //! [`Token::verify`], and is parsed from the very bytes that the signature covers.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -25,16 +26,23 @@ pub(crate) struct Token<'a> {
     signature: Vec<u8>,
     header: Arc<Value>,
     payload: Arc<Value>,
-    /// The payload as it is written.
-    payload_text: Arc<String>,
+    payload_text: Arc<PayloadText>,
 }
 
 /// The claims of a token whose signature is verified.
 #[derive(Clone, Debug)]
 pub(crate) struct Claims {
     value: Arc<Value>,
-    /// As they are written.
-    text: Arc<String>,
+    text: Arc<PayloadText>,
+}
+
+/// A payload as it is written.
+#[derive(Debug, Default)]
+struct PayloadText {
+    text: String,
+    /// The bits of the numbers in it that were rounded when they were read. They are looked for at most once: a token
+    /// can have thousands of numbers, and be compared with many.
+    rounded: OnceLock<HashSet<u64>>,
 }
 
 impl<'a> Token<'a> {
@@ -72,7 +80,7 @@ impl<'a> Token<'a> {
             return Err(malformed(Malformed::Compressed));
         }
         let (header, payload) = (Arc::new(Value::Object(header)), Arc::new(Value::Object(payload)));
-        Ok(Self { signed, signature, header, payload, payload_text: Arc::new(payload_text) })
+        Ok(Self { signed, signature, header, payload, payload_text: Arc::new(payload_text.into()) })
     }
 
     /// Whether this kind of token is accepted: no extension that would have to be understood (RFC 7515 section 4.1.11),
@@ -217,7 +225,8 @@ impl Claims {
 
     /// Whether some number of the claims was rounded to this one when it was read. It cannot be compared exactly.
     pub(crate) fn has_rounded(&self, number: &Number) -> bool {
-        number.is_f64() && number::rounded(&self.text).contains(number)
+        let Some(number) = number.as_f64().filter(|_| number.is_f64()) else { return false };
+        self.text.rounded().contains(&number.to_bits())
     }
 
     /// Whether the issuer left claims out and says where they are (OpenID Connect Core section 5.6.2). Entra ID does so
@@ -229,6 +238,24 @@ impl Claims {
     /// The claim of this literal name; null counts as present here.
     pub(crate) fn member(&self, name: &str) -> Option<&Value> {
         self.value.get(name)
+    }
+}
+
+impl PayloadText {
+    fn rounded(&self) -> &HashSet<u64> {
+        self.rounded.get_or_init(|| {
+            let mut bits = HashSet::new();
+            for number in number::rounded(&self.text) {
+                bits.extend(number.as_f64().map(f64::to_bits));
+            }
+            bits
+        })
+    }
+}
+
+impl From<String> for PayloadText {
+    fn from(text: String) -> Self {
+        Self { text, ..Self::default() }
     }
 }
 
@@ -275,7 +302,7 @@ impl Claims {
     /// As if a token with this payload had been verified.
     pub(crate) fn of_text(text: &str) -> Self {
         let value = Arc::new(json::value(text).unwrap());
-        Self { value, text: Arc::new(text.to_owned()) }
+        Self { value, text: Arc::new(text.to_owned().into()) }
     }
 }
 

@@ -33,7 +33,7 @@ impl Documents {
             Rc::new(parse(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?);
         let main =
             Node { file: path.to_owned(), document: Rc::clone(&document), pointer: String::new() };
-        let files = HashMap::from([(path.to_owned(), document)]);
+        let files = HashMap::from([(real_path(path), document)]);
         Ok(Self { files: RefCell::new(files), main })
     }
 
@@ -76,7 +76,9 @@ impl Documents {
     }
 
     fn file(&self, path: &Path) -> Result<Rc<Value>, String> {
-        if let Some(document) = self.files.borrow().get(path) {
+        // A file has many paths, such as `a/../b` and `b`. It is read once.
+        let real_path = real_path(path);
+        if let Some(document) = self.files.borrow().get(&real_path) {
             return Ok(Rc::clone(document));
         }
         let named = |problem: &str| format!("{}, which a `$ref` names: {problem}", path.display());
@@ -88,7 +90,7 @@ impl Documents {
         let text = fs::read_to_string(path).map_err(|error| named(&error.to_string()))?;
         let document =
             Rc::new(parse(&text).map_err(|error| format!("{}: {error}", path.display()))?);
-        self.files.borrow_mut().insert(path.to_owned(), Rc::clone(&document));
+        self.files.borrow_mut().insert(real_path, Rc::clone(&document));
         Ok(document)
     }
 }
@@ -104,6 +106,11 @@ impl Node {
         let name = name.replace('~', "~0").replace('/', "~1");
         Some(Self { pointer: format!("{}/{name}", self.pointer), ..self.clone() })
     }
+}
+
+/// The path without links and detours; as it is, if there is no such file.
+fn real_path(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Undoes percent-encoding (RFC 3986 section 2.1), which a fragment and a path may have.

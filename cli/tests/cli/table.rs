@@ -229,6 +229,32 @@ fn cases_may_be_yaml() {
 }
 
 #[test]
+fn aliases_that_stand_for_too_much_are_refused() {
+    let members: String = (0..2_000).map(|n| format!("m{n}: {n}, ")).collect();
+    let merges = "{<<: *a}, ".repeat(1_000);
+    let texts = "*a, ".repeat(2_000);
+    let nested = "  - [*a, *a, *a, *a, *a, *a, *a, *a]\n".repeat(200);
+    for bomb in [
+        format!("a: &a {{{members}}}\nb: [{merges}]"),
+        format!("a: &a {}\nb: [{texts}]", "x".repeat(100_000)),
+        format!("a: &a [{}]\nb:\n{nested}", "1, ".repeat(2_000)),
+        format!("a: &a !Sub [{}]\nb:\n{nested}", "1, ".repeat(2_000)),
+    ] {
+        let ran = run(&SETTINGS, &["test", "-"], &bomb);
+        assert_eq!((ran.code, &*ran.out), (2, ""), "{}", ran.err);
+        assert!(ran.err.contains("its aliases stand for too much"), "{}", ran.err);
+    }
+    let cases = "
+- &reads {claims: &claims {scope: 'pets:read'}, request: GET /pets/1,
+    expect: allow}
+- {<<: *reads, name: again}
+- {claims: *claims, request: POST /pets, expect: deny}
+";
+    let ran = run(&SETTINGS, &["test", "-"], cases);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+}
+
+#[test]
 fn wrong_cases_are_misuse() {
     let case = json!({"request": "GET /", "expect": "allow"});
     let with = |name: &str, value: Value| {

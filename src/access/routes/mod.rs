@@ -189,14 +189,13 @@ impl Routes {
 
     /// What each entry is for a token, now and for as long as that is cached.
     pub(crate) fn decide(&self, evaluated: &Evaluated<'_>) -> RouteStates<'_> {
-        let states = self.states(evaluated);
+        let states = self.resolve_conflicts(self.states_alone(evaluated));
         let changes = self.changes(&states, evaluated);
         RouteStates { entries: &self.entries, states, changes, step_up: None, guard: self.guard }
     }
 
-    /// What each entry is for a token at one time.
-    fn states(&self, evaluated: &Evaluated<'_>) -> Vec<RouteState> {
-        let mut states = self.states_alone(evaluated);
+    /// What each entry is for a token, given what it would be alone.
+    fn resolve_conflicts(&self, mut states: Vec<RouteState>) -> Vec<RouteState> {
         let mut closed = Vec::new();
         for index in 0..states.len() {
             if self.conflict(index, &states).is_some() {
@@ -265,6 +264,11 @@ impl Routes {
             states.push(state);
         }
         RouteStates { entries: &self.entries, states, changes, step_up: None, guard: self.guard }
+    }
+
+    /// Whether a rule has `max_age`.
+    pub(crate) fn limits_sign_ins(&self) -> bool {
+        !self.predicates.max_ages.is_empty()
     }
 
     /// The entries as they are written in the table.

@@ -36,13 +36,18 @@ impl Routes {
     pub(super) fn changes(&self, states: &[RouteState], evaluated: &Evaluated<'_>) -> Vec<Change> {
         let mut changes = Vec::new();
         let Some(sign_in) = evaluated.sign_in else { return changes };
-        let mut current = states.to_vec();
+        let (mut current, mut alone) = (states.to_vec(), self.states_alone(evaluated));
         for max_age in &self.predicates.max_ages {
             let from = sign_in.too_old_from(*max_age);
             if from <= evaluated.now {
                 continue;
             }
-            for (entry, state) in self.states(&evaluated.at(from)).into_iter().enumerate() {
+            let alone_then = self.states_alone(&evaluated.at(from));
+            if alone_then == alone {
+                continue;
+            }
+            alone.clone_from(&alone_then);
+            for (entry, state) in self.resolve_conflicts(alone_then).into_iter().enumerate() {
                 let can_change =
                     current[entry] != RouteState::Closed && !self.entries[entry].is_connection();
                 if can_change && current[entry] != state {

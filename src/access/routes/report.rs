@@ -8,6 +8,7 @@ use crate::access::routes::over_time::Change;
 use crate::access::routes::rule::{AllOf, Evaluated, OwnerScoped, Rule};
 use crate::access::routes::{Conflict, DecidedBy, Entry, RouteState, RouteStates};
 use crate::clock::date_time;
+use crate::denial::MAX_SHOWN_SECONDS;
 use crate::jose::token::{ClaimPath, Claims};
 
 /// What a table says about a token.
@@ -150,7 +151,7 @@ impl AllOf {
         {
             missing.push(match evaluated.sign_in {
                 Some(sign_in) => {
-                    let age = sign_in.age(evaluated.now);
+                    let age = sign_in.age(evaluated.now).min(MAX_SHOWN_SECONDS);
                     format!("a sign-in at most {max_age} s ago: by `auth_time` it was {age:.0} s ago")
                 }
                 None => format!(
