@@ -388,6 +388,26 @@ mod tests {
     }
 
     #[test]
+    fn the_proof_counts_a_statement_for_each_time() {
+        let own = json!({ "path": { "id": "sub" } });
+        let [minute, hour] = [60, 3_600].map(|max_age| json!([{ "max_age": max_age }]));
+        for (table, unused) in [
+            (json!({ "GET /a": [] }), 0),
+            (json!({ "GET /a": minute }), 0),
+            (json!({ "GET /a": minute, "GET /b": hour }), 0),
+            // The entry ends with the longer age, but a token can meet the shorter one alone.
+            (json!({ "GET /a": { "any": [minute, hour] } }), 1),
+            // An Allow and a Deny can end with each age.
+            (json!({ "GET /{id}": { "any": [minute, own] } }), 0),
+            (json!({ "GET /{id}": { "any": [minute, hour, own] } }), 2),
+            (json!({ "GET /{id}": { "any": [[own, { "max_age": 60 }], own] } }), 1),
+        ] {
+            let routes = Routes::parse(table.as_object().unwrap(), true).unwrap();
+            assert_eq!(routes.longest(true).unused_times(), unused, "{table}");
+        }
+    }
+
+    #[test]
     fn a_closed_entry_stays_closed_in_a_cached_answer() {
         // The first entry is closed where the second one is open to the token.
         let table = json!({
