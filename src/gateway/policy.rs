@@ -146,7 +146,7 @@ fn of_routes(
     decided: &RouteStates<'_>,
     says_times: bool,
 ) -> Vec<IamPolicyStatement> {
-    let (mut allowed, mut denied) = (Vec::new(), Vec::new());
+    let (mut allowed, mut denied) = (Vec::with_capacity(decided.entries.len()), Vec::new());
     let (mut allowed_until, mut denied_from) = (BTreeMap::new(), BTreeMap::new());
     for index in 0..decided.entries.len() {
         // The usual case: nothing changes with time.
