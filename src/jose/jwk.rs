@@ -20,7 +20,7 @@ use crate::jose::skipped::{ListedKey, SkipReason};
 
 /// The members of a key that are looked at (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2; `issuer` is
 /// Microsoft's).
-const MEMBERS: [&str; 19] = [
+pub(super) const MEMBERS: [&str; 19] = [
     "kid", "kty", "use", "key_ops", "alg", "n", "e", "crv", "x", "y", "k", "issuer", "x5c", "d",
     "p", "q", "dp", "dq", "qi",
 ];
@@ -65,24 +65,23 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// Reads one member of a key set.
+    /// Reads the [`MEMBERS`] of one member of a key set.
     pub(super) fn parse(
-        member: &RawValue,
+        jwk: &Members<'_>,
         index: usize,
         origin: Origin,
     ) -> Result<Self, SkipReason> {
-        let jwk = Members::read(member.get(), &MEMBERS).map_err(|_| SkipReason::Malformed)?;
         let id = match jwk.present("kid") {
             None => None,
             Some(id) => Some(members::text(id).ok_or(SkipReason::KeyId)?.into_owned()),
         };
-        let declared = declared(&jwk)?;
+        let declared = declared(jwk)?;
         let (material, possible) = match &*jwk.text("kty").unwrap_or_default() {
-            "RSA" => rsa(&jwk)?,
-            "EC" => elliptic_curve(&jwk)?,
-            "OKP" => edwards_curve(&jwk)?,
+            "RSA" => rsa(jwk)?,
+            "EC" => elliptic_curve(jwk)?,
+            "OKP" => edwards_curve(jwk)?,
             "oct" if origin == Origin::Network => return Err(SkipReason::SymmetricFromNetwork),
-            "oct" => symmetric(&jwk, declared)?,
+            "oct" => symmetric(jwk, declared)?,
             _ => return Err(SkipReason::Type),
         };
         let fits = possible & declared;

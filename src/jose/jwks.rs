@@ -8,9 +8,9 @@ use std::{fmt, mem};
 use serde_json::value::RawValue;
 
 use crate::jose::algorithm::Algorithms;
-use crate::jose::jwk::{Key, Origin};
+use crate::jose::jwk::{Key, MEMBERS, Origin};
 use crate::jose::members::{self, Members};
-use crate::jose::skipped::{ListedKey, SkippedKey};
+use crate::jose::skipped::{ListedKey, SkipReason, SkippedKey};
 
 /// More keys than any provider publishes. A document with more is refused whole.
 pub(crate) const MAX_KEYS: usize = 1000;
@@ -83,10 +83,16 @@ pub(crate) fn parse(
     }
     let mut parsed = ParsedKeys::default();
     for (index, member) in listed.into_iter().enumerate() {
-        match Key::parse(member, index, origin) {
+        // Once: a provider can make a key very long.
+        let jwk = Members::read(member.get(), &MEMBERS).ok();
+        let key = match &jwk {
+            Some(jwk) => Key::parse(jwk, index, origin),
+            None => Err(SkipReason::Malformed),
+        };
+        match key {
             Ok(key) => parsed.keys.push(key),
             Err(reason) => {
-                let key = ListedKey::read(index, member.get());
+                let key = ListedKey::of(index, jwk.as_ref());
                 parsed.skipped.push(SkippedKey { key, reason });
             }
         }

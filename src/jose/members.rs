@@ -4,9 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The most members of an object: no real one has more. Each name costs memory until all were compared.
@@ -111,35 +109,36 @@ fn short<'t, T: Deserialize<'t>>(value: &'t RawValue) -> Option<T> {
 
 /// The first elements of this value, if it is an array: as many as `most`. The array may be long.
 pub(crate) fn elements(array: &RawValue, most: usize) -> Option<Vec<&RawValue>> {
-    let mut json = serde_json::Deserializer::from_str(array.get());
-    FirstElements(most).deserialize(&mut json).ok()
-}
-
-struct FirstElements(usize);
-
-impl<'de> DeserializeSeed<'de> for FirstElements {
-    type Value = Vec<&'de RawValue>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_seq(self)
+    // `serde_json` would read a string to its end, and quote it.
+    if !array.get().starts_with('[') {
+        return None;
     }
+    let mut elements = Vec::new();
+    let mut json = serde_json::Deserializer::from_str(array.get());
+    // A raw value is JSON, so the one error is that the rest is not read.
+    _ = json.deserialize_seq(FirstElements { elements: &mut elements, most });
+    Some(elements)
 }
 
-impl<'de> Visitor<'de> for FirstElements {
-    type Value = Vec<&'de RawValue>;
+struct FirstElements<'e, 't> {
+    elements: &'e mut Vec<&'t RawValue>,
+    most: usize,
+}
+
+impl<'de> Visitor<'de> for FirstElements<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
-        let mut elements = Vec::new();
-        while let Some(element) = array.next_element()? {
-            if elements.len() < self.0 {
-                elements.push(element);
-            }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<(), A::Error> {
+        while self.elements.len() < self.most
+            && let Some(element) = array.next_element()?
+        {
+            self.elements.push(element);
         }
-        Ok(elements)
+        Ok(())
     }
 }
 

@@ -72,13 +72,10 @@ pub enum SkipReason {
 }
 
 impl ListedKey {
-    /// `jwk`: the member of the set as JSON.
-    pub(super) fn read(index: usize, jwk: &str) -> Self {
-        let id = match Members::read(jwk, &["kid"]) {
-            Ok(members) => members.text("kid").map(|id| cut(&id).to_owned()),
-            Err(_) => None,
-        };
-        Self { index, id }
+    /// `jwk`: its members, if they can be read.
+    pub(super) fn of(index: usize, jwk: Option<&Members<'_>>) -> Self {
+        let id = jwk.and_then(|jwk| jwk.text("kid"));
+        Self { index, id: id.map(|id| cut(&id).to_owned()) }
     }
 }
 

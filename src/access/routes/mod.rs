@@ -242,9 +242,9 @@ impl Routes {
     }
 
     /// The entries in the state that takes the most bytes in a policy, for any token: open to all, or, which is never
-    /// shorter, open for the caller's own by all alternatives at once and with the longest values. If a policy says when
-    /// sign-ins get too old, then also one after the other, and closed at last: more than a token can get where a
-    /// rule has alternatives.
+    /// shorter, open for the caller's own by all alternatives at once and with the longest values. In a policy that says
+    /// when sign-ins get too old, an entry with `max_age` is open, then open for the caller's own, then closed. Where a
+    /// rule has alternatives, perhaps no token gets all of these: there the proof is a bound.
     pub(crate) fn longest(&self, says_times: bool) -> RouteStates<'_> {
         let (mut states, mut changes) = (Vec::new(), Vec::new());
         for (index, entry) in self.entries.iter().enumerate() {
