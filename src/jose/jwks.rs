@@ -103,9 +103,8 @@ pub(crate) fn parse(
 /// The members of the array `keys`, but at most one more than there may be.
 fn listed(document: &[u8]) -> Result<Vec<&RawValue>, Unusable> {
     let document = str::from_utf8(document).map_err(|_| Unusable::NotUtf8)?;
-    let members = Members::read(document, &["keys"]).map_err(Unusable::Malformed)?;
-    let keys = members.get("keys").ok_or(Unusable::NoKeys)?;
-    members::elements(keys, MAX_KEYS + 1).ok_or(Unusable::NoKeys)
+    let keys = members::elements_of(document, &["keys"], MAX_KEYS + 1);
+    keys.map_err(Unusable::Malformed)?.ok_or(Unusable::NoKeys)
 }
 
 #[cfg(test)]

@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::value::RawValue;
 
 /// The most members of an object: no real one has more. Each name costs memory until all were compared.
@@ -19,17 +22,7 @@ pub(crate) struct Members<'t>(Vec<(&'static str, &'t RawValue)>);
 impl<'t> Members<'t> {
     /// The error says what is wrong with the text, and quotes nothing of it.
     pub(crate) fn read(text: &'t str, selected: &'static [&'static str]) -> Result<Self, String> {
-        // `serde_json` would read a string to its end, and quote it.
-        if !text.trim_ascii_start().starts_with('{') {
-            return Err("not a JSON object".to_owned());
-        }
-        let mut json = serde_json::Deserializer::from_str(text);
-        let read = json.deserialize_map(MembersVisitor(selected));
-        match read.and_then(|members| json.end().map(|()| members)) {
-            Ok(members) => Ok(members),
-            Err(error) if error.is_data() => Err(error.to_string()),
-            Err(error) => Err(format!("not valid JSON: {error}")),
-        }
+        read(text, MembersVisitor { selected, value: PhantomData }).map(Self)
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&'t RawValue> {
@@ -53,23 +46,41 @@ impl<'t> Members<'t> {
     }
 }
 
-struct MembersVisitor(&'static [&'static str]);
+fn read<'t, V: Visitor<'t>>(text: &'t str, members: V) -> Result<V::Value, String> {
+    // `serde_json` would read a string to its end, and quote it.
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err("not a JSON object".to_owned());
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read = json.deserialize_map(members);
+    match read.and_then(|members| json.end().map(|()| members)) {
+        Ok(members) => Ok(members),
+        Err(error) if error.is_data() => Err(error.to_string()),
+        Err(error) => Err(format!("not valid JSON: {error}")),
+    }
+}
 
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members<'de>;
+/// Reads the values of selected members in this way.
+struct MembersVisitor<S> {
+    selected: &'static [&'static str],
+    value: S,
+}
+
+impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for MembersVisitor<S> {
+    type Value = Vec<(&'static str, S::Value)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Members<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let (mut names, mut found) = (Vec::new(), Vec::new());
         while let Some(Text(name)) = members.next_key()? {
             if names.len() == MAX_MEMBERS {
                 return Err(A::Error::custom("too many members"));
             }
-            match self.0.iter().find(|selected| **selected == name) {
-                Some(selected) => found.push((*selected, members.next_value()?)),
+            match self.selected.iter().find(|selected| **selected == name) {
+                Some(selected) => found.push((*selected, members.next_value_seed(self.value)?)),
                 None => _ = members.next_value::<IgnoredAny>()?,
             }
             names.push(name);
@@ -80,7 +91,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
                 return Err(A::Error::custom("duplicate member name"));
             }
         }
-        Ok(Members(found))
+        Ok(found)
     }
 }
 
@@ -107,38 +118,75 @@ fn short<'t, T: Deserialize<'t>>(value: &'t RawValue) -> Option<T> {
     serde_json::from_str(value.get()).ok()
 }
 
-/// The first elements of this value, if it is an array: as many as `most`. The array may be long.
-pub(crate) fn elements(array: &RawValue, most: usize) -> Option<Vec<&RawValue>> {
-    // `serde_json` would read a string to its end, and quote it.
-    if !array.get().starts_with('[') {
-        return None;
-    }
-    let mut elements = Vec::new();
-    let mut json = serde_json::Deserializer::from_str(array.get());
-    // A raw value is JSON, so the one error is that the rest is not read.
-    _ = json.deserialize_seq(FirstElements { elements: &mut elements, most });
-    Some(elements)
-}
-
-struct FirstElements<'e, 't> {
-    elements: &'e mut Vec<&'t RawValue>,
+/// The first elements of the array that the member of this name is: as many as `most`. None if there is no such member,
+/// or it is no array. The object is read once: it can be long.
+pub(crate) fn elements_of<'t>(
+    text: &'t str,
+    name: &'static [&'static str; 1],
     most: usize,
+) -> Result<Option<Vec<&'t RawValue>>, String> {
+    let found = read(text, MembersVisitor { selected: name, value: FirstElements(most) })?;
+    Ok(found.into_iter().find_map(|(_, elements)| elements))
 }
 
-impl<'de> Visitor<'de> for FirstElements<'_, 'de> {
-    type Value = ();
+#[derive(Clone, Copy)]
+struct FirstElements(usize);
+
+impl<'de> DeserializeSeed<'de> for FirstElements {
+    type Value = Option<Vec<&'de RawValue>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<Self::Value, D::Error> {
+        value.deserialize_any(self)
+    }
+}
+
+/// Anything but an array is nothing.
+impl<'de> Visitor<'de> for FirstElements {
+    type Value = Option<Vec<&'de RawValue>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
+        f.write_str("a value")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<(), A::Error> {
-        while self.elements.len() < self.most
-            && let Some(element) = array.next_element()?
-        {
-            self.elements.push(element);
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while elements.len() < self.0 {
+            match array.next_element()? {
+                Some(element) => elements.push(element),
+                None => return Ok(Some(elements)),
+            }
         }
-        Ok(())
+        while array.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Some(elements))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
     }
 }
 
@@ -168,13 +216,20 @@ mod tests {
         assert_eq!(whole.into_iter().filter_map(super::text).collect::<Vec<_>>(), ["c", "d"]);
         assert!(array(members.get("b").unwrap()).is_none());
         let first = |most| {
-            let first = elements(members.get("a").unwrap(), most).unwrap();
+            let first = elements_of(&text, &["a"], most).unwrap().unwrap();
             first.into_iter().map(RawValue::get).collect::<Vec<_>>()
         };
         assert_eq!(first(3), ["1", "\"c\"", "\"\\u0064\""]);
         assert_eq!((first(2), first(0)), (vec!["1", "\"c\""], vec![]));
-        assert!(elements(members.get("b").unwrap(), 3).is_none());
-        assert!(elements(members.get("n").unwrap(), 3).is_none());
+        for no_array in ["true", "-1", "1", "1.5", "\"x\\n\"", "null", r#"{"a": [1], "a": {}}"#] {
+            let text = format!(r#"{{"a":{no_array},"b":[]}}"#);
+            assert!(elements_of(&text, &["a"], 3).unwrap().is_none(), "{no_array}");
+            assert_eq!(elements_of(&text, &["b"], 3).unwrap().unwrap().len(), 0);
+        }
+        for malformed in ["[1,2,3,]", "[1,2,3,4 5]", "[1", "x", "\"", r#"[],"a":[]"#] {
+            let text = format!(r#"{{"a":{malformed}}}"#);
+            assert!(elements_of(&text, &["a"], 2).is_err(), "{malformed}");
+        }
         let long = |length: usize| format!(r#"{{"a":"{}"}}"#, "x".repeat(length - 2));
         let is_read = |text: &str| Members::read(text, &["a"]).unwrap().text("a").is_some();
         assert_eq!((is_read(&long(16_384)), is_read(&long(16_385))), (true, false));
