@@ -130,7 +130,7 @@ impl Authorizer {
         call.trace.checked_at = Some(checked_at);
         let access = issuer.access(&claims, &caller, &checked_at, self.answer_scope(request))?;
         size::check_length(&request.stage, &access, self.guarded_expiry(caller.expires_at))?;
-        Ok(Allowed { claims, caller, access, checked_at })
+        Ok(Allowed { claims, caller, access })
     }
 
     /// The answer to a verdict. Traces the claims that are omitted from its context.

@@ -213,10 +213,10 @@ pub enum MissingRights {
     Guard,
 }
 
-/// What a new sign-in has to be like (RFC 9470 section 3).
+/// What a new sign-in must be like (RFC 9470 section 3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StepUp {
-    /// How many seconds ago it can be, if the one at hand is too old.
+    /// How old it can be in seconds, if the sign-in of the token is too old.
     pub max_age: Option<u32>,
     /// The authentication context classes (`acr`) of which it must have one; none if that does not matter.
     pub acr_values: Vec<String>,

@@ -35,8 +35,6 @@ pub struct Allowed<'a> {
     pub(crate) claims: Claims,
     pub(crate) caller: Caller,
     pub(crate) access: Access<'a>,
-    /// When the claims were checked.
-    pub(crate) checked_at: Now,
 }
 
 impl Verdict<'_> {
@@ -115,7 +113,7 @@ pub(crate) struct Trace<'a> {
 impl Decision<'_> {
     /// What is to be held against the settings on trial: an Allow, if there are such settings.
     pub(crate) fn trial_run(&self) -> Option<TrialRun> {
-        let Verdict::Allow(Allowed { claims, checked_at, .. }) = &self.verdict else { return None };
+        let Verdict::Allow(Allowed { claims, .. }) = &self.verdict else { return None };
         let trial = Arc::clone(self.trace.issuer?.trial.as_ref()?);
         let (header, _) = self.trace.token.as_ref()?;
         let (_, request) = self.trace.request.as_ref()?;
@@ -124,7 +122,7 @@ impl Decision<'_> {
             header: Arc::clone(header),
             claims: claims.clone(),
             request: request.clone(),
-            checked_at: *checked_at,
+            checked_at: self.trace.checked_at?,
         })
     }
 }

@@ -12,7 +12,7 @@ mod support;
 use direct::{STAGE, authorizer, read};
 use serde_json::{Value, json};
 use support::iam::{Verdict, evaluate};
-use support::tokens::{SigningKey, claims, jwks, now};
+use support::tokens::{SigningKey, claims, jwks, now, seconds_ago};
 use token_authorizer::Authorizer;
 
 const PAGE: &str = include_str!("../docs/routes.md");
@@ -63,9 +63,8 @@ fn token(key: &SigningKey, audience: &str, row: &Row) -> String {
     let mut all = claims(ISSUER, first);
     all.as_object_mut().unwrap().remove("scope");
     all.as_object_mut().unwrap().extend(row.token.as_object().unwrap().clone());
-    if let Some(ago) = all["auth_time"].as_str() {
-        let seconds: u64 = ago.strip_suffix(" s ago").unwrap().parse().unwrap();
-        all["auth_time"] = json!(now() - seconds);
+    if all["auth_time"].is_string() {
+        all["auth_time"] = json!(now() - seconds_ago(&all["auth_time"]).unwrap());
     }
     key.token(&all)
 }

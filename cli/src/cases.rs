@@ -18,9 +18,9 @@ use crate::{Format, document, junit};
 ///
 /// CASES is an array, as JSON or YAML, of objects with `claims`, `request`, `expect` and, if you like, `name`. `expect`
 /// is `allow`, `deny`, or the reason of a refusal. Claims that a case leaves out (`iss`, `aud`, `exp`, `iat`, `sub`) are
-/// filled in so that the token is good; null removes one. `auth_time` can be `300 s ago`. The tokens are signed with a key that is made for this run and
-/// takes the place of all keys in the settings. A revocation list that would be fetched counts as empty. Nothing is
-/// fetched.
+/// filled in so that the token is good; null removes one. `auth_time` can be `300 s ago`. The tokens are signed with a
+/// key that is made for this run and takes the place of all keys in the settings. A revocation list that would be
+/// fetched counts as empty. Nothing is fetched.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

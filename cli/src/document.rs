@@ -10,7 +10,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// The most bytes that a document takes, with what its aliases stand for: some two million values. The largest OpenAPI
+/// The most bytes that a document can take once its aliases are expanded: some two million values. The largest OpenAPI
 /// documents of public APIs have half of that.
 const MAX_BYTES: usize = 128 * 1024 * 1024;
 
@@ -43,7 +43,7 @@ fn yaml(text: &str) -> Result<Value, String> {
     to_json(value)
 }
 
-/// Reads a value only to count what it takes, aliases written out: a few kilobytes can name gigabytes.
+/// Reads a value only to count its bytes, aliases expanded: a few kilobytes can expand to gigabytes.
 #[derive(Clone, Copy)]
 struct Measure<'a>(&'a Cell<usize>);
 
@@ -51,7 +51,7 @@ impl Measure<'_> {
     fn take<E: Error>(self, text: usize) -> Result<(), E> {
         match self.0.get().checked_sub(VALUE_BYTES + text) {
             Some(left) => self.0.set(left),
-            None => return Err(E::custom("its aliases stand for too much: write it without them")),
+            None => return Err(E::custom("its aliases expand to too much: write it without them")),
         }
         Ok(())
     }

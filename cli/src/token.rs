@@ -76,15 +76,10 @@ fn claims(issuer: &IssuerSummary<'_>, changes: &Map<String, Value>) -> Map<Strin
         fill_first(&mut claims, &issuer.audience_claims, json!(audience));
     }
     fill_first(&mut claims, &issuer.principal_claims, json!("subject"));
-    if let Some(seconds) = claims.get("auth_time").and_then(seconds_ago) {
+    if let Some(seconds) = claims.get("auth_time").and_then(tokens::seconds_ago) {
         claims.insert("auth_time".to_owned(), json!(now.saturating_sub(seconds)));
     }
     claims
-}
-
-/// The number in `300 s ago`, as a case writes when the user signed in.
-fn seconds_ago(text: &Value) -> Option<u64> {
-    text.as_str()?.strip_suffix(" s ago")?.parse().ok()
 }
 
 /// Fills the first of these claims, unless one of them is there. A claim may be a JSON Pointer.

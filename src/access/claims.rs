@@ -31,10 +31,10 @@ pub(crate) struct Rules {
     pub(crate) principal_claims: Vec<ClaimPath>,
 }
 
-/// The present, as a check reads it. Both are Unix times.
+/// The current time for a check, by two clocks. Both are Unix times.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Present {
-    /// By this clock.
+    /// By the clock of this process.
     pub(crate) now: f64,
     /// The latest time that can be the present on the clock of an issuer.
     pub(crate) latest: f64,

@@ -67,9 +67,8 @@ impl Rights {
         }
         let Some(routes) = &self.routes else { return Ok(Access::Stage) };
         let evaluated = routes.evaluate(&held, claims, present);
-        let states = routes.decide(&evaluated);
         let (lacks, step_up) = match scope {
-            AnswerScope::Single(request) => match states.decided_by(request) {
+            AnswerScope::Single(request) => match routes.decide(&evaluated).decided_by(request) {
                 DecidedBy::Open(_) => return Ok(Access::Stage),
                 DecidedBy::Guard => return Err(MissingRights::Guard),
                 DecidedBy::Closed(_) | DecidedBy::OtherOwner(_) | DecidedBy::NoEntry => {
@@ -77,6 +76,7 @@ impl Rights {
                 }
             },
             AnswerScope::Request(request) => {
+                let states = routes.decide_over_time(&evaluated);
                 let lacks = if states.is_any_open() {
                     MissingRights::Route
                 } else {
@@ -89,6 +89,7 @@ impl Rights {
                 (lacks, routes.step_up_for(request, &evaluated))
             }
             AnswerScope::Stage => {
+                let states = routes.decide_over_time(&evaluated);
                 let step_up = routes.step_up(&states, &evaluated);
                 if states.is_any_open() {
                     return Ok(Access::Routes(RouteStates { step_up, ..states }));

@@ -42,7 +42,7 @@ impl Challenges {
         let max_age = step_up.max_age.map(|seconds| seconds.to_string());
         let mut acr_values = String::new();
         for value in &step_up.acr_values {
-            // A quote or a space would break it, as in a list of scopes.
+            // A quote or a space would break the parameter. The allowed characters are those of scopes.
             if is_scope(value) && acr_values.len() + " ".len() + value.len() <= MAX_ACR_VALUES {
                 acr_values.push_str(if acr_values.is_empty() { "" } else { " " });
                 acr_values.push_str(value);

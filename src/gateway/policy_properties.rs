@@ -991,7 +991,7 @@ proptest! {
         held in scopes(),
     ) {
         let Ok(routes) = parse(&table, guard) else { return Ok(()) };
-        let (most, _) = longest_sizes(longest_routes(&routes, true), Some(0.0));
+        let (most, _) = longest_sizes(&Access::Routes(longest_routes(&routes, true)), Some(0.0));
         let rights = Rights { required: Vec::new(), routes: Some(routes.into()) };
         let event = event("token", &format!("{}/GET/", stage_of_length(96)));
         let document = document_for(&event, &rights, &with_scopes(&token, &held, true), Some(ENDS));
@@ -1013,7 +1013,7 @@ proptest! {
         let mut longest = 0;
         for together in routes.entries_of_requests() {
             let states = longest_of_request(&routes, &together, true);
-            longest = longest.max(longest_sizes(states, Some(0.0)).0);
+            longest = longest.max(longest_sizes(&Access::Routes(states), Some(0.0)).0);
         }
         let rights = Rights { required: Vec::new(), routes: Some(routes.into()) };
         let claims = with_scopes(&token, &held, true);
@@ -1482,7 +1482,7 @@ fn without_expiry_guard_a_policy_says_no_time_and_takes_no_room_for_it() {
     let routes = parse(&table, false).unwrap();
     let bytes = |says_times: bool| {
         let expires_at = says_times.then_some(0.0);
-        longest_sizes(longest_routes(&routes, says_times), expires_at).0
+        longest_sizes(&Access::Routes(longest_routes(&routes, says_times)), expires_at).0
     };
     let token = with_scopes(&json!({ "auth_time": NOW }), &[], true);
     let event = event("token", &format!("{}/GET/", stage_of_length(96)));

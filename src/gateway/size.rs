@@ -68,25 +68,26 @@ pub(crate) fn fits(
 }
 
 fn check_states(states: RouteStates<'_>, expires_at: Option<f64>) -> Result<(), TooLarge> {
-    let parts = largest_parts(&states);
-    let (document, resource) = longest_sizes(states, expires_at);
-    if are_accepted((document, resource)) {
-        return Ok(());
+    let access = Access::Routes(states);
+    let (document, resource) = longest_sizes(&access, expires_at);
+    match access {
+        Access::Routes(states) if !are_accepted((document, resource)) => {
+            Err(TooLarge { document, resource, parts: largest_parts(&states) })
+        }
+        _ => Ok(()),
     }
-    Err(TooLarge { document, resource, parts })
 }
 
 /// The sizes of the longest policy with these states.
-pub(crate) fn longest_sizes(states: RouteStates<'_>, expires_at: Option<f64>) -> (usize, usize) {
+pub(crate) fn longest_sizes(access: &Access<'_>, expires_at: Option<f64>) -> (usize, usize) {
     let mut missing = 0;
-    if expires_at.is_some() {
+    if let (Access::Routes(states), Some(_)) = (access, expires_at) {
         // Which entries share a time depends on the token. So all times count that a policy can have.
         let deny = statement(IamPolicyEffect::Deny, Vec::new());
         let timed = with_time(deny, "DateGreaterThanEquals", date_time(0.0));
         missing = (encoded_len(&timed) + ",".len()) * states.unused_times();
     }
-    let (document, resource) =
-        sizes(&document(&longest_stage(), &Access::Routes(states), expires_at));
+    let (document, resource) = sizes(&document(&longest_stage(), access, expires_at));
     (document + missing, resource)
 }
 
@@ -229,7 +230,8 @@ impl Table {
     pub fn policy_size(&self, expiry_guard: bool) -> PolicySize<'_> {
         let routes = self.routes();
         let expires_at = expiry_guard.then_some(0.0);
-        let (bytes, _) = longest_sizes(longest(routes, expiry_guard), expires_at);
+        let longest = Access::Routes(longest(routes, expiry_guard));
+        let (bytes, _) = longest_sizes(&longest, expires_at);
         let open = routes.longest(expiry_guard);
         let mut entries = Vec::new();
         for (index, entry) in open.entries.iter().enumerate() {

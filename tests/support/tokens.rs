@@ -222,6 +222,11 @@ pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
+/// The number of seconds in `300 s ago`: how cases and examples give `auth_time`.
+pub(crate) fn seconds_ago(text: &Value) -> Option<u64> {
+    text.as_str()?.strip_suffix(" s ago")?.parse().ok()
+}
+
 /// Claims that nobody should find fault with.
 pub(crate) fn claims(issuer: &str, audience: &str) -> Value {
     static ISSUED: AtomicU64 = AtomicU64::new(1);

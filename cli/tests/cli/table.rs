@@ -229,7 +229,7 @@ fn cases_may_be_yaml() {
 }
 
 #[test]
-fn aliases_that_stand_for_too_much_are_refused() {
+fn aliases_that_expand_to_too_much_are_refused() {
     let members: String = (0..2_000).map(|n| format!("m{n}: {n}, ")).collect();
     let merges = "{<<: *a}, ".repeat(1_000);
     let texts = "*a, ".repeat(2_000);
@@ -242,7 +242,7 @@ fn aliases_that_stand_for_too_much_are_refused() {
     ] {
         let ran = run(&SETTINGS, &["test", "-"], &bomb);
         assert_eq!((ran.code, &*ran.out), (2, ""), "{}", ran.err);
-        assert!(ran.err.contains("its aliases stand for too much"), "{}", ran.err);
+        assert!(ran.err.contains("its aliases expand to too much"), "{}", ran.err);
     }
     let cases = "
 - &reads {claims: &claims {scope: 'pets:read'}, request: GET /pets/1,

@@ -98,7 +98,7 @@ pub(crate) struct RouteStates<'r> {
     pub(crate) states: Vec<RouteState>,
     /// How the states change while they are cached, in the order of time.
     pub(crate) changes: Vec<Change>,
-    /// What to tell a client to which a policy with these states is closed for its sign-in.
+    /// What a new sign-in must be like for a policy to open more: for the client's challenge.
     pub(crate) step_up: Option<StepUp>,
     pub(crate) guard: bool,
 }
@@ -187,11 +187,11 @@ impl Routes {
         self.predicates.evaluate(held, claims, present)
     }
 
-    /// What each entry is for a token, now and for as long as that is cached.
+    /// What each entry is for a token now. For an answer that is cached, see [`Routes::decide_over_time`].
     pub(crate) fn decide(&self, evaluated: &Evaluated<'_>) -> RouteStates<'_> {
         let states = self.resolve_conflicts(self.states_alone(evaluated));
-        let changes = self.changes(&states, evaluated);
-        RouteStates { entries: &self.entries, states, changes, step_up: None, guard: self.guard }
+        let (entries, guard) = (&*self.entries, self.guard);
+        RouteStates { entries, states, changes: Vec::new(), step_up: None, guard }
     }
 
     /// What each entry is for a token, given what it would be alone.

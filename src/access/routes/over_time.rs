@@ -30,10 +30,17 @@ pub(crate) struct EntryPatterns<'s> {
 }
 
 impl Routes {
+    /// What each entry is for a token, now and for as long as that is cached.
+    pub(crate) fn decide_over_time(&self, evaluated: &Evaluated<'_>) -> RouteStates<'_> {
+        let decided = self.decide(evaluated);
+        let changes = self.changes(&decided.states, evaluated);
+        RouteStates { changes, ..decided }
+    }
+
     /// How the states change while they are cached, in the order of time. An entry that is closed stays so, even if the
     /// one that conflicts with it is closed later: then a new decision opens more than the cached one. A connection is
     /// in no policy.
-    pub(super) fn changes(&self, states: &[RouteState], evaluated: &Evaluated<'_>) -> Vec<Change> {
+    fn changes(&self, states: &[RouteState], evaluated: &Evaluated<'_>) -> Vec<Change> {
         let mut changes = Vec::new();
         let Some(sign_in) = evaluated.sign_in else { return changes };
         let (mut current, mut alone) = (states.to_vec(), self.states_alone(evaluated));
@@ -59,7 +66,7 @@ impl Routes {
         changes
     }
 
-    /// What a new sign-in has to be like to open this request.
+    /// What a new sign-in must be like to open this request, if one can.
     pub(crate) fn step_up_for(&self, request: &str, evaluated: &Evaluated<'_>) -> Option<StepUp> {
         if !self.predicates.ask_for_sign_in() {
             return None;
@@ -71,8 +78,8 @@ impl Routes {
         self.sign_in_between(evaluated, &signed_in, |entry| entry.matches(request))
     }
 
-    /// What a new sign-in has to be like to open more of the table; if it would open nothing more, then what the sign-in
-    /// of this token is good for, once that is too old.
+    /// What a new sign-in must be like to open more of the table. If none can and everything is open, what it must be like
+    /// once the sign-in of this token is too old.
     pub(crate) fn step_up(
         &self,
         states: &RouteStates<'_>,
@@ -85,14 +92,15 @@ impl Routes {
         if let Some(step_up) = self.sign_in_between(evaluated, &evaluated.signed_in(), is_request) {
             return Some(step_up);
         }
-        // For another route, the client would be led astray.
+        // A 403 is then most likely about a route that no sign-in opens.
         if states.leaves_route_closed() {
             return None;
         }
         self.sign_in_between(&evaluated.without_sign_in(), evaluated, is_request)
     }
 
-    /// What the sign-in of the second is like that the first lacks: the least `max_age`, and the first list for `acr`.
+    /// What `without` lacks of the sign-in of `with`, for all these entries: the least `max_age`, and the first list for
+    /// `acr`.
     fn sign_in_between(
         &self,
         without: &Evaluated<'_>,
@@ -118,7 +126,7 @@ impl Routes {
 }
 
 impl Rule {
-    /// What the sign-in of the second is like that the first lacks, if that opens more.
+    /// What `without` lacks of the sign-in of `with`, if that opens more.
     fn sign_in_between(&self, without: &Evaluated<'_>, with: &Evaluated<'_>) -> Option<StepUp> {
         if self.is_open(without) {
             return None;
@@ -157,14 +165,10 @@ impl Rule {
 }
 
 impl AllOf {
-    /// What the sign-in has to be like that is missing.
+    /// What is missing of the sign-in.
     fn sign_in(&self, evaluated: &Evaluated<'_>) -> StepUp {
-        let mut step_up = StepUp::default();
-        if let Some(max_age) = self.max_age
-            && !evaluated.has_signed_in(max_age)
-        {
-            step_up.max_age = Some(max_age);
-        }
+        let mut step_up =
+            StepUp { max_age: self.missing_max_age(evaluated), acr_values: Vec::new() };
         for number in &self.claims {
             if !evaluated.claims[*number] {
                 for value in evaluated.predicates.claims[*number].acr_values() {
@@ -381,7 +385,8 @@ mod tests {
         {
             let claims = Claims::verified(json!({ "scope": "w", "auth_time": NOW - seconds_ago }));
             let held = scopes(&[ClaimPath::parse("scope").unwrap()], &claims);
-            let states = routes.decide(&routes.evaluate(&held, &claims, Present::at(NOW)));
+            let states =
+                routes.decide_over_time(&routes.evaluate(&held, &claims, Present::at(NOW)));
             let from: Vec<f64> = states.changes.iter().map(|change| change.from).collect();
             assert_eq!(from, expected, "{seconds_ago}");
         }
@@ -418,7 +423,7 @@ mod tests {
         let claims = Claims::verified(json!({ "scope": "w", "sub": "bob", "auth_time": NOW }));
         let held = scopes(&[ClaimPath::parse("scope").unwrap()], &claims);
         let evaluated = routes.evaluate(&held, &claims, Present::at(NOW));
-        let states = routes.decide(&evaluated);
+        let states = routes.decide_over_time(&evaluated);
         assert_eq!(states.states, [RouteState::Closed, RouteState::Open]);
         let change = Change { from: NOW + 301.0, entry: 1, state: RouteState::Closed };
         assert_eq!(states.changes, [change]);

@@ -49,7 +49,7 @@ impl Rights {
         let routes = self.routes.as_ref()?;
         let held = scopes(scope_claims, claims);
         let evaluated = routes.evaluate(&held, claims, present);
-        let states = routes.decide(&evaluated);
+        let states = routes.decide_over_time(&evaluated);
         let alone = routes.states_alone(&evaluated);
         let mut entries = Vec::new();
         for (index, entry) in states.entries.iter().enumerate() {
@@ -146,9 +146,7 @@ impl AllOf {
                 missing.push(evaluated.predicates.claims[*number].to_string());
             }
         }
-        if let Some(max_age) = self.max_age
-            && !evaluated.has_signed_in(max_age)
-        {
+        if let Some(max_age) = self.missing_max_age(evaluated) {
             missing.push(match evaluated.sign_in {
                 Some(sign_in) => {
                     let age = sign_in.age(evaluated.now).min(MAX_SHOWN_SECONDS);

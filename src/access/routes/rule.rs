@@ -141,7 +141,12 @@ impl AllOf {
     pub(super) fn is_met(&self, evaluated: &Evaluated<'_>) -> bool {
         self.scopes.iter().all(|number| evaluated.scopes[*number])
             && self.claims.iter().all(|number| evaluated.claims[*number])
-            && self.max_age.is_none_or(|max_age| evaluated.has_signed_in(max_age))
+            && self.missing_max_age(evaluated).is_none()
+    }
+
+    /// The `max_age` that is not met, if there is one.
+    pub(super) fn missing_max_age(&self, evaluated: &Evaluated<'_>) -> Option<u32> {
+        self.max_age.filter(|max_age| !evaluated.has_signed_in(*max_age))
     }
 }
 
@@ -203,7 +208,7 @@ impl Predicates {
 
 impl Evaluated<'_> {
     /// Whether the user signed in at most so many seconds ago.
-    pub(super) fn has_signed_in(&self, max_age: u32) -> bool {
+    fn has_signed_in(&self, max_age: u32) -> bool {
         self.sign_in.is_some_and(|sign_in| self.now < sign_in.too_old_from(max_age))
     }
 }
